@@ -1,0 +1,508 @@
+"""The processor: runs until something ends the slice, and says what it was.
+
+The emulator executes; the core takes traps through the IDT, counts ticks, and lets interrupts in
+at canonical boundaries only: after a control transfer, a trap, a hypercall or one turn of a `rep`.
+Those places do not depend on how a run was cut into slices, so neither do the events. What a trap
+means is the kernel's business.
+"""
+
+from __future__ import annotations
+
+import ctypes
+
+import msgspec
+
+from cpu import registers as r
+from cpu.bus import Bus
+from cpu.clock import (
+    AT_LEAST,
+    AT_MOST,
+    LAST_ADDRESS,
+    LAST_SIZE,
+    MODE,
+    REFUSED,
+    REMAINING,
+    STOPPED,
+    VECTOR,
+)
+from cpu.descriptors import Descriptor
+from cpu.disasm import Instruction, decode, last_instruction
+from cpu.emulator import ERR_INSN_INVALID, ERR_OK, Context, Emulator, layout
+from cpu.events import Source
+from cpu.interrupts import (
+    BREAKPOINT,
+    DOUBLE_FAULT,
+    HAS_ERROR_CODE,
+    INVALID_OPCODE,
+    OVERFLOW,
+    PAGE_FAULT,
+    PROTECTION,
+    DeliveryFault,
+    Tables,
+    enter,
+)
+from cpu.paging import read_linear, translate
+from cpu.ram import Ram
+from cpu.registers import GENERAL, FpuState, Registers
+
+NEVER = 1 << 62
+
+
+class Interrupted(msgspec.Struct, frozen=True):
+    """A device's interrupt was taken; the machine is at its entry."""
+
+    vector: int
+
+
+class Trapped(msgspec.Struct, frozen=True):
+    """An exception or a software interrupt was taken; the machine is at its entry."""
+
+    vector: int
+
+
+class Hypercall(msgspec.Struct, frozen=True):
+    """`hlt` in ring 0: the kernel's Python is asked for. `address` is the `hlt`'s."""
+
+    address: int
+
+
+class BudgetSpent(msgspec.Struct, frozen=True):
+    """The limit was reached first."""
+
+
+Trap = Interrupted | Trapped | Hypercall | BudgetSpent
+BUDGET_SPENT = BudgetSpent()
+
+
+class CoreError(Exception):
+    """The processor cannot go on: a triple fault, or an access outside of physical memory."""
+
+
+class CpuState(msgspec.Struct, array_like=True):
+    """Everything of the processor that a checkpoint needs beside RAM."""
+
+    registers: Registers
+    fpu: FpuState
+    gdtr: tuple[int, int]
+    idtr: tuple[int, int]
+    tr: int
+    ldtr: int
+    efer: int
+    ticks: int
+    boundary: bool
+    irq_at: int
+    irq_vector: int
+
+
+class Core:
+    """One processor over `ram`; publishes on `bus`.
+
+    `ticks` is the machine's clock. `interrupt_at(tick, vector)` raises the one interrupt line at
+    that tick; it is taken at the first canonical boundary from then on where IF is set.
+    """
+
+    def __init__(self, ram: Ram, bus: Bus, native_clock: bool | None = None) -> None:
+        self.ram = ram
+        self.bus = bus
+        self.emulator = Emulator(ram, native_clock)
+        self.ticks = 0
+        self.eip = 0
+        self.boundary = True
+        self.irq_at = NEVER
+        self.irq_vector = 0
+        self.cr3 = 0
+        self.cr2 = 0
+        self.tables: Tables | None = None
+        self._cells = self.emulator.clock.cells
+        self._layout = layout()
+        self._template = Context(self.emulator)
+        self._now = Context(self.emulator)
+        cause = (ctypes.c_uint32 * 2).from_address(self._now.address + self._layout.error)
+        self._cause = memoryview(cause).cast("B").cast("I")
+        self._fpu_size = self._layout.fpu_end - self._layout.fpu_start
+        self._load = self.emulator.new_bank(
+            (*GENERAL[:8], "eflags", "ds", "es", "fs", "gs", "cr2"),
+        )
+        self._eip_bank = self.emulator.new_bank(("eip",))
+        self._flags_bank = self.emulator.new_bank(("eflags",))
+        self._result_bank = self.emulator.new_bank(("eax", "edx"))
+
+    # Running.
+
+    def reset(self, entry: int) -> None:
+        """Power on: ring 0, flat segments, paging off, at physical address `entry`."""
+        self.eip = entry
+        self.emulator.write_fpu(
+            FpuState(0x37F, 0, 0xFFFF, 0x1F80, ((0, 0),) * 8, (bytes(16),) * 8)
+        )
+
+    def interrupt_at(self, tick: int, vector: int) -> None:
+        self.irq_at = tick
+        self.irq_vector = vector
+
+    def interrupts_enabled(self) -> bool:
+        return bool(self._flags_bank.read()[0] & r.IF)
+
+    def run(self, limit: int) -> Trap:
+        """Run until a trap, a hypercall, or the first block that starts at tick `limit` or later."""
+        cells = self._cells
+        while True:
+            stop_at = limit if limit < self.irq_at else self.irq_at
+            if self.ticks >= stop_at:
+                if self.ticks >= self.irq_at and self.boundary and self.interrupts_enabled():
+                    return self._interrupt()
+                if self.ticks >= limit:
+                    return BUDGET_SPENT
+                stop_at = self.ticks + 1
+            cells[MODE] = AT_LEAST
+            trap = self._slice(stop_at)
+            if trap is not None:
+                return trap
+
+    def run_to(self, tick: int) -> Trap:
+        """As `run`, but stops exactly at `tick` (or before it at a trap), stepping the last block."""
+        cells = self._cells
+        while self.ticks < tick:
+            stop_at = tick if tick < self.irq_at else self.irq_at
+            if self.ticks < stop_at:
+                cells[MODE] = AT_MOST
+                trap = self._slice(stop_at)
+                if trap is not None:
+                    return trap
+            while self.ticks < tick:
+                before = self.ticks
+                trap = self.step()
+                if trap is not None:
+                    return trap
+                if self.irq_at == NEVER or self.irq_at - self.ticks > 4096:
+                    if tick - before > 4096:
+                        break
+        return BUDGET_SPENT
+
+    def step(self) -> Trap | None:
+        """One instruction (one turn, for `rep`), or one interrupt that is due; None if no trap."""
+        if self.ticks >= self.irq_at and self.boundary and self.interrupts_enabled():
+            return self._interrupt()
+        instruction = self.instruction_at(self.eip)
+        cells = self._cells
+        cells[MODE] = AT_LEAST
+        cells[REMAINING] = NEVER
+        cells[STOPPED] = cells[REFUSED] = 0
+        cells[VECTOR] = -1
+        pc = self.eip
+        error = self.emulator.step(pc)
+        eip = int(self._eip_bank.read()[0])
+        stuck = (
+            eip == pc
+            and error == ERR_OK
+            and cells[VECTOR] < 0
+            and not cells[REFUSED]
+            and instruction is not None
+            and not instruction.transfers
+        )
+        if stuck:  # it overwrote its own block and was abandoned: the second try executes it
+            error = self.emulator.step(pc, 2)
+            eip = int(self._eip_bank.read()[0])
+        size = instruction.size if instruction is not None else eip - pc & 0xF
+        if error == ERR_INSN_INVALID or cells[REFUSED] or cells[VECTOR] >= 0:
+            self.eip = eip
+            software = cells[VECTOR] >= 0 and not cells[REFUSED] and eip == (pc + size & 0xFFFF_FFFF)
+            completed = software and instruction is not None
+            if completed:
+                self.ticks += size
+            return self._trap(error, pc)
+        if error != ERR_OK:
+            raise CoreError(f"the emulator stopped with error {error} at {pc:08x}")
+        self.eip = eip
+        self.ticks += size
+        self.boundary = instruction is not None and instruction.transfers
+        self.bus.tick = self.ticks
+        if instruction is not None and instruction.mnemonic == "hlt":
+            return self._hypercall(pc)
+        return None
+
+    def _slice(self, stop_at: int) -> Trap | None:
+        cells = self._cells
+        cells[REMAINING] = stop_at - self.ticks
+        cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
+        cells[VECTOR] = -1
+        pc = self.eip
+        error = self.emulator.start(pc)
+        self.ticks = stop_at - cells[REMAINING]
+        if error == ERR_OK and cells[VECTOR] < 0 and not cells[REFUSED]:
+            if not cells[STOPPED]:
+                self.eip = cells[LAST_ADDRESS] + cells[LAST_SIZE]
+                self.bus.tick = self.ticks
+                return self._hypercall(self.eip - 1)
+            self.eip = int(self._eip_bank.read()[0])
+            self.bus.tick = self.ticks
+            if cells[LAST_SIZE]:
+                self.boundary = self._ended_in_transfer()
+            return None
+        if error not in (ERR_OK, ERR_INSN_INVALID):
+            raise CoreError(f"the emulator stopped with error {error} near {pc:08x}")
+        self.eip = int(self._eip_bank.read()[0])
+        start = cells[LAST_ADDRESS]
+        end = start + cells[LAST_SIZE]
+        if cells[REFUSED]:
+            self.eip = self._refused_at(start, end)
+        if start <= self.eip < end:  # the tail of the block was not run
+            self.ticks -= end - self.eip
+        return self._trap(error, pc)
+
+    def _hypercall(self, address: int) -> Hypercall:
+        self.boundary = True
+        return Hypercall(address)
+
+    def _refused_at(self, start: int, end: int) -> int:
+        """Where the `in`, `out` or `sysenter` lies that a hook refused."""
+        eip = self.eip
+        if start <= eip < end:
+            one = self.instruction_at(eip)
+            if one is not None and one.mnemonic.startswith(("in", "out", "sysenter")):
+                return eip
+        data = read_linear(self.ram, self.cr3, start, end - start) or b""
+        address = start
+        last = start
+        while address < end:
+            one = decode(data[address - start : address - start + 15], address)
+            if one is None:
+                break
+            if one.mnemonic.startswith(("in", "out", "sysenter", "rep")):
+                last = address
+                if address + one.size >= eip > address:
+                    break
+            address += one.size
+        return last
+
+    def _ended_in_transfer(self) -> bool:
+        """Whether the block that just ran ended in a control transfer (and not at a page's end)."""
+        start = self._cells[LAST_ADDRESS]
+        size = self._cells[LAST_SIZE]
+        if self.eip < start or self.eip > start + size:
+            return True
+        data = read_linear(self.ram, self.cr3, start, size)
+        last = last_instruction(data, start) if data else None
+        if last is None or not last.transfers:
+            return False
+        if start < self.eip < start + size and last.operands.startswith("0x"):
+            return int(last.operands, 16) == self.eip
+        return True
+
+    # Traps.
+
+    def _trap(self, error: int, pc: int) -> Trap:
+        """An instruction could not be completed, or asked for a vector."""
+        emulator = self.emulator
+        cells = self._cells
+        self.bus.tick = self.ticks
+        emulator.save(self._now)
+        regs = emulator.bank.read()
+        code = -1
+        cr2 = 0
+        if cells[REFUSED]:
+            vector, source, code = PROTECTION, Source.EXCEPTION, 0
+            regs[r.EIP] = self.eip
+        elif error == ERR_INSN_INVALID:
+            vector, source = INVALID_OPCODE, Source.EXCEPTION
+        else:
+            vector = cells[VECTOR]
+            if self._cause[1] or vector in (BREAKPOINT, OVERFLOW):
+                source = Source.SOFTWARE
+            else:
+                source = Source.EXCEPTION
+                if vector in HAS_ERROR_CODE:
+                    code = self._cause[0]
+                    if vector == PAGE_FAULT:
+                        cr2 = emulator.read_cr2()
+        self._deliver(regs, vector, source, code, cr2)
+        return Trapped(vector)
+
+    def _interrupt(self) -> Interrupted:
+        vector = self.irq_vector
+        self.irq_at = NEVER
+        self.bus.tick = self.ticks
+        self.emulator.save(self._now)
+        self._deliver(self.emulator.bank.read(), vector, Source.INTERRUPT, -1, 0)
+        return Interrupted(vector)
+
+    def _deliver(self, regs: memoryview, vector: int, source: Source, error: int, cr2: int) -> None:
+        tables = self.tables
+        if tables is None:
+            raise CoreError(f"vector {vector:#x} at {regs[r.EIP]:08x} before the IDT was loaded")
+        try:
+            event, entry, eflags = enter(self.ram, self.cr3, tables, regs, vector, source, error, cr2)
+        except DeliveryFault as fault:
+            if source == Source.SOFTWARE and fault.vector == PROTECTION:
+                # Refused before anything happened: the fault is the `int n` instruction's.
+                size = 1 if vector in (BREAKPOINT, OVERFLOW) and not self._is_int_n(regs[r.EIP]) else 2
+                regs[r.EIP] = regs[r.EIP] - size & 0xFFFF_FFFF
+                self.ticks -= size
+                self.bus.tick = self.ticks
+                self._deliver(regs, PROTECTION, Source.EXCEPTION, fault.error, 0)
+                return
+            if vector == DOUBLE_FAULT:
+                raise CoreError(f"triple fault: {fault} while delivering a double fault") from None
+            self._deliver(regs, DOUBLE_FAULT, Source.EXCEPTION, 0, 0)
+            return
+        emulator = self.emulator
+        shared = self._layout.fpu_start
+        ctypes.memmove(self._template.address + shared, self._now.address + shared, self._fpu_size)
+        emulator.restore(self._template)
+        load = self._load
+        values = load.values
+        values[0:7] = regs[0:7]
+        values[7] = event.sp
+        values[8] = eflags
+        values[9:13] = regs[12:16]
+        if vector == PAGE_FAULT and source == Source.EXCEPTION:
+            self.cr2 = cr2
+        values[13] = self.cr2
+        load.write()
+        self.eip = entry
+        self.boundary = True
+        self.bus.publish(event)
+
+    def _is_int_n(self, eip: int) -> bool:
+        data = read_linear(self.ram, self.cr3, eip - 2 & 0xFFFF_FFFF, 2)
+        return data is not None and data[0] == 0xCD
+
+    # What the kernel's Python does to the processor at a hypercall.
+
+    def latch(self) -> None:
+        """Remember the ring-0 state for taking traps; to be called after CR3, LDTR or a table changed."""
+        self.cr3 = self.emulator.read_cr3()
+        self.emulator.save(self._template)
+
+    def latch_tables(self) -> None:
+        """Look up where the tables lie that `lgdt`, `lidt` and `ltr` named."""
+        self.latch()
+        gdtr, idtr, tr = (self.emulator.read_table(name) for name in ("gdtr", "idtr", "tr"))
+        places = [translate(self.ram, self.cr3, base) for base in (gdtr[1], idtr[1], tr[1])]
+        if min(places) < 0:
+            raise CoreError("GDT, IDT or TSS is not mapped")
+        self.tables = Tables(places[0], gdtr[2], places[1], idtr[2], places[2])
+
+    def load_cr3(self, cr3: int) -> None:
+        """`mov cr3`, done by the kernel's Python at a hypercall."""
+        self.emulator.write_cr3(cr3)
+        self.latch()
+
+    def load_ldt(self, selector: int, base: int, limit: int) -> None:
+        """`lldt`, done by the kernel's Python at a hypercall."""
+        self.emulator.write_table("ldtr", (selector, base, limit, 0x8200))
+        self.latch()
+
+    def set_result(self, eax: int, edx: int = 0) -> None:
+        """What the entry code finds in EAX and EDX when it goes on after its `hlt`."""
+        values = self._result_bank.values
+        values[0] = eax
+        values[1] = edx
+        self._result_bank.write()
+
+    def flush_tlb(self) -> None:
+        self.emulator.write_cr3(self.cr3)
+
+    def flush_code(self) -> None:
+        self.emulator.flush_code()
+
+    # Looking.
+
+    def instruction_at(self, va: int) -> Instruction | None:
+        data = read_linear(self.ram, self.cr3, va, 15)
+        if data is None:
+            data = read_linear(self.ram, self.cr3, va, 0x1000 - (va & 0xFFF))
+        return decode(data[:15], va) if data else None
+
+    def registers(self) -> Registers:
+        general = [int(value) & 0xFFFF_FFFF for value in self.emulator.bank.read()]
+        general[r.EIP] = self.eip
+        control = [int(value) for value in self.emulator.control.read()]
+        return Registers(*general, *control)
+
+    # Checkpoints of the processor alone; RAM is copied by `cpu.checkpoint`.
+
+    def save(self) -> CpuState:
+        emulator = self.emulator
+        gdtr, idtr, tr, ldtr = (emulator.read_table(n) for n in ("gdtr", "idtr", "tr", "ldtr"))
+        return CpuState(
+            registers=self.registers(),
+            fpu=emulator.read_fpu(),
+            gdtr=(gdtr[1], gdtr[2]),
+            idtr=(idtr[1], idtr[2]),
+            tr=tr[0],
+            ldtr=ldtr[0],
+            efer=emulator.read_msr(0xC000_0080),
+            ticks=self.ticks,
+            boundary=self.boundary,
+            irq_at=self.irq_at,
+            irq_vector=self.irq_vector,
+        )
+
+    def load(self, state: CpuState, iret: int) -> None:
+        """Put the processor back as `save` found it; RAM must be back already.
+
+        `iret` is the address of an `iret` instruction in ring 0: a processor gets to ring 3 by
+        executing one, so this does too (the stack words it needs are put back).
+        """
+        emulator = self.emulator
+        regs = state.registers
+        if self.tables is not None:
+            emulator.restore(self._template)
+        emulator.write_control(regs.cr0, regs.cr3, regs.cr4, state.efer)
+        emulator.write_table("gdtr", (0, *state.gdtr, 0))
+        emulator.write_table("idtr", (0, *state.idtr, 0))
+        emulator.flush_code()
+        paged = bool(regs.cr0 >> 31)
+        if paged:
+            emulator.write_table("tr", (state.tr, self._base_of(state, state.tr), 0x67, 0x8B00))
+            if state.ldtr:
+                emulator.write_table("ldtr", (state.ldtr, self._base_of(state, state.ldtr), 0xFFF, 0x8200))
+            else:
+                emulator.write_table("ldtr", (0, 0, 0, 0))
+            for name, value in (("cs", 0x60), ("ss", 0x68), ("ds", 0x7B), ("es", 0x7B), ("fs", 0), ("gs", 0)):
+                emulator.write_register(name, value)
+            self.latch_tables()
+        self.ticks = state.ticks
+        self.boundary = state.boundary
+        self.irq_at = state.irq_at
+        self.irq_vector = state.irq_vector
+        self.cr2 = regs.cr2
+        if regs.cpl == 3:
+            self._return_to_user(regs, iret)
+        else:
+            emulator.write_register("cs", regs.cs)
+            emulator.write_register("ss", regs.ss)
+        values = self._load.values
+        for n, name in enumerate(self._load.names):
+            values[n] = getattr(regs, name)
+        self._load.write()
+        emulator.write_fpu(state.fpu)
+        self.eip = regs.eip
+        self.bus.tick = self.ticks
+
+    def _return_to_user(self, regs: Registers, iret: int) -> None:
+        """Reach ring 3 as the processor does: one `iret` over five words on the kernel's stack."""
+        ram = self.ram
+        tables = self.tables
+        if tables is None:
+            raise CoreError("no ring 3 before the tables are loaded")
+        top = ram.u32[tables.tss + 4 >> 2] - 20
+        pa = translate(ram, self.cr3, top)
+        kept = ram.read(pa, 20)
+        for n, word in enumerate((regs.eip, regs.cs, regs.eflags & ~r.TF, regs.esp, regs.ss)):
+            ram.u32[(pa >> 2) + n] = word
+        self.emulator.write_register("esp", top)
+        cells = self._cells
+        cells[REMAINING] = NEVER
+        cells[STOPPED] = cells[REFUSED] = 0
+        cells[VECTOR] = -1
+        self.emulator.step(iret)
+        ram.write(pa, kept)
+        if self.emulator.bank.read()[r.CS] != regs.cs:
+            raise CoreError(f"could not return to ring 3 at {regs.eip:08x}")
+
+    def _base_of(self, state: CpuState, selector: int) -> int:
+        """The base that the GDT's entry for a system selector names."""
+        gdt = translate(self.ram, state.registers.cr3, state.gdtr[0])
+        return Descriptor.unpack(self.ram.u64[(gdt >> 3) + (selector >> 3)]).base

@@ -1,0 +1,77 @@
+"""Machine code into text and into the few facts the core asks of an instruction.
+
+Capstone is loaded at the first use: a program that is only run never needs it.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+
+_TRANSFERS = ("call", "ret", "iret", "loop", "int", "into", "lcall", "ljmp", "lret", "sys", "hlt", "ud")
+_MAX_INSTRUCTION = 15
+
+
+class Instruction(msgspec.Struct, frozen=True):
+    """`address` and `size` in bytes, and the text in the usual Intel order."""
+
+    address: int
+    size: int
+    mnemonic: str
+    operands: str
+    data: bytes
+
+    @property
+    def text(self) -> str:
+        return f"{self.mnemonic} {self.operands}".rstrip()
+
+    @property
+    def repeats(self) -> bool:
+        return self.mnemonic.startswith("rep")
+
+    @property
+    def transfers(self) -> bool:
+        """Whether it ends a stretch: a jump, call, return or trap, or one turn of a `rep`."""
+        name = self.mnemonic.removeprefix("notrack ").removeprefix("bnd ")
+        return name.startswith("j") or self.repeats or name.startswith(_TRANSFERS)
+
+
+_engine: Any = None
+
+
+def _capstone() -> Any:
+    global _engine
+    if _engine is None:
+        import capstone
+
+        _engine = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_32)
+    return _engine
+
+
+@lru_cache(maxsize=65536)
+def decode(data: bytes, address: int) -> Instruction | None:
+    """The first instruction in `data` (up to 15 bytes), or None when these bytes are none."""
+    for start, size, mnemonic, operands in _capstone().disasm_lite(data, address, 1):
+        return Instruction(start, size, mnemonic, operands, data[:size])
+    return None
+
+
+def disassemble(data: bytes, address: int, count: int = 1 << 30) -> list[Instruction]:
+    """Instructions from `address` on; bytes that are none become `.byte`."""
+    out: list[Instruction] = []
+    offset = 0
+    while offset < len(data) and len(out) < count:
+        one = decode(bytes(data[offset : offset + _MAX_INSTRUCTION]), address + offset)
+        if one is None:
+            one = Instruction(address + offset, 1, ".byte", f"{data[offset]:#04x}", data[offset : offset + 1])
+        out.append(one)
+        offset += one.size
+    return out
+
+
+def last_instruction(data: bytes, address: int) -> Instruction | None:
+    """The instruction that ends the basic block `data`."""
+    found = disassemble(data, address)
+    return found[-1] if found else None

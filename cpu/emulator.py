@@ -1,0 +1,245 @@
+"""Unicorn, held by the handles that the core needs: contexts, banks, one entry call.
+
+What Unicorn does and does not do is a matter of measurement; each fact this file relies on has a
+test in `tests/cpu/test_emulator.py`. Nothing here knows of gates or kernels.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+from unicorn import Uc
+from unicorn import x86_const as x86
+from unicorn.unicorn_const import (
+    UC_ARCH_X86,
+    UC_ERR_INSN_INVALID,
+    UC_ERR_OK,
+    UC_HOOK_INSN,
+    UC_MODE_32,
+    UC_PROT_ALL,
+)
+from unicorn.unicorn_py3.unicorn import uclib
+
+from cpu.clock import REFUSED, VECTOR, Clock
+from cpu.ram import Ram
+from cpu.registers import NAMES, Bank, FpuState, unicorn_id
+
+ERR_OK = UC_ERR_OK
+ERR_INSN_INVALID = UC_ERR_INSN_INVALID
+MSR_EFER = 0xC000_0080
+MSR_SYSENTER_CS = 0x174
+
+
+class Layout(msgspec.Struct, frozen=True):
+    """Where an emulator context holds what its register interface does not give; found by measuring.
+
+    `fpu` is the byte range of x87 and SSE state, `error` the offset of the pending exception's
+    error code (32 bits), followed by a word that is 1 for `int n`.
+    """
+
+    size: int
+    fpu_start: int
+    fpu_end: int
+    error: int
+
+
+class Context:
+    """One saved state of the whole processor, in the emulator's own private layout."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.pointer = ctypes.c_void_p()
+        if uclib.uc_context_alloc(emulator.handle, ctypes.byref(self.pointer)):
+            raise MemoryError("no memory for an emulator context")
+        self.address = self.pointer.value or 0
+
+    def bytes(self, size: int) -> bytes:
+        return ctypes.string_at(self.address, size)
+
+    def __del__(self) -> None:
+        uclib.uc_context_free(self.pointer)
+
+
+class Emulator:
+    """One x86, with RAM at physical address 0.
+
+    The model is a Core Duo: PAE, no-execute and SSE2, and no instruction that reads the host's
+    randomness. `clock` counts; `bank` is the general and segment registers.
+    """
+
+    def __init__(self, ram: Ram, native_clock: bool | None = None) -> None:
+        self.ram = ram
+        self.uc = Uc(UC_ARCH_X86, UC_MODE_32)
+        self.uc.ctl_set_cpu_model(x86.UC_CPU_X86_COREDUO)
+        self.uc.mem_map_ptr(0, ram.size, UC_PROT_ALL, ram.address)
+        # No end address at all: its look-up on the way out would leave a page fault pending.
+        self.uc.ctl_exits_enabled(True)
+        self.uc.ctl_set_exits([])
+        self.handle = self.uc._uch
+        self.clock = Clock(uclib, self.handle, native_clock)
+        self.bank = Bank(uclib, self.handle, NAMES)
+        self.control = Bank(uclib, self.handle, ("cr0", "cr2", "cr3", "cr4"))
+        self._cr2 = Bank(uclib, self.handle, ("cr2",))
+        self._cr3 = Bank(uclib, self.handle, ("cr3",))
+        self._counting = False
+        start = ctypes.CFUNCTYPE(
+            ctypes.c_int,
+            ctypes.c_void_p,
+            ctypes.c_uint64,
+            ctypes.c_uint64,
+            ctypes.c_uint64,
+            ctypes.c_size_t,
+        )
+        self._start = start(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
+        self._save: Callable[[Any, Any], int] = uclib.uc_context_save
+        self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
+        cells = self.clock.cells
+
+        def refuse_in(uc: Any, _port: int, _size: int, _user: Any) -> int:
+            if uc.reg_read(x86.UC_X86_REG_CS) & 3:
+                cells[REFUSED] = 1
+                uc.emu_stop()
+            return 0
+
+        def refuse_out(uc: Any, _port: int, _size: int, _value: int, _user: Any) -> None:
+            refuse_in(uc, 0, 0, None)
+
+        def refuse_sysenter(uc: Any, _user: Any) -> None:
+            refuse_in(uc, 0, 0, None)
+
+        self.uc.hook_add(UC_HOOK_INSN, refuse_in, aux1=x86.UC_X86_INS_IN)
+        self.uc.hook_add(UC_HOOK_INSN, refuse_out, aux1=x86.UC_X86_INS_OUT)
+        self.uc.hook_add(UC_HOOK_INSN, refuse_sysenter, aux1=x86.UC_X86_INS_SYSENTER)
+
+    def new_bank(self, names: tuple[str, ...]) -> Bank:
+        return Bank(uclib, self.handle, names)
+
+    def start(self, pc: int) -> int:
+        """Run from `pc` until something stops it; the emulator's error code."""
+        self._counting = False
+        return self._start(self.handle, pc, 0, 0, 0)
+
+    def step(self, pc: int, count: int = 1) -> int:
+        """Run `count` instructions from `pc`."""
+        if not self._counting:
+            self._counting = True
+            self.uc.ctl_flush_tb()
+        return self._start(self.handle, pc, 0, 0, count)
+
+    def save(self, context: Context) -> None:
+        self._save(self.handle, context.pointer)
+
+    def restore(self, context: Context) -> None:
+        self._restore(self.handle, context.pointer)
+
+    def read_cr2(self) -> int:
+        return int(self._cr2.read()[0]) & 0xFFFF_FFFF
+
+    def write_cr3(self, cr3: int) -> None:
+        """Load CR3; flushes the TLB."""
+        self._cr3.values[0] = cr3
+        self._cr3.write()
+
+    def read_cr3(self) -> int:
+        return int(self._cr3.read()[0])
+
+    def write_register(self, name: str, value: int) -> None:
+        self.uc.reg_write(unicorn_id(name), value)
+
+    def write_control(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
+        """Paging as a whole; CR0 last, as a processor would."""
+        self.write_msr(MSR_EFER, efer)
+        self.uc.reg_write(x86.UC_X86_REG_CR4, cr4)
+        self.write_cr3(cr3)
+        self.uc.reg_write(x86.UC_X86_REG_CR0, cr0)
+
+    def read_table(self, name: str) -> tuple[int, int, int, int]:
+        """`gdtr`, `idtr`, `ldtr` or `tr` as (selector, base, limit, flags)."""
+        value = self.uc.reg_read(getattr(x86, "UC_X86_REG_" + name.upper()))
+        return tuple(value)
+
+    def write_table(self, name: str, value: tuple[int, int, int, int]) -> None:
+        self.uc.reg_write(getattr(x86, "UC_X86_REG_" + name.upper()), value)
+
+    def read_msr(self, number: int) -> int:
+        return int(self.uc.msr_read(number))
+
+    def write_msr(self, number: int, value: int) -> None:
+        self.uc.msr_write(number, value)
+
+    def read_fpu(self) -> FpuState:
+        read = self.uc.reg_read
+        return FpuState(
+            fpcw=read(x86.UC_X86_REG_FPCW),
+            fpsw=read(x86.UC_X86_REG_FPSW),
+            fptag=read(x86.UC_X86_REG_FPTAG),
+            mxcsr=read(x86.UC_X86_REG_MXCSR),
+            st=tuple(tuple(read(x86.UC_X86_REG_FP0 + n)) for n in range(8)),
+            xmm=tuple(read(x86.UC_X86_REG_XMM0 + n).to_bytes(16, "little") for n in range(8)),
+        )
+
+    def write_fpu(self, state: FpuState) -> None:
+        write = self.uc.reg_write
+        write(x86.UC_X86_REG_FPCW, state.fpcw)
+        for n, value in enumerate(state.st):
+            write(x86.UC_X86_REG_FP0 + n, tuple(value))
+        write(x86.UC_X86_REG_FPTAG, state.fptag)
+        write(x86.UC_X86_REG_FPSW, state.fpsw)
+        write(x86.UC_X86_REG_MXCSR, state.mxcsr)
+        for n, data in enumerate(state.xmm):
+            write(x86.UC_X86_REG_XMM0 + n, int.from_bytes(data, "little"))
+
+    def flush_code(self) -> None:
+        """Forget all translated code: RAM that was executed has been written from outside."""
+        self.uc.ctl_flush_tb()
+        self._counting = False
+
+
+_layout: Layout | None = None
+
+
+def layout() -> Layout:
+    """Measure (once in a process) where this build of the emulator keeps its private state."""
+    global _layout
+    if _layout is None:
+        _layout = _measure()
+    return _layout
+
+
+def _measure() -> Layout:
+    ram = Ram(8 << 20)
+    emulator = Emulator(ram, native_clock=None)
+    size = int(uclib.uc_context_size(emulator.handle))
+    context = Context(emulator)
+    emulator.save(context)
+    one = context.bytes(size)
+    emulator.write_fpu(
+        FpuState(
+            fpcw=0x0C3F,
+            fpsw=0x3800,
+            fptag=0x5555,
+            mxcsr=0x7F80,
+            st=tuple((0x8123_4567_89AB_CDEF + n, 0x4001) for n in range(8)),
+            xmm=tuple(bytes([0xA0 + n]) * 16 for n in range(8)),
+        )
+    )
+    emulator.save(context)
+    two = context.bytes(size)
+    changed = [n for n in range(size) if one[n] != two[n]]
+    if not changed or changed[-1] - changed[0] > 1024:
+        raise RuntimeError("this build of the emulator keeps its x87 state where int80 cannot find it")
+
+    code = 0x5A_1000
+    ram.write(code, b"\xcd\x80")
+    emulator.clock.cells[0] = 1 << 40
+    emulator.clock.cells[VECTOR] = -1
+    emulator.start(code)
+    emulator.save(context)
+    pattern = struct.pack("<iQ", 1, code + 2)
+    found = context.bytes(size).find(pattern)
+    if emulator.clock.cells[VECTOR] != 0x80 or found < 4:
+        raise RuntimeError("this build of the emulator keeps its error code where int80 cannot find it")
+    return Layout(size, changed[0] & ~7, (changed[-1] + 8) & ~7, found - 4)
