@@ -1,0 +1,201 @@
+"""The command line: what is asked for, checked, and handed to the part that does it.
+
+Heavy modules are imported by the command that needs them, so that `--help` answers at once and
+nothing without a screen loads one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+USAGE_ERROR = 2
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose complaints are one line."""
+
+    def error(self, message: str) -> NoReturn:
+        sys.stderr.write(f"{self.prog}: {message} (try {self.prog} --help)\n")
+        raise SystemExit(USAGE_ERROR)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command `int80`; its exit status."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    options = build_parser().parse_args(arguments)
+    command: Callable[[argparse.Namespace], int] = options.command
+    try:
+        return command(options)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        return 141
+
+
+def build_parser() -> Parser:
+    parser = Parser(
+        prog="int80",
+        description="Watch real i386 Linux programs go through a real int $0x80, forwards and backwards.",
+        epilog="Without a command, int80 opens its screen on one of its own programs.",
+    )
+    parser.add_argument("--version", action="version", version=f"int80 {version()}")
+    parser.set_defaults(command=_first, program="write", arguments=[])
+    commands = parser.add_subparsers(metavar="COMMAND", parser_class=Parser)
+
+    run = commands.add_parser("run", help="the screen, on a program")
+    _program_options(run)
+    run.add_argument("-o", "--output", metavar="FILE", help="record the session into FILE")
+    run.set_defaults(command=_run)
+
+    execute = commands.add_parser("exec", help="run a program without screen or trace")
+    _program_options(execute)
+    execute.set_defaults(command=_exec)
+
+    trace = commands.add_parser("trace", help="run a program and write its system calls as strace does")
+    trace.add_argument("-o", "--output", metavar="FILE", help="write the trace to FILE, not to standard error")
+    trace.add_argument("--events", action="store_true", help="every event as a line, not only system calls")
+    _program_options(trace)
+    trace.set_defaults(command=_trace)
+
+    record = commands.add_parser("record", help="run a program without screen and record the session")
+    record.add_argument("-o", "--output", metavar="FILE", required=True, help="the session file (.int80)")
+    _program_options(record)
+    record.set_defaults(command=_record)
+
+    play = commands.add_parser("play", help="open a recorded session")
+    play.add_argument("file", metavar="FILE")
+    play.add_argument("--text", action="store_true", help="write the trace as text instead of opening the screen")
+    play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
+    play.set_defaults(command=_play)
+
+    table = commands.add_parser("syscalls", help="the table of system calls, and what is implemented")
+    table.add_argument("name", nargs="?", help="only this one, by name or number")
+    table.set_defaults(command=_syscalls)
+    return parser
+
+
+def _program_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--cwd", metavar="DIR", default="/", help="the program's current directory in the guest")
+    parser.add_argument(
+        "--env", metavar="K=V", action="append", default=[], type=_assignment, help="an environment variable"
+    )
+    parser.add_argument("--uid", metavar="N", type=_count, default=0, help="run as this user (default 0)")
+    parser.add_argument(
+        "--memory", metavar="MIB", type=_memory, default=64, help="the machine's memory, 8 to 896 (default 64)"
+    )
+    parser.add_argument("--seed", metavar="N", type=_count, default=1, help="what random numbers come from")
+    parser.add_argument("--timeout", metavar="S", type=_seconds, help="give up after S seconds of real time")
+    parser.add_argument("program", metavar="PROG", help="an i386 ELF file, or the name of one of int80's own")
+    parser.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER, help="the program's arguments")
+
+
+def _count(text: str) -> int:
+    value = int(text, 0) if text.isascii() and text.lstrip("0x") is not None else -1
+    if not 0 <= value < 1 << 32:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 4294967295")
+    return value
+
+
+def _memory(text: str) -> int:
+    value = int(text)
+    if not 8 <= value <= 896 or value % 2:
+        raise argparse.ArgumentTypeError(f"{text} is not an even number of MiB from 8 to 896")
+    return value
+
+
+def _seconds(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e9:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
+    return value
+
+
+def _assignment(text: str) -> str:
+    if "=" not in text or text.startswith("="):
+        raise argparse.ArgumentTypeError(f"{text} is not NAME=VALUE")
+    return text
+
+
+def version() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return installed("int80")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+# The commands.
+
+
+def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
+    from app.host import descriptor_modes, terminal_size
+    from app.launch import Options
+
+    arguments = list(namespace.arguments)
+    if arguments[:1] == ["--"]:
+        arguments = arguments[1:]
+    rows, columns = (24, 80) if screen else terminal_size()
+    return Options(
+        program=namespace.program,
+        arguments=arguments,
+        cwd=namespace.cwd,
+        env=namespace.env,
+        uid=namespace.uid,
+        memory=namespace.memory,
+        seed=namespace.seed,
+        modes=None if screen else descriptor_modes(),
+        rows=rows,
+        columns=columns,
+    )
+
+
+def _first(namespace: argparse.Namespace) -> int:
+    """int80 alone: the screen, on a program of ours."""
+    defaults = build_parser().parse_args(["run", "hello"])
+    return _run(defaults)
+
+
+def _run(namespace: argparse.Namespace) -> int:
+    from app.commands import run_screen
+
+    return run_screen(_options(namespace, screen=True), namespace.output)  # type: ignore[arg-type]
+
+
+def _exec(namespace: argparse.Namespace) -> int:
+    from app.commands import run_exec
+
+    return run_exec(_options(namespace), namespace.timeout)  # type: ignore[arg-type]
+
+
+def _trace(namespace: argparse.Namespace) -> int:
+    from app.commands import run_trace
+
+    return run_trace(_options(namespace), namespace.timeout, namespace.output, namespace.events)  # type: ignore[arg-type]
+
+
+def _record(namespace: argparse.Namespace) -> int:
+    from app.commands import run_record
+
+    return run_record(_options(namespace), namespace.timeout, namespace.output)  # type: ignore[arg-type]
+
+
+def _play(namespace: argparse.Namespace) -> int:
+    from app.commands import run_play
+
+    return run_play(namespace.file, namespace.text, namespace.at)
+
+
+def _syscalls(namespace: argparse.Namespace) -> int:
+    from app.commands import run_syscalls
+
+    return run_syscalls(namespace.name)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

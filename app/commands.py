@@ -1,0 +1,171 @@
+"""What each command does, without a screen (`run_screen` opens one).
+
+Every command returns its exit status; what goes wrong outside of the guest is one line on standard
+error. A bug of ours stops the machine and says where.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Callable
+from typing import TextIO
+
+from app.host import (
+    Deadlocked,
+    Driver,
+    RawTerminal,
+    TimedOut,
+    complain,
+    exit_code,
+    output_to_host,
+)
+from app.launch import LaunchError, Options, prepare
+from app.resources import kernel_image
+from cpu.bus import Sink
+from cpu.core import CoreError
+from kernel.errors import Panic
+from kernel.exec import ExecRefused
+from kernel.kernel import Kernel
+
+TIMED_OUT = 124
+BROKEN = 70
+"""sysexits' EX_SOFTWARE: a bug of ours."""
+
+
+def run_exec(options: Options, timeout: float | None) -> int:
+    """`int80 exec`: only the program's own input, output and status."""
+    return _run(options, timeout, lambda _kernel: output_to_host())
+
+
+def run_trace(options: Options, timeout: float | None, output: str | None, events: bool) -> int:
+    """`int80 trace`: as exec, with strace's text (or every event) written beside it."""
+    from app.tracer import Tracer
+
+    try:
+        out: TextIO = open(output, "w", encoding="utf-8", errors="replace") if output else sys.stderr  # noqa: SIM115
+    except OSError as error:
+        complain(f"{output}: {(error.strerror or str(error)).lower()}")
+        return 2
+    tracer = Tracer(out)
+    try:
+        if events:
+            return _run(options, timeout, lambda _kernel: output_to_host(_events_to(out)))
+        return _run(options, timeout, lambda _kernel: output_to_host(tracer.sink))
+    finally:
+        tracer.close()
+        if output:
+            out.close()
+
+
+def _events_to(out: TextIO) -> Sink:
+    seq = 0
+
+    def sink(tick: int, pid: int, event: object) -> None:
+        nonlocal seq
+        seq += 1
+        out.write(f"{seq} {tick} {pid} {event}\n")
+
+    return sink
+
+
+def _run(options: Options, timeout: float | None, make_sink: Callable[[Options], Sink]) -> int:
+    try:
+        start, blobs = prepare(options)
+    except LaunchError as error:
+        complain(str(error))
+        return error.status
+    kernel = Kernel(start, kernel_image(), blobs, make_sink(options))
+    return drive(kernel, Driver(kernel, timeout), options.program)
+
+
+def drive(kernel: Kernel, driver: Driver, name: str) -> int:
+    """Run to the end and say how it ended, as an exit status."""
+    try:
+        with RawTerminal():
+            status = driver.run()
+    except TimedOut:
+        complain(f"{name}: stopped, --timeout is over")
+        return TIMED_OUT
+    except Deadlocked:
+        complain(f"{name}: stopped: all processes sleep and nothing can wake them")
+        return 1
+    except BrokenPipeError:
+        return 128 + 13
+    except (Panic, CoreError) as error:
+        complain(f"the machine stopped: {error}")
+        return BROKEN
+    except Exception as error:
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        complain(f"a bug in int80 stopped the machine: {type(error).__name__}: {error} ({where.name}, line {where.lineno})")
+        if os.environ.get("INT80_DEBUG"):
+            traceback.print_exc()
+        return BROKEN
+    if kernel.first_error is not None:
+        error = kernel.first_error
+        reason = error.reason if isinstance(error, ExecRefused) else str(error)
+        complain(f"{name}: {reason}")
+        return 127 if error.errno == 2 else 126
+    return exit_code(status)
+
+
+def run_screen(options: Options, output: str | None) -> int:
+    """`int80 run`: the screen on a live machine."""
+    from app.engine import Engine
+
+    if not sys.stdout.isatty() or not sys.stdin.isatty():
+        complain("run needs a terminal; without one, use exec, trace or record")
+        return 2
+    try:
+        start, blobs = prepare(options)
+    except LaunchError as error:
+        complain(str(error))
+        return error.status
+    from app.tui import run_app
+
+    image = kernel_image()
+    engine = Engine(start, image, blobs)
+    return run_app(engine, _recording(output, engine) if output else None)
+
+
+def _recording(output: str, engine: object) -> object:
+    from app.recording import Recording
+
+    return Recording(output, engine)  # type: ignore[arg-type]
+
+
+def run_record(options: Options, timeout: float | None, output: str) -> int:
+    """`int80 record`: as exec, with the whole session written to a file."""
+    from app.recording import record
+
+    return record(options, timeout, output)
+
+
+def run_play(path: str, text: bool, at: int | None) -> int:
+    """`int80 play`: a recorded session on the screen, or as text."""
+    from app.recording import play
+
+    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at)
+
+
+def run_syscalls(name: str | None) -> int:
+    """`int80 syscalls`: the table."""
+    from kernel.syscalls.registry import handlers
+    from kernel.table import TABLE
+
+    known = handlers()
+    shown = 0
+    for row in TABLE:
+        if row is None or (name is not None and name not in (row.name, str(row.number))):
+            continue
+        shown += 1
+        mark = "yes" if row.name in known else "ENOSYS"
+        arguments = ", ".join(argument.name for argument in row.args)
+        print(f"{row.number:3}  {row.name:26} {mark:7} {row.category.value:13} {row.win32:28} ({arguments})")
+        if name is not None:
+            print(f"     {row.note}")
+    if not shown:
+        complain(f"there is no system call {name}")
+        return 2
+    return 0

@@ -1,0 +1,507 @@
+"""The engine: one machine, its log, and a cursor that goes both ways in time.
+
+What the screen shows is `state` and `view` at the cursor; live is playback with the cursor at the
+end. Going forwards at the end of the log runs the machine on; anywhere else it moves the cursor, and
+the machine follows (from a checkpoint if it must go back) only when somebody looks at it.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from app.history import History
+from app.log import Log
+from app.machine import Machine
+from app.position import ALL_DONE, START, Position
+from app.state.state import State
+from app.view import View
+from cpu.events import Source, TrapTaken
+from cpu.interrupts import microsteps
+from kernel.events import SyscallEntered, SyscallExited, TaskSwitched
+from kernel.kernel import Halted, Idle, Input, Start
+
+SLICE = 1_000_000
+"""Ticks between two looks at the host's clock."""
+PATIENCE = 0.05
+"""Seconds that one key may search ahead before it becomes a run that the screen shows."""
+MILESTONES = (
+    "system_call",
+    "system_call_saved",
+    "system_call_bad",
+    "system_call_done",
+    "ret_from_sys_call",
+    "work_pending",
+    "restore_all",
+    "return_from_interrupt",
+    "ret_from_exception",
+    "schedule",
+    "__switch_to",
+    "finish_task_switch",
+    "ret_from_fork",
+    "cpu_idle",
+)
+"""Places in the entry code where a microstep stops, besides every sys_* and do_*."""
+NEAR = 16
+"""No instruction is longer than this many ticks."""
+
+Wanted = Callable[[Any], bool]
+
+
+def _is_syscall(event: Any) -> bool:
+    return type(event) is SyscallEntered or type(event) is SyscallExited
+
+
+def _is_switch(event: Any) -> bool:
+    return type(event) is TaskSwitched
+
+
+class Engine:
+    """`live` False is a recording: nothing beyond its end exists."""
+
+    def __init__(
+        self,
+        start: Start,
+        image: bytes,
+        blobs: dict[str, bytes],
+        log: Log | None = None,
+        inputs: list[Input] | None = None,
+        history: History | None = None,
+        live: bool = True,
+    ) -> None:
+        self.live = live
+        self.log = log if log is not None else Log()
+        self.history = history if history is not None else History(self.log)
+        self.machine = Machine(start, image, blobs, self.log, inputs if inputs is not None else [], not live)
+        self.cursor = START
+        self.title = start.path.rsplit("/", 1)[-1]
+        self.on_input: Callable[[Input], None] | None = None
+        self.seeking: Wanted | None = None
+        """What a running search stops at; `run` goes on with it."""
+        self._view: View | None = None
+        self._view_at: tuple[int, int, int] | None = None
+        symbols = self.machine.kernel.symbols
+        self._milestones = frozenset(
+            symbol.address
+            for name, symbol in symbols.by_name.items()
+            if name in MILESTONES or name.startswith(("sys_", "do_"))
+        )
+        self._clock: float | None = None
+
+    # What is there at the cursor.
+
+    @property
+    def length(self) -> int:
+        """Events in the log."""
+        return len(self.log)
+
+    @property
+    def state(self) -> State:
+        return self.history.state_at(self.cursor.seq)
+
+    @property
+    def event(self) -> Any:
+        """The last event applied at the cursor, None at the start."""
+        return self.log.record(self.cursor.seq - 1).event if self.cursor.seq else None
+
+    @property
+    def view(self) -> View | None:
+        """The machine at the cursor. Before a trap's last microstep that is the machine before the trap."""
+        key = self.cursor.key
+        if self._view is None or self._view_at != key:
+            self._to_cursor()
+            self._view = View(self.machine.kernel)
+            self._view_at = key
+        return self._view
+
+    @property
+    def at_start(self) -> bool:
+        return self.cursor.key <= START.key
+
+    @property
+    def at_end(self) -> bool:
+        return self.cursor.seq >= self.length and not self.cursor.before(self._end())
+
+    @property
+    def finished(self) -> int | None:
+        """The first program's wait status when the log ends with the machine's halt."""
+        state = self.history.state_at(self.length)
+        return state.halted if state.halted >= 0 else None
+
+    @property
+    def status(self) -> str:
+        if not self.live:
+            return "replay"
+        return "live" if self.cursor.seq >= self.length else "past"
+
+    def microsteps(self) -> int:
+        """How many hardware microsteps the event at the cursor has; 0 unless it is a trap."""
+        event = self.event
+        return len(microsteps(event)) if type(event) is TrapTaken else 0
+
+    # Single steps.
+
+    def step_instruction(self, direction: int) -> bool:
+        if direction < 0:
+            return self._to_previous_instruction()
+        if self.cursor.microstep >= 0:
+            self._set(self.cursor.seq, ALL_DONE, self.cursor.tick)
+            return True
+        self._to_cursor()
+        if self.machine.seq > self.cursor.seq:  # in the middle of what the kernel did at once
+            self._set_to_rest()
+            return True
+        if not self._can_run():
+            return False
+        before = self.machine.seq, self.machine.tick
+        outcome = self.machine.step_instruction()
+        if outcome is not None and not self._idle_on(outcome):
+            return False
+        self._set_to_rest()
+        return (self.machine.seq, self.machine.tick) != before
+
+    def step_microstep(self, direction: int) -> bool:
+        if direction < 0:
+            return self._to_previous_microstep()
+        return self._microstep()
+
+    def _microstep(self) -> bool:
+        cursor = self.cursor
+        if cursor.microstep >= 0:
+            done = cursor.microstep + 1
+            self._set(cursor.seq, done if done < self.microsteps() else ALL_DONE, cursor.tick)
+            return True
+        self._to_cursor()
+        machine = self.machine
+        if machine.seq > cursor.seq:
+            self._enter_event(cursor.seq + 1)
+            return True
+        while self._can_run():
+            if not machine.kernel.core.registers().cs & 3:
+                outcome = machine.step_instruction()
+                if outcome is not None and not self._idle_on(outcome):
+                    return False
+                if machine.seq == cursor.seq:
+                    if self._at_milestone():
+                        self._set_to_rest()
+                        return True
+                    continue
+            elif not self._run_until_event(cursor.seq + 1):
+                self._set_to_rest()
+                return cursor.key != self.cursor.key
+            self._enter_event(cursor.seq + 1)
+            return True
+        return False
+
+    def _at_milestone(self) -> bool:
+        core = self.machine.kernel.core
+        return core.eip in self._milestones or core.registers().cpl == 3
+
+    def _run_until_event(self, seq: int) -> bool:
+        """Run the machine on to event `seq`, as long as patience lasts."""
+        deadline = time.monotonic() + PATIENCE
+        machine = self.machine
+        while machine.seq < seq:
+            outcome = machine.step(machine.tick + SLICE)
+            if outcome is not None and not self._idle_on(outcome):
+                return False
+            if machine.seq < seq and time.monotonic() > deadline:
+                if machine.seq >= self.length:
+                    self.seeking = lambda _event: True
+                    return False
+        return True
+
+    def _enter_event(self, seq: int) -> None:
+        """Put the cursor behind event `seq - 1`, at its first microstep if it is a trap."""
+        record = self.log.record(seq - 1)
+        if type(record.event) is TrapTaken:
+            self._set(seq, 0, record.tick)
+        elif self.machine.seq == seq:
+            self._set_to_rest()
+        else:
+            self._set(seq, ALL_DONE, record.tick)
+
+    # Steps over events.
+
+    def step_syscall(self, direction: int) -> bool:
+        """To the next or previous begin or end of a system call of any task."""
+        return self._step_to(_is_syscall, direction)
+
+    def step_switch(self, direction: int) -> bool:
+        """To the next or previous task switch."""
+        return self._step_to(_is_switch, direction)
+
+    def step_event(self, direction: int) -> bool:
+        return self._step_to(lambda _event: True, direction)
+
+    def _step_to(self, wanted: Wanted, direction: int) -> bool:
+        if direction < 0:
+            return self._back_to(wanted)
+        found = self._find(wanted, self.cursor.seq)
+        if found is not None:
+            self.go_to(found + 1)
+            return True
+        if not self.live:
+            moved = self.cursor.seq < self.length
+            self.go_end()
+            return moved
+        before = self.cursor
+        self.go_end()
+        self.seeking = wanted
+        self._search(PATIENCE)
+        return self.cursor.key != before.key or self.seeking is not None
+
+    def _back_to(self, wanted: Wanted) -> bool:
+        if self.at_start:
+            return False
+        for seq in range(self.cursor.seq - 1, 0, -1):
+            if wanted(self.log.record(seq - 1).event):
+                self.go_to(seq)
+                return True
+        self.go_start()
+        return True
+
+    def _find(self, wanted: Wanted, start: int) -> int | None:
+        for record in self.log.records(start):
+            if wanted(record.event):
+                return record.seq
+        return None
+
+    def go_to(self, seq: int) -> None:
+        """Behind event `seq - 1`: the first `seq` events have happened. Clamped to what there is."""
+        seq = max(0, min(seq, self.length))
+        if not seq:
+            self.go_start()
+            return
+        self.seeking = None
+        self._set(seq, ALL_DONE, self.log.record(seq - 1).tick)
+
+    def go_start(self) -> None:
+        self.seeking = None
+        self.cursor = START
+
+    def go_end(self) -> None:
+        """To the end of the log; the machine's own place when it stands there."""
+        self.seeking = None
+        end = self._end()
+        self.cursor = end
+
+    def _end(self) -> Position:
+        machine = self.machine
+        length = self.length
+        if not length:
+            return Position(machine.seq, ALL_DONE, machine.tick) if machine.seq == 0 else START
+        if machine.seq >= length:
+            return Position(length, ALL_DONE, machine.tick)
+        return Position(length, ALL_DONE, self.log.record(length - 1).tick)
+
+    # Running on.
+
+    def run(self, seconds: float) -> str:
+        """Go on for about `seconds` of host time: `running`, `waiting` (for a key or time), or `finished`."""
+        if self.seeking is not None:
+            return self._search(seconds)
+        if not self.live or self.cursor.seq < self.length:
+            return "finished" if self.at_end else "running"
+        self._to_cursor()
+        return self._run(seconds)
+
+    def _run(self, seconds: float, wanted: Wanted | None = None) -> str:
+        machine = self.machine
+        deadline = time.monotonic() + seconds
+        first = machine.seq
+        outcome_name = "running"
+        while True:
+            outcome = machine.step(machine.tick + SLICE)
+            if wanted is not None and machine.seq > first:
+                found = self._find(wanted, first)
+                if found is not None:
+                    self.seeking = None
+                    self._enter_found(found + 1)
+                    return "found"
+                first = machine.seq
+            if isinstance(outcome, Halted):
+                outcome_name = "finished"
+                break
+            if isinstance(outcome, Idle) and not self._idle_on(outcome):
+                outcome_name = "waiting"
+                break
+            if time.monotonic() > deadline:
+                break
+        self._set_to_rest()
+        return outcome_name
+
+    def _search(self, seconds: float) -> str:
+        wanted = self.seeking
+        if wanted is None:
+            return "finished"
+        if not self.live:
+            self.seeking = None
+            return "finished"
+        self._to_cursor()
+        outcome = self._run(seconds, wanted)
+        if outcome in ("finished", "found"):
+            self.seeking = None
+            return "finished"
+        return outcome
+
+    def _enter_found(self, seq: int) -> None:
+        if self.machine.seq == seq:
+            self._set_to_rest()
+        else:
+            self._set(seq, ALL_DONE, self.log.record(seq - 1).tick)
+
+    def _idle_on(self, outcome: Idle | Halted) -> bool:
+        """All sleep: let time pass. With somebody at the console it passes as fast as the wall clock."""
+        machine = self.machine
+        if isinstance(outcome, Halted):
+            return False
+        reading = self.live and machine.seq >= self.length and "tty:0" in machine.kernel.tables.waiting
+        if not reading:
+            self._clock = None
+            if outcome.until < 0:
+                return False
+            machine.kernel.pass_time(outcome.until)
+            return True
+        now = time.monotonic()
+        last = self._clock
+        self._clock = now
+        if last is not None:
+            machine.kernel.pass_time(machine.tick + int((now - last) * 1e9))
+        return outcome.until >= 0 and machine.tick >= outcome.until
+
+    def type_keys(self, data: bytes) -> None:
+        """Keys for the guest's console: an input at the end of the log."""
+        if not self.live or not data:
+            return
+        self.go_end()
+        self._to_cursor()
+        one = Input(self.machine.tick, "tty", 0, data)
+        if self.on_input is not None:
+            self.on_input(one)
+        self.machine.give_input(one)
+
+    @property
+    def reads_keys(self) -> bool:
+        """Whether a program waits for the console at the end of the log."""
+        return self.live and "tty:0" in self.machine.kernel.tables.waiting
+
+    # The machine and the cursor.
+
+    def _set(self, seq: int, microstep: int, tick: int) -> None:
+        self.cursor = Position(seq, microstep, tick)
+
+    def _set_to_rest(self) -> None:
+        """The cursor is where the machine rests."""
+        seq = min(self.machine.seq, self.length)
+        self.cursor = Position(seq, ALL_DONE, self.machine.tick)
+
+    def _can_run(self) -> bool:
+        """A recording ends with its last event."""
+        return self.live or self.machine.seq < self.length
+
+    def _to_cursor(self) -> None:
+        """Bring the machine to where the cursor is (and to the way into the trap, while that is shown)."""
+        cursor = self.cursor
+        if cursor.microstep >= 0:
+            self._to_brink(cursor)
+        else:
+            self.machine.go_to(cursor.seq, cursor.tick)
+
+    def _to_brink(self, cursor: Position) -> None:
+        """The last rest before the trap at the cursor: the instruction that leads into it is the next one."""
+        machine = self.machine
+        event = self.event
+        if machine.seq == cursor.seq - 1 and machine.tick <= cursor.tick and self._brink_at == machine.tick:
+            return
+        size = 0
+        if type(event) is TrapTaken and event.source == Source.SOFTWARE:
+            size = 1 if event.vector in (3, 4) else 2
+        machine.go_to(cursor.seq - 1, cursor.tick - size)
+        self._brink_at = machine.tick
+
+    _brink_at = -1
+
+    # Going back by what no event marks.
+
+    def _to_previous_microstep(self) -> bool:
+        current = self.cursor
+        if self.at_start:
+            return False
+        if current.microstep > 0:
+            self._set(current.seq, current.microstep - 1, current.tick)
+            return True
+        back = current.seq if self._first_of(current.seq).before(current) else current.seq - 1
+        while True:
+            place = self._first_of(max(back, 0))
+            if place.before(current):
+                break
+            back -= 1
+            if back < 0:
+                self.go_start()
+                return True
+        self.cursor = place
+        while self._microstep() and self.cursor.before(current):
+            place = self.cursor
+        self.seeking = None
+        self.cursor = place
+        return True
+
+    def _first_of(self, seq: int) -> Position:
+        """The first position with `seq` events."""
+        if not seq:
+            return START
+        record = self.log.record(seq - 1)
+        if type(record.event) is TrapTaken:
+            return Position(seq, 0, record.tick)
+        return Position(seq, ALL_DONE, record.tick)
+
+    def _to_previous_instruction(self) -> bool:
+        """The last rest before the cursor: from the trap before it, step by step."""
+        if self.at_start:
+            return False
+        current = self.cursor
+        if current.microstep >= 0:
+            self._to_cursor()
+            self._set_to_rest()
+            return True
+        goal = (current.seq, current.tick)
+        machine = self.machine
+        anchor = self._trap_before(current)
+        if anchor:
+            machine.go_to(anchor, self.log.record(anchor - 1).tick)
+        else:
+            machine.rewind(0, 0)
+        last = (machine.seq, machine.tick)
+        while True:
+            self._approach(current)
+            here = (machine.seq, machine.tick)
+            if here >= goal:
+                break
+            last = here
+            outcome = machine.step_instruction()
+            if outcome is not None and not machine._pass_idle(outcome):
+                break
+        self._set(last[0], ALL_DONE, last[1])
+        return True
+
+    def _trap_before(self, current: Position) -> int:
+        """`seq` right behind the last trap that was over before the cursor; 0 for none."""
+        for seq in range(current.seq, 0, -1):
+            record = self.log.record(seq - 1)
+            if type(record.event) is TrapTaken and (seq, record.tick) < (current.seq, current.tick):
+                return seq
+        return 0
+
+    def _approach(self, current: Position) -> None:
+        """Where nothing happens for long before the cursor, run instead of stepping."""
+        machine = self.machine
+        if machine.seq == current.seq:
+            until = current.tick - NEAR
+        elif machine.seq == current.seq - 1:
+            until = self.log.record(current.seq - 1).tick - NEAR
+        else:
+            return
+        if until - machine.tick > 256:
+            machine.go_to(machine.seq, until)

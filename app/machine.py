@@ -1,0 +1,196 @@
+"""The one machine behind a session, wherever in time it stands: run on, or taken back and run again.
+
+Its events go to the log. Where the log has them already (the past, a recording) they are compared
+with what is written there: re-execution checks itself. Checkpoints make the way back short.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import Any
+
+import msgspec
+
+from app.log import Log
+from cpu import checkpoint
+from cpu.checkpoint import MachineState
+from kernel.kernel import Halted, Idle, Input, Kernel, Start
+from kernel.tables import Tables
+from kernel.thread import PAGE_OFFSET
+
+EVENTS_BETWEEN = 1500
+TICKS_BETWEEN = 40_000_000
+"""A checkpoint is due after that many events or ticks, whichever comes first."""
+MOST_CHECKPOINTS = 96
+
+_TABLES = msgspec.msgpack.Encoder()
+_TABLES_DECODER = msgspec.msgpack.Decoder(Tables)
+
+
+class Divergence(Exception):
+    """Re-execution did not do again what the log says; `seq` is the first event that differs."""
+
+    def __init__(self, seq: int, expected: object, got: object) -> None:
+        super().__init__(f"event {seq} differs when run again: logged {expected}, now {got}")
+        self.seq = seq
+
+
+class Checkpoint(msgspec.Struct, array_like=True):
+    """The machine after `seq` events at tick `tick`, resting between two steps."""
+
+    seq: int
+    tick: int
+    tables: bytes
+    machine: MachineState
+    pid: int
+
+
+class Machine:
+    """A kernel with its log and its past. `sealed`: the log is a recording and nothing is added to it."""
+
+    def __init__(
+        self, start: Start, image: bytes, blobs: dict[str, bytes], log: Log, inputs: list[Input], sealed: bool
+    ) -> None:
+        self.log = log
+        self.sealed = sealed
+        self.inputs = inputs
+        """All inputs so far, in order."""
+        self.kernel = Kernel(start, image, blobs, self._sink)
+        for one in inputs:
+            self.kernel.give_input(one)
+        self._iret = self.kernel.symbol("return_from_interrupt")
+        end = self.kernel.symbol("_end") - PAGE_OFFSET + 0xFFF >> 12
+        self._image_frames = list(range(0x100, end))
+        self.before = 0
+        """Events before the last step: the machine rests between `before` and `seq`."""
+        self.checkpoints: list[Checkpoint] = []
+        self.outcome: Idle | Halted | None = None
+        self._take()
+
+    @property
+    def seq(self) -> int:
+        return self.kernel.bus.seq
+
+    @property
+    def tick(self) -> int:
+        return self.kernel.core.ticks
+
+    def _sink(self, tick: int, pid: int, event: Any) -> None:
+        seq = self.kernel.bus.seq - 1
+        if seq < len(self.log):
+            record = self.log.record(seq)
+            if record.event != event or record.tick != tick or record.pid != pid:
+                raise Divergence(seq, record.event, event)
+        elif not self.sealed:
+            self.log.append(tick, pid, event)
+
+    # Moving.
+
+    def step(self, limit: int) -> Idle | Halted | None:
+        """One slice; a checkpoint afterwards if one is due."""
+        self.before = self.seq
+        self.outcome = self.kernel.step(limit)
+        self._take_if_due()
+        return self.outcome
+
+    def step_instruction(self) -> Idle | Halted | None:
+        self.before = self.seq
+        self.outcome = self.kernel.step_instruction()
+        return self.outcome
+
+    def go_to(self, seq: int, tick: int) -> None:
+        """Stand at the first rest with at least `seq` events; at exactly `tick` if that has no more events."""
+        if not self._is_at(seq, tick):
+            if self._is_beyond(seq, tick):
+                self._restore(seq, tick)
+            self.run_to_event(seq)
+            if self.seq == seq:
+                self._run_to_tick(seq, tick)
+
+    def _is_at(self, seq: int, tick: int) -> bool:
+        if self.seq == seq:
+            return self.tick == tick
+        return self.before < seq < self.seq
+
+    def _is_beyond(self, seq: int, tick: int) -> bool:
+        return self.seq > seq or (self.seq == seq and self.tick > tick)
+
+    def run_to_event(self, seq: int) -> bool:
+        """Run until `seq` events have happened; False when the machine stops before."""
+        while self.seq < seq:
+            outcome = self.step(self.tick + TICKS_BETWEEN)
+            if outcome is not None and not self._pass_idle(outcome):
+                return False
+        return True
+
+    def _run_to_tick(self, seq: int, tick: int) -> None:
+        while self.seq == seq and self.tick < tick:
+            self.before = self.seq
+            self.outcome = self.kernel.run_to(tick)
+            if self.outcome is not None:
+                if isinstance(self.outcome, Idle):
+                    self.kernel.pass_time(tick)
+                return
+
+    def _pass_idle(self, outcome: Idle | Halted) -> bool:
+        """While re-executing, time jumps to whatever comes next."""
+        if isinstance(outcome, Halted) or outcome.until < 0:
+            return False
+        self.kernel.pass_time(outcome.until)
+        return True
+
+    def give_input(self, one: Input) -> None:
+        self.inputs.append(one)
+        self.kernel.give_input(one)
+
+    # Checkpoints.
+
+    def rewind(self, seq: int, tick: int) -> None:
+        """Back to the last checkpoint at or before a place."""
+        self._restore(seq, tick)
+
+    def _restore(self, seq: int, tick: int) -> None:
+        at = bisect_right(self.checkpoints, (seq, tick), key=lambda one: (one.seq, one.tick)) - 1
+        self.load(self.checkpoints[max(at, 0)])
+
+    def _take_if_due(self) -> None:
+        last = self.checkpoints[-1]
+        if self.seq - last.seq >= EVENTS_BETWEEN or self.tick - last.tick >= TICKS_BETWEEN:
+            self._take()
+
+    def _take(self) -> None:
+        one = self.save()
+        at = bisect_right(self.checkpoints, (one.seq, one.tick), key=lambda other: (other.seq, other.tick))
+        self.checkpoints.insert(at, one)
+        if len(self.checkpoints) > MOST_CHECKPOINTS:
+            self._thin()
+
+    def _thin(self) -> None:
+        """Every other one of the older half goes; the first stays."""
+        half = len(self.checkpoints) // 2
+        self.checkpoints = self.checkpoints[:1] + self.checkpoints[2:half:2] + self.checkpoints[half:]
+
+    def save(self) -> Checkpoint:
+        """The machine as it stands."""
+        kernel = self.kernel
+        near = self.checkpoints[-1].machine if self.checkpoints else None
+        state = checkpoint.save(kernel.core, self._frames(), near)
+        return Checkpoint(self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid)
+
+    def load(self, one: Checkpoint) -> None:
+        """Make the machine what it was."""
+        kernel = self.kernel
+        kernel.tables = _TABLES_DECODER.decode(one.tables)
+        checkpoint.restore(kernel.core, one.machine, self._iret)
+        kernel.bus.seq = one.seq
+        kernel.bus.pid = one.pid
+        kernel.inputs = list(self.inputs[kernel.tables.inputs_done :])
+        irq = one.machine.cpu
+        kernel.core.interrupt_at(irq.irq_at, irq.irq_vector)
+        if kernel.inputs and one.seq:
+            kernel.reprogram_timer()
+        self.before = max(0, one.seq - 1)
+        self.outcome = None
+
+    def _frames(self) -> list[int]:
+        return self._image_frames + list(self.kernel.tables.frame_refs)

@@ -1,0 +1,121 @@
+"""Descriptors, open files, pipes, terminals, streams: what leads where and what is in it."""
+
+from __future__ import annotations
+
+from app.state.handlers import Handlers
+from app.state.state import Output, State, Traffic, Transfer, append_output
+from kernel import events as e
+from kernel.describe import FileView, PipeView
+
+TRANSFER_SHOWN = 256
+"""Bytes of the last transfer that are kept to be shown."""
+
+
+def descriptor_table_created(state: State, event: e.DescriptorTableCreated) -> None:
+    tables = state.machine.fdtables
+    tables[event.fdtable] = dict(tables[event.source]) if event.source else {}
+
+
+def descriptor_table_dropped(state: State, event: e.DescriptorTableDropped) -> None:
+    del state.machine.fdtables[event.fdtable]
+
+
+def file_opened(state: State, event: e.FileOpened) -> None:
+    state.machine.files[event.file] = FileView(event.kind, event.flags, event.inode, event.object, event.path)
+
+
+def file_closed(state: State, event: e.FileClosed) -> None:
+    del state.machine.files[event.file]
+
+
+def file_flags_set(state: State, event: e.FileFlagsSet) -> None:
+    state.machine.files[event.file].flags = event.flags
+
+
+def descriptor_installed(state: State, event: e.DescriptorInstalled) -> None:
+    state.machine.fdtables[event.fdtable][event.fd] = event.file
+
+
+def descriptor_closed(state: State, event: e.DescriptorClosed) -> None:
+    del state.machine.fdtables[event.fdtable][event.fd]
+
+
+def pipe_created(state: State, event: e.PipeCreated) -> None:
+    state.machine.pipes[event.pipe] = PipeView(b"", 0, 0, event.capacity)
+    state.traffic[event.pipe] = Traffic()
+
+
+def pipe_written(state: State, event: e.PipeWritten) -> None:
+    state.machine.pipes[event.pipe].data += event.data
+    traffic = state.traffic[event.pipe]
+    traffic.bytes_in += len(event.data)
+    traffic.writes += 1
+    state.transfer = Transfer(
+        state.events_seen, state.pid, f"pipe:{event.pipe}", False, event.data[:TRANSFER_SHOWN]
+    )
+
+
+def pipe_read(state: State, event: e.PipeRead) -> None:
+    pipe = state.machine.pipes[event.pipe]
+    data = pipe.data[: min(event.count, TRANSFER_SHOWN)]
+    pipe.data = pipe.data[event.count :]
+    traffic = state.traffic[event.pipe]
+    traffic.bytes_out += event.count
+    traffic.reads += 1
+    state.transfer = Transfer(state.events_seen, state.pid, f"pipe:{event.pipe}", True, data)
+
+
+def pipe_ends_changed(state: State, event: e.PipeEndsChanged) -> None:
+    if not event.readers and not event.writers:
+        del state.machine.pipes[event.pipe], state.traffic[event.pipe]
+        return
+    pipe = state.machine.pipes[event.pipe]
+    pipe.readers = event.readers
+    pipe.writers = event.writers
+
+
+def terminal_written(state: State, event: e.TerminalWritten) -> None:
+    append_output(state.terminals.setdefault(event.terminal, Output()), event.data)
+
+
+def stream_written(state: State, event: e.StreamWritten) -> None:
+    append_output(state.streams.setdefault(event.stream, Output()), event.data)
+
+
+def input_arrived(state: State, event: e.InputArrived) -> None:
+    device = f"{event.device}:{event.number}"
+    state.arrived[device] = state.arrived.get(device, 0) + len(event.data)
+
+
+def file_written(state: State, event: e.FileWritten) -> None:
+    state.written[event.inode] = state.written.get(event.inode, 0) + event.count
+
+
+def inode_created(state: State, event: e.InodeCreated) -> None:
+    state.paths[event.inode] = event.path
+
+
+def name_removed(state: State, event: e.NameRemoved) -> None:
+    if state.paths.get(event.inode) == event.path:
+        del state.paths[event.inode]
+
+
+HANDLERS: Handlers = {
+    e.DescriptorTableCreated: descriptor_table_created,
+    e.DescriptorTableDropped: descriptor_table_dropped,
+    e.FileOpened: file_opened,
+    e.FileClosed: file_closed,
+    e.FileFlagsSet: file_flags_set,
+    e.DescriptorInstalled: descriptor_installed,
+    e.DescriptorClosed: descriptor_closed,
+    e.PipeCreated: pipe_created,
+    e.PipeWritten: pipe_written,
+    e.PipeRead: pipe_read,
+    e.PipeEndsChanged: pipe_ends_changed,
+    e.TerminalWritten: terminal_written,
+    e.StreamWritten: stream_written,
+    e.InputArrived: input_arrived,
+    e.FileWritten: file_written,
+    e.InodeCreated: inode_created,
+    e.NameRemoved: name_removed,
+}

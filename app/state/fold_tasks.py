@@ -1,0 +1,135 @@
+"""Tasks: coming, running, sleeping, executing, ending."""
+
+from __future__ import annotations
+
+from app.state.handlers import Handlers
+from app.state.state import IDLE, INIT, State
+from kernel import events as e
+from kernel.abi.signal import SIG_IGN
+from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TaskView
+
+
+def booted(state: State, event: e.Booted) -> None:
+    state.memory = event.memory
+    state.epoch = event.epoch
+
+
+def task_created(state: State, event: e.TaskCreated) -> None:
+    tasks = state.machine.tasks
+    parent = tasks.get(event.parent)
+    tasks[event.child] = TaskView(
+        pid=event.child,
+        tgid=event.tgid,
+        ppid=event.parent if event.ppid < 0 else event.ppid,
+        comm=event.comm,
+        space=event.space,
+        fdtable=event.fdtable,
+        blocked=event.blocked,
+        actions=dict(parent.actions) if parent is not None else {},
+        sighand=event.sighand,
+        thread=event.thread,
+    )
+    if event.child not in (IDLE, INIT):
+        state.letters.setdefault(event.child, len(state.letters))
+
+
+def task_switched(state: State, event: e.TaskSwitched) -> None:
+    state.machine.current = event.next
+    state.switches += 1
+
+
+def task_blocked(state: State, event: e.TaskBlocked) -> None:
+    task = state.machine.tasks[event.task]
+    task.state = SLEEPING
+    task.on = event.on
+
+
+def task_woken(state: State, event: e.TaskWoken) -> None:
+    task = state.machine.tasks[event.task]
+    task.state = RUNNABLE
+    task.on = ()
+
+
+def task_stopped(state: State, event: e.TaskStopped) -> None:
+    task = state.machine.tasks[event.task]
+    task.state = STOPPED
+    task.on = ()
+
+
+def task_continued(state: State, event: e.TaskContinued) -> None:
+    task = state.machine.tasks[event.task]
+    task.state = RUNNABLE
+    task.on = ()
+
+
+def task_renamed(state: State, event: e.TaskRenamed) -> None:
+    state.machine.tasks[event.task].comm = event.comm
+
+
+def task_exited(state: State, event: e.TaskExited) -> None:
+    """A zombie keeps its name, its parent and its status; what it had goes, or is told to go by events of its own."""
+    task = state.machine.tasks[event.task]
+    task.state = ZOMBIE
+    task.exit_status = event.status
+    task.on = ()
+    task.space = task.fdtable = task.sighand = 0
+    task.syscall = -1
+    task.pending = ()
+    task.actions = {}
+
+
+def task_reaped(state: State, event: e.TaskReaped) -> None:
+    del state.machine.tasks[event.task]
+
+
+def task_reparented(state: State, event: e.TaskReparented) -> None:
+    state.machine.tasks[event.task].ppid = event.parent
+
+
+def program_executed(state: State, event: e.ProgramExecuted) -> None:
+    task = state.machine.tasks[event.task]
+    task.space = event.space
+    task.comm = event.comm
+    task.sighand = event.sighand or task.sighand
+    task.fdtable = event.fdtable or task.fdtable
+    task.actions = {signo: SIG_IGN for signo, handler in task.actions.items() if handler == SIG_IGN}
+    state.program = state.program or event.path
+
+
+def syscall_entered(state: State, event: e.SyscallEntered) -> None:
+    state.machine.tasks[state.pid].syscall = event.nr
+    state.calls[event.nr] = state.calls.get(event.nr, 0) + 1
+
+
+def syscall_exited(state: State, event: e.SyscallExited) -> None:
+    state.machine.tasks[state.pid].syscall = -1
+    if -4096 < event.result < 0:
+        state.errors[event.nr] = state.errors.get(event.nr, 0) + 1
+
+
+def machine_halted(state: State, event: e.MachineHalted) -> None:
+    state.halted = event.status
+
+
+def panicked(state: State, event: e.Panicked) -> None:
+    state.panic = event.reason
+
+
+HANDLERS: Handlers = {
+    e.Booted: booted,
+    e.TaskCreated: task_created,
+    e.TaskSwitched: task_switched,
+    e.TaskBlocked: task_blocked,
+    e.TaskWoken: task_woken,
+    e.TaskStopped: task_stopped,
+    e.TaskContinued: task_continued,
+    e.TaskRenamed: task_renamed,
+    e.TaskExited: task_exited,
+    e.TaskReaped: task_reaped,
+    e.TaskReparented: task_reparented,
+    e.ProgramExecuted: program_executed,
+    e.SyscallEntered: syscall_entered,
+    e.SyscallExited: syscall_exited,
+    e.MachineHalted: machine_halted,
+    e.Panicked: panicked,
+}

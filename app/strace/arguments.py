@@ -1,0 +1,356 @@
+"""Any argument as text, by its kind alone: what suffices for most calls.
+
+`argument(call, place)` gives the text, `is_late(call, place)` says whether it needs what the call left
+behind.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from app.strace import structs, text
+from app.strace.call import Call, Part
+from app.strace.names import NAMES, Flags
+from app.strace.text import address, hexadecimal, name, signed
+from kernel.abi import files, time
+from kernel.capture import SHOWN, Strings, Vector, count
+from kernel.table import NO_SIZE, RESULT_SIZE, Kind
+
+_Show = Callable[[Call, int], str]
+
+
+# --- numbers ---
+
+
+def _int(call: Call, place: int) -> str:
+    return str(call.number(place))
+
+
+def _uint(call: Call, place: int) -> str:
+    return str(call.word(place))
+
+
+def _hex(call: Call, place: int) -> str:
+    return hexadecimal(call.word(place))
+
+
+def _address(call: Call, place: int) -> str:
+    return address(call.word(place))
+
+
+def _dirfd(call: Call, place: int) -> str:
+    return "AT_FDCWD" if call.number(place) == files.AT_FDCWD else str(call.number(place))
+
+
+def _uid(call: Call, place: int) -> str:
+    """A user's or group's id; -1 means "leave it", in 16 or 32 bits."""
+    value = call.word(place)
+    if call.row.name in _IDS_16:
+        return structs.uid16(value)
+    return "-1" if value == 0xFFFFFFFF else str(value)
+
+
+_IDS_16 = frozenset(
+    [
+        "setuid",
+        "setgid",
+        "setreuid",
+        "setregid",
+        "setresuid",
+        "setresgid",
+        "setfsuid",
+        "setfsgid",
+        "chown",
+        "fchown",
+        "lchown",
+    ]
+)
+
+
+def _mode(call: Call, place: int) -> str:
+    return text.mode(call.word(place) & 0xFFFF)
+
+
+def _file_mode(call: Call, place: int) -> str:
+    return text.file_mode(call.word(place) & 0xFFFF)
+
+
+def _device(call: Call, place: int) -> str:
+    return text.device(call.word(place))
+
+
+def _signal(call: Call, place: int) -> str:
+    return text.signal_of(call.word(place))
+
+
+def _handler(call: Call, place: int) -> str:
+    return structs.handler(call.word(place))
+
+
+def _sigmask(call: Call, place: int) -> str:
+    return text.signal_set(call.word(place), 4)
+
+
+def _page_offset(call: Call, place: int) -> str:
+    return hexadecimal(call.word(place) * 4096)
+
+
+def _wide(call: Call, place: int) -> str:
+    return str(text.signed64(call.wide(place)))
+
+
+def _key(call: Call, place: int) -> str:
+    return hexadecimal(call.word(place)) if call.word(place) else "IPC_PRIVATE"
+
+
+def _flags(call: Call, place: int) -> str:
+    of = call.arg(place).of
+    return structs.open_flags(call.word(place)) if of == "open" else text.flags(call.word(place), of)
+
+
+def _enum(call: Call, place: int) -> str:
+    return name(call.word(place), call.arg(place).of)
+
+
+def _ipc_mode(call: Call, place: int) -> str:
+    value = call.word(place)
+    known = text.flags(value & ~0o777, call.arg(place).of)
+    return f"{known}|{text.mode(value & 0o777)}" if value & ~0o777 else text.mode(value & 0o777)
+
+
+_IPC_64 = 0x100
+
+
+def _ipc_command(of: str) -> _Show:
+    def show(call: Call, place: int) -> str:
+        value = call.word(place)
+        command = name(value & ~_IPC_64, of)
+        return f"IPC_64|{command}" if value & _IPC_64 else command
+
+    return show
+
+
+def _ioctl(call: Call, place: int) -> str:
+    """The request's name, or its parts: direction, type, number, size (`asm-generic/ioctl.h`)."""
+    request = call.word(place)
+    known = NAMES["ioctl"].names.get(request)
+    if known is not None:
+        return known
+    ways = text.flags_of(request >> 30, _IOC_WAYS)
+    size, kind, number = request >> 16 & 0x3FFF, request >> 8 & 0xFF, request & 0xFF
+    return f"_IOC({ways}, {hexadecimal(kind)}, {hexadecimal(number)}, {hexadecimal(size)})"
+
+
+_IOC_WAYS = Flags(((2, "_IOC_READ"), (1, "_IOC_WRITE")), "", "_IOC_NONE")
+_SOCK_FLAGS = files.O_CLOEXEC | files.O_NONBLOCK
+
+
+def _socket_type(call: Call, place: int) -> str:
+    value = call.word(place)
+    kind, ways = value & 0xF, value & ~0xF
+    if kind not in NAMES["socket_type"].names:
+        kind, ways = value & ~_SOCK_FLAGS, value & _SOCK_FLAGS
+    shown = name(kind, "socket_type")
+    return f"{shown}|{text.flags(ways, 'sock')}" if ways else shown
+
+
+def _socket_option(call: Call, place: int) -> str:
+    value = call.word(place)
+    return name(value, "socket_option") if call.word(place - 1) == 1 else hexadecimal(value)
+
+
+_FUTEX_OPS = {
+    getattr(time, word): word
+    for word in (
+        *("FUTEX_WAIT", "FUTEX_WAKE", "FUTEX_FD", "FUTEX_REQUEUE", "FUTEX_CMP_REQUEUE", "FUTEX_WAKE_OP"),
+        *("FUTEX_LOCK_PI", "FUTEX_UNLOCK_PI", "FUTEX_TRYLOCK_PI", "FUTEX_WAIT_BITSET", "FUTEX_WAKE_BITSET"),
+        *("FUTEX_WAIT_REQUEUE_PI", "FUTEX_CMP_REQUEUE_PI", "FUTEX_LOCK_PI2"),
+    )
+}
+
+
+def _futex_op(call: Call, place: int) -> str:
+    value = call.word(place)
+    word = _FUTEX_OPS.get(value & 0x7F)
+    if word is None:
+        return f"{value:#x} /* FUTEX_??? */"
+    shown = f"{word}_PRIVATE" if value & time.FUTEX_PRIVATE_FLAG else word
+    return shown + ("|FUTEX_CLOCK_REALTIME" if value & time.FUTEX_CLOCK_REALTIME else "")
+
+
+# --- text and bytes ---
+
+
+def _path(call: Call, place: int) -> str:
+    data = call.before(place)
+    if data is None:
+        return _address(call, place)
+    return text.quote(data[: files.PATH_MAX - 1], more=len(data) >= files.PATH_MAX)
+
+
+def _string(call: Call, place: int) -> str:
+    data = call.before(place)
+    return text.text_of(data) if data is not None else _address(call, place)
+
+
+def _string_out(call: Call, place: int) -> str:
+    data = call.after(place)
+    return text.quote(data[:-1]) if data is not None else _address(call, place)
+
+
+def _buffer_in(call: Call, place: int) -> str:
+    data = call.before(place)
+    return text.bytes_of(data, call.word(call.arg(place).size)) if data is not None else _address(call, place)
+
+
+def _buffer_out(call: Call, place: int) -> str:
+    data = call.after(place)
+    return text.bytes_of(data, len(data)) if data is not None else _address(call, place)
+
+
+def _vectors(data: bytes | None, call: Call, place: int) -> str:
+    if data is None:
+        return _address(call, place)
+    vectors = Vector.decode_all(data)
+    shown = [
+        f"{{iov_base={address(base) if taken is None else text.text_of(taken)}, iov_len={length}}}"
+        for base, length, taken in vectors[:SHOWN]
+    ]
+    return text.array(shown, more=len(vectors) > SHOWN)
+
+
+def _vectors_in(call: Call, place: int) -> str:
+    return _vectors(call.before(place), call, place)
+
+
+def _vectors_out(call: Call, place: int) -> str:
+    data = call.after(place)
+    return _vectors(call.before(place) if data is None else data, call, place)
+
+
+def _argv(call: Call, place: int) -> str:
+    data = call.before(place)
+    if data is None:
+        return _address(call, place)
+    strings = Strings.decode(data)
+    shown = [address(item) if isinstance(item, int) else text.text_of(item) for item in strings.items]
+    return text.array(shown, more=strings.more)
+
+
+def _envp(call: Call, place: int) -> str:
+    data = call.before(place)
+    if data is None:
+        return _address(call, place)
+    variables = count(data)
+    return f"{_address(call, place)} /* {variables} var{'' if variables == 1 else 's'} */"
+
+
+# --- structures ---
+
+
+def struct(data: bytes | None, call: Call, place: int) -> str:
+    """A structure or an array of them; its address where it could not be read."""
+    if data is None:
+        return _address(call, place)
+    arg = call.arg(place)
+    if arg.of in structs.ITEMS and arg.size != NO_SIZE:
+        return structs.items(data, arg.of)
+    show = structs.STRUCTS.get(arg.of)
+    return show(data) if show is not None else text.quote_hex(data[:SHOWN], more=len(data) > SHOWN)
+
+
+def _struct_in(call: Call, place: int) -> str:
+    return struct(call.before(place), call, place)
+
+
+def _struct_out(call: Call, place: int) -> str:
+    return struct(call.after(place), call, place)
+
+
+def _sigframe(call: Call, place: int) -> str:
+    data = call.before(place)
+    return f"{{mask={structs.sigset(data)}}}" if data is not None else ""
+
+
+_SHOW: dict[Kind, _Show] = {
+    Kind.INT: _int,
+    Kind.UINT: _uint,
+    Kind.HEX: _hex,
+    Kind.ADDR: _address,
+    Kind.FD: _int,
+    Kind.DIRFD: _dirfd,
+    Kind.PID: _int,
+    Kind.UID: _uid,
+    Kind.GID: _uid,
+    Kind.MODE: _mode,
+    Kind.FILE_MODE: _file_mode,
+    Kind.DEV: _device,
+    Kind.SIGNAL: _signal,
+    Kind.HANDLER: _handler,
+    Kind.SIGMASK: _sigmask,
+    Kind.OFFSET: _int,
+    Kind.PAGE_OFFSET: _page_offset,
+    Kind.LOW: _wide,
+    Kind.HIGH: _wide,
+    Kind.KEY: _key,
+    Kind.FLAGS: _flags,
+    Kind.ENUM: _enum,
+    Kind.IPC_MODE: _ipc_mode,
+    Kind.IOCTL: _ioctl,
+    Kind.SOCKET_TYPE: _socket_type,
+    Kind.SOCKET_OPTION: _socket_option,
+    Kind.FUTEX_OP: _futex_op,
+    Kind.SEM_COMMAND: _ipc_command("semctl"),
+    Kind.SHM_COMMAND: _ipc_command("shmctl"),
+    Kind.MSG_COMMAND: _ipc_command("msgctl"),
+    Kind.PATH: _path,
+    Kind.STRING: _string,
+    Kind.STRING_OUT: _string_out,
+    Kind.BUF_IN: _buffer_in,
+    Kind.BUF_OUT: _buffer_out,
+    Kind.IOVEC_IN: _vectors_in,
+    Kind.IOVEC_OUT: _vectors_out,
+    Kind.ARGV: _argv,
+    Kind.ENVP: _envp,
+    Kind.STRUCT_IN: _struct_in,
+    Kind.STRUCT_OUT: _struct_out,
+    Kind.STRUCT_INOUT: _struct_in,
+    Kind.REMAINDER: _struct_out,
+    Kind.CLONE_ARGS: _address,
+    Kind.BLOCK: _address,
+    Kind.SOCKETCALL: _address,
+    Kind.IOCTL_ARG: _hex,
+    Kind.FCNTL_ARG: _hex,
+    Kind.PRCTL_ARG: _hex,
+    Kind.FUTEX_ARG: _struct_in,
+    Kind.SIGFRAME: _sigframe,
+}
+_LATE = frozenset((Kind.STRING_OUT, Kind.BUF_OUT, Kind.IOVEC_OUT, Kind.STRUCT_OUT, Kind.REMAINDER))
+
+
+def argument(call: Call, place: int) -> str:
+    """The text of one argument."""
+    return _SHOW[call.arg(place).kind](call, place)
+
+
+def part(call: Call, place: int) -> Part:
+    """One argument as a part; a late one has no text before the call has returned."""
+    late = call.arg(place).kind in _LATE
+    return Part("" if late and not call.returned else argument(call, place), late)
+
+
+def parts(call: Call) -> list[Part]:
+    """All arguments, the halves of a 64-bit number as one."""
+    shown: list[Part] = []
+    half = False
+    for place, arg in enumerate(call.row.args):
+        if arg.kind in (Kind.LOW, Kind.HIGH) and not half:
+            half = True
+        elif half:
+            half = False
+            continue
+        shown.append(part(call, place))
+    return shown
+
+
+__all__ = ["RESULT_SIZE", "argument", "part", "parts", "signed", "struct"]

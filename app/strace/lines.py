@@ -1,0 +1,134 @@
+"""Whole lines of a trace: a call with its result, its two halves when others came between, signals, and the
+end."""
+
+from __future__ import annotations
+
+from app.strace import structs, text
+from app.strace.arguments import parts
+from app.strace.call import Call, Part, early_half, first_late, joined, late_half
+from app.strace.calls import NOTES, SPECIAL
+from kernel.abi.errno import RESTART_TEXTS, Errno, errno_of
+from kernel.abi.sigframe import Siginfo
+from kernel.capture import Items
+from kernel.table import HAS_INNER_CALL, Kind, Row, inner_call
+
+RESULT_COLUMN = 40
+"""Where the `=` stands if the call is short enough (strace's `-a 40`)."""
+
+
+def format_call(
+    row: Row,
+    args: tuple[int, ...],
+    entered: Items,
+    exited: Items | None = None,
+    result: int | None = None,
+    column: int = 0,
+) -> str:
+    """`write(1, "hello\\n", 6) = 6`.
+
+    `entered` and `exited` are what `kernel.capture` gave, `result` is signed; both are None for a call that
+    never returned. `column` is the width of what the line begins with, such as a pid.
+    """
+    call = _inner(Call(row, args, entered, exited, result))
+    shown = _parts(call)
+    if result is None and first_late(shown) < len(shown):
+        return _aligned(f"{call.row.name}({early_half(shown)} <unfinished ...>)", column) + "= ?"
+    return _aligned(f"{call.row.name}({joined(shown)})", column) + f"= {result_text(call)}"
+
+
+def format_unfinished(row: Row, args: tuple[int, ...], entered: Items) -> str:
+    """`read(3,  <unfinished ...>`: a call during which another process's line has to be written."""
+    call = _inner(Call(row, args, entered))
+    return f"{call.row.name}({early_half(_parts(call))} <unfinished ...>"
+
+
+def format_resumed(
+    row: Row,
+    args: tuple[int, ...],
+    entered: Items,
+    exited: Items | None = None,
+    result: int | None = None,
+    column: int = 0,
+) -> str:
+    """`<... read resumed>"x", 1) = 1`: the rest of a line that `format_unfinished` began."""
+    call = _inner(Call(row, args, entered, exited, result))
+    shown = _parts(call)
+    rest = late_half(shown) if result is not None or first_late(shown) == len(shown) else " <unfinished ...>"
+    return _aligned(f"<... {call.row.name} resumed>{rest})", column) + f"= {result_text(call)}"
+
+
+def format_unknown(number: int, args: tuple[int, ...], result: int | None, column: int = 0) -> str:
+    """A call that no row is about: `syscall_0x1135(0, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not
+    implemented)`."""
+    body = ", ".join(text.hexadecimal(value) for value in args)
+    shown = "?" if result is None else _number(result, Kind.INT)
+    return _aligned(f"syscall_{number:#x}({body})", column) + f"= {shown}"
+
+
+def format_signal(info: Siginfo) -> str:
+    """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`."""
+    return f"--- {text.signal_of(info.si_signo)} {structs.siginfo(info)} ---"
+
+
+def format_stopped(signo: int) -> str:
+    """`--- stopped by SIGSTOP ---`."""
+    return f"--- stopped by {text.signal_of(signo)} ---"
+
+
+def format_exit(status: int) -> str:
+    """`+++ exited with 3 +++` or `+++ killed by SIGSEGV (core dumped) +++`; `status` as `wait4` gives it."""
+    signo = status & 0x7F
+    if not signo:
+        return f"+++ exited with {status >> 8 & 0xFF} +++"
+    core = " (core dumped)" if status & 0x80 else ""
+    return f"+++ killed by {text.signal_of(signo)}{core} +++"
+
+
+def result_text(call: Call) -> str:
+    """What stands behind the `=`."""
+    if call.result is None:
+        return "?"
+    shown = _number(call.result, call.row.result)
+    if call.failed:
+        return shown
+    note = NOTES[call.row.name](call) if call.row.name in NOTES else ""
+    if note.startswith("flags "):
+        shown = text.hexadecimal(call.result)
+    return f"{shown} ({note})" if note else shown
+
+
+def _number(result: int, kind: Kind) -> str:
+    error = errno_of(result)
+    if error in RESTART_TEXTS:
+        word, meaning = RESTART_TEXTS[error]
+        return f"? {word} ({meaning})"
+    if error:
+        known = Errno(error) if error in Errno.__members__.values() else None
+        return f"-1 {known.name} ({known.text})" if known is not None else f"-1 (errno {error})"
+    if kind in (Kind.ADDR, Kind.HEX, Kind.HANDLER):
+        return text.hexadecimal(result & 0xFFFFFFFF)
+    return text.mode(result) if kind is Kind.MODE else str(result)
+
+
+def _inner(call: Call) -> Call:
+    """The call that is meant, where it is wrapped in another."""
+    if call.row.name not in HAS_INNER_CALL:
+        return call
+    own = len(call.row.args)
+    found = inner_call(call.row, call.args, call.before(own - 1))
+    if found is None:
+        return call
+    row, args = found
+    exited = call.exited[own:] if call.exited is not None else None
+    return Call(row, args, call.entered[own:], exited, call.result)
+
+
+def _parts(call: Call) -> list[Part]:
+    special = SPECIAL.get(call.row.name)
+    if special is None or (call.row.args and call.row.args[0].kind is Kind.BLOCK):
+        return parts(call)
+    return special(call)
+
+
+def _aligned(shown: str, column: int) -> str:
+    return (shown + " ").ljust(RESULT_COLUMN - column)

@@ -1,0 +1,126 @@
+"""ELF: file header, program header and auxiliary vector constants.
+
+Sources: uapi `linux/elf.h`, `linux/elf-em.h`, `linux/auxvec.h`, `asm/auxvec.h`; `man 5 elf`, `man 3
+getauxval`; System V ABI, Intel386 supplement.
+"""
+
+from __future__ import annotations
+
+ELFMAG = b"\x7fELF"
+
+# e_ident
+EI_CLASS = 4
+EI_DATA = 5
+EI_VERSION = 6
+EI_OSABI = 7
+EI_NIDENT = 16
+ELFCLASS32 = 1
+ELFCLASS64 = 2
+ELFDATA2LSB = 1
+ELFDATA2MSB = 2
+EV_CURRENT = 1
+ELFOSABI_NONE = 0
+ELFOSABI_LINUX = 3
+
+# e_type
+ET_NONE = 0
+ET_REL = 1
+ET_EXEC = 2
+ET_DYN = 3
+ET_CORE = 4
+
+# e_machine
+EM_386 = 3
+EM_X86_64 = 62
+EM_ARM = 40
+EM_AARCH64 = 183
+
+# p_type
+PT_NULL = 0x0
+PT_LOAD = 0x1
+PT_DYNAMIC = 0x2
+PT_INTERP = 0x3
+PT_NOTE = 0x4
+PT_SHLIB = 0x5
+PT_PHDR = 0x6
+PT_TLS = 0x7
+PT_GNU_EH_FRAME = 0x6474E550
+PT_GNU_STACK = 0x6474E551
+PT_GNU_RELRO = 0x6474E552
+PT_GNU_PROPERTY = 0x6474E553
+
+# p_flags
+PF_X = 1
+PF_W = 2
+PF_R = 4
+
+# sizes and offsets of the ELF32 headers: Elf32_Ehdr, Elf32_Phdr, Elf32_Shdr, Elf32_Sym
+ELF32_EHDR_SIZE = 52
+ELF32_PHDR_SIZE = 32
+ELF32_SHDR_SIZE = 40
+ELF32_SYM_SIZE = 16
+
+# sh_type, symbols
+SHT_NULL = 0
+SHT_PROGBITS = 1
+SHT_SYMTAB = 2
+SHT_STRTAB = 3
+SHT_RELA = 4
+SHT_HASH = 5
+SHT_DYNAMIC = 6
+SHT_NOTE = 7
+SHT_NOBITS = 8
+SHT_REL = 9
+SHT_DYNSYM = 11
+STB_LOCAL = 0
+STB_GLOBAL = 1
+STB_WEAK = 2
+STT_NOTYPE = 0
+STT_OBJECT = 1
+STT_FUNC = 2
+STT_SECTION = 3
+STT_FILE = 4
+STT_TLS = 6
+SHN_UNDEF = 0
+
+# notes of a core file
+NT_PRSTATUS = 0x1
+NT_PRFPREG = 0x2
+NT_PRPSINFO = 0x3
+NT_TASKSTRUCT = 0x4
+NT_AUXV = 0x6
+NT_SIGINFO = 0x53494749
+NT_FILE = 0x46494C45
+NT_PRXFPREG = 0x46E62B7F
+NT_386_TLS = 0x200
+NT_X86_XSTATE = 0x202
+
+# auxiliary vector
+AT_NULL = 0
+AT_IGNORE = 1
+AT_EXECFD = 2
+AT_PHDR = 3
+AT_PHENT = 4
+AT_PHNUM = 5
+AT_PAGESZ = 6
+AT_BASE = 7
+AT_FLAGS = 8
+AT_ENTRY = 9
+AT_NOTELF = 10
+AT_UID = 11
+AT_EUID = 12
+AT_GID = 13
+AT_EGID = 14
+AT_PLATFORM = 15
+AT_HWCAP = 16
+AT_CLKTCK = 17
+AT_SECURE = 23
+AT_BASE_PLATFORM = 24
+AT_RANDOM = 25
+AT_HWCAP2 = 26
+AT_RSEQ_FEATURE_SIZE = 27
+AT_RSEQ_ALIGN = 28
+AT_EXECFN = 31
+AT_SYSINFO = 32
+AT_SYSINFO_EHDR = 33
+AT_MINSIGSTKSZ = 51

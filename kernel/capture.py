@@ -1,0 +1,582 @@
+"""What the trace needs of user memory, taken when a system call begins and when it ends.
+
+The log must be enough to write a call down as strace does, long after the memory has changed. So
+`capture_enter` takes what a call reads (names, buffers to write, structures) and `capture_exit` what it
+wrote. Both know only the row and a function that reads user memory; how the bytes are shown is `app/strace`'s
+business.
+
+One item per argument: None for a number, for memory that cannot be read, and for what does not apply. Rows
+without pointers, and calls that failed, give `EMPTY`. Behind the items of a call that contains another
+(`socketcall`, `ipc`, the old `mmap` and `select`) follow those of the inner one.
+
+Items are the bytes of user memory, with these exceptions:
+- strings come without their NUL, at most `TEXT` bytes (paths `PATH_MAX`): one more than is shown tells that
+there is more;
+- `argv`, `envp`, vectors and directories have the encodings of `Strings`, `Vector` and `count` below;
+- `clone3` gives its structure filled up with zeros and the `user_desc` that `tls` points to, at its end the words
+  that `pidfd` and `parent_tid` point to, one after the other;
+- `sigreturn` gives the 8 bytes of the signal mask in its frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+from typing import NamedTuple
+
+from kernel.abi import files, process, sigframe, time, tty
+from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno, errno_of
+from kernel.abi.mman import PAGE_SIZE
+from kernel.abi.structs import SIZES, CloneArgs, Flock, Flock64, Termios, UserDesc, Winsize
+from kernel.table import (
+    HAS_INNER_CALL,
+    INNER_ROWS,
+    NO_SIZE,
+    RESULT_SIZE,
+    TABLE,
+    Arg,
+    Kind,
+    Row,
+    block_size,
+    inner_call,
+)
+
+SHOWN = 32
+"""Bytes of a string, and elements of an array, that a trace shows (strace's `-s 32`)."""
+TEXT = SHOWN + 1
+
+Items = tuple[bytes | None, ...]
+Args = tuple[int, ...]
+Reader = Callable[[int, int], bytes | None]
+EMPTY: Items = ()
+
+_Enter = Callable[[int, Args, Reader], bytes | None]
+_Exit = Callable[[int, Args, int, Reader], bytes | None]
+_WORD = Struct("<I")
+_PAIR = Struct("<II")
+_ENVP_LIMIT = 4096
+
+
+# --- encodings, with their decoders ---
+
+
+class Strings(NamedTuple):
+    """An `argv`: each element its text, or its address where that cannot be read; `more` of them may
+    follow."""
+
+    items: tuple[bytes | int, ...]
+    more: bool
+
+    def encode(self) -> bytes:
+        parts = [
+            b"@" + _WORD.pack(item) if isinstance(item, int) else bytes((len(item),)) + item for item in self.items
+        ]
+        return (b"+" if self.more else b".") + b"".join(parts)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Strings:
+        items: list[bytes | int] = []
+        at = 1
+        while at < len(data):
+            length = data[at]
+            if length == ord("@"):
+                items.append(_WORD.unpack_from(data, at + 1)[0])
+                at += 5
+            else:
+                items.append(data[at + 1 : at + 1 + length])
+                at += 1 + length
+        return cls(tuple(items), data[:1] == b"+")
+
+
+class Vector(NamedTuple):
+    """One `iovec`: address, length, and the first bytes there (None where they cannot be read)."""
+
+    base: int
+    length: int
+    data: bytes | None
+
+    def encode(self) -> bytes:
+        head = _PAIR.pack(self.base, self.length)
+        return head + (b"\xff" if self.data is None else bytes((len(self.data),)) + self.data)
+
+    @classmethod
+    def decode_all(cls, data: bytes) -> list[Vector]:
+        vectors: list[Vector] = []
+        at = 0
+        while at + 9 <= len(data):
+            base, length = _PAIR.unpack_from(data, at)
+            taken = data[at + 8]
+            at += 9
+            if taken == 0xFF:
+                vectors.append(cls(base, length, None))
+            else:
+                vectors.append(cls(base, length, data[at : at + taken]))
+                at += taken
+        return vectors
+
+
+def count(data: bytes) -> int:
+    """The number that stands for an `envp` (how many variables) or for directory entries."""
+    return int(_WORD.unpack_from(data)[0])
+
+
+# --- reading ---
+
+
+def _take(address: int, size: int, read: Reader) -> bytes | None:
+    if address == 0:
+        return None
+    return read(address, size) if size > 0 else b""
+
+
+def _word(address: int, read: Reader) -> int | None:
+    data = read(address, 4) if address else None
+    return _WORD.unpack(data)[0] if data is not None else None
+
+
+def _text(address: int, limit: int, read: Reader) -> bytes | None:
+    """A NUL-terminated string without its NUL, `limit` bytes of it at most; never reads on into a page too
+    many."""
+    if address == 0:
+        return None
+    parts: list[bytes] = []
+    while limit > 0:
+        size = min(limit, PAGE_SIZE - address % PAGE_SIZE, 256)
+        data = read(address, size)
+        if data is None:
+            return None
+        text, found, _ = data.partition(b"\0")
+        parts.append(text)
+        if found:
+            break
+        address += size
+        limit -= size
+    return b"".join(parts)
+
+
+def _pointers(address: int, limit: int, read: Reader) -> tuple[list[int], bool]:
+    """The words of a NULL-terminated array of pointers, and whether its end was found within `limit`."""
+    found: list[int] = []
+    while len(found) < limit:
+        words = min(limit - len(found), max(1, (PAGE_SIZE - address % PAGE_SIZE) // 4), 64)
+        data = read(address, 4 * words)
+        if data is None:
+            return found, False
+        for (pointer,) in _WORD.iter_unpack(data):
+            if pointer == 0:
+                return found, True
+            found.append(pointer)
+        address += 4 * words
+    return found, False
+
+
+# --- at the beginning ---
+
+
+def _path(value: int, args: Args, read: Reader) -> bytes | None:
+    return _text(value, files.PATH_MAX, read)
+
+
+def _string(value: int, args: Args, read: Reader) -> bytes | None:
+    return _text(value, TEXT, read)
+
+
+def _argv(value: int, args: Args, read: Reader) -> bytes | None:
+    if value == 0:
+        return None
+    pointers, ended = _pointers(value, SHOWN + 1, read)
+    if not pointers and not ended:
+        return None
+    texts = [(pointer, _text(pointer, TEXT, read)) for pointer in pointers[:SHOWN]]
+    items = tuple(pointer if text is None else text for pointer, text in texts)
+    return Strings(items, not ended).encode()
+
+
+def _envp(value: int, args: Args, read: Reader) -> bytes | None:
+    if value == 0:
+        return None
+    pointers, ended = _pointers(value, _ENVP_LIMIT, read)
+    return _WORD.pack(len(pointers)) if ended else None
+
+
+def _buffer_in(arg: Arg) -> _Enter:
+    place = arg.size
+
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _take(value, min(args[place], TEXT), read)
+
+    return take
+
+
+def _vectors(value: int, how_many: int, total: int, read: Reader) -> bytes | None:
+    """`total` limits what the vectors hold together, which is less than their lengths after a short read."""
+    how_many = min(how_many, TEXT)
+    array = _take(value, 8 * how_many, read)
+    if array is None:
+        return None
+    found: list[bytes] = []
+    for base, length in _PAIR.iter_unpack(array):
+        held = min(length, total)
+        total -= held
+        found.append(Vector(base, length, _take(base, min(held, TEXT), read)).encode())
+    return b"".join(found)
+
+
+def _vectors_in(arg: Arg) -> _Enter:
+    place = arg.size
+
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _vectors(value, args[place], files.MAX_RW_COUNT, read)
+
+    return take
+
+
+def _vectors_empty(arg: Arg) -> _Enter:
+    """Where data will go: shown if the call fails."""
+    place = arg.size
+
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        array = _take(value, 8 * min(args[place], TEXT), read)
+        if array is None:
+            return None
+        return b"".join(Vector(base, length, None).encode() for base, length in _PAIR.iter_unpack(array))
+
+    return take
+
+
+def _bytes_of(arg: Arg, args: Args, result: int) -> int:
+    """Bytes of the structure or array that an argument points to, as far as they are shown."""
+    size = SIZES[arg.of]
+    if arg.of == "fd_set":
+        return min((args[0] + 31) // 32 * 4, size)
+    if arg.size == NO_SIZE:
+        return size
+    number = result if arg.size == RESULT_SIZE else args[arg.size]
+    if arg.of == "sockaddr":
+        return min(number, size)
+    if arg.of == "msgbuf":
+        return size + min(number, TEXT)
+    return size * min(number, TEXT)
+
+
+def _struct_in(arg: Arg) -> _Enter:
+    if arg.size == NO_SIZE and arg.of != "fd_set":
+        size = SIZES[arg.of]
+
+        def take_one(value: int, args: Args, read: Reader) -> bytes | None:
+            return read(value, size) if value else None
+
+        return take_one
+
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _take(value, _bytes_of(arg, args, 0), read)
+
+    return take
+
+
+def _clone_args_in(value: int, args: Args, read: Reader) -> bytes | None:
+    data = _take(value, min(args[1], CloneArgs.SIZE), read)
+    if data is None:
+        return None
+    data = data.ljust(CloneArgs.SIZE, b"\0")
+    given = CloneArgs.unpack(data)
+    if not given.flags & process.CLONE_SETTLS:
+        return data
+    return data + (_take(given.tls & 0xFFFFFFFF, UserDesc.SIZE, read) or b"")
+
+
+_FUTEX_WAITS = {
+    *(time.FUTEX_WAIT, time.FUTEX_LOCK_PI, time.FUTEX_LOCK_PI2, time.FUTEX_WAIT_BITSET),
+    time.FUTEX_WAIT_REQUEUE_PI,
+}
+_FUTEX_COMMAND = 0x7F
+
+
+def _futex_in(arg: Arg) -> _Enter:
+    size = SIZES[arg.of]
+
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _take(value, size, read) if args[1] & _FUTEX_COMMAND in _FUTEX_WAITS else None
+
+    return take
+
+
+_IOCTL_IN = {
+    **dict.fromkeys((tty.TCSETS, tty.TCSETSW, tty.TCSETSF), Termios.SIZE),
+    **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), 4),
+    tty.TIOCSWINSZ: Winsize.SIZE,
+    tty.TIOCSTI: 1,
+}
+_IOCTL_OUT = {
+    tty.TCGETS: Termios.SIZE,
+    **dict.fromkeys((tty.TIOCGPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.TIOCGPTN, tty.TIOCGETD), 4),
+    tty.TIOCGPTLCK: 4,
+    tty.TIOCGWINSZ: Winsize.SIZE,
+}
+_FCNTL_LOCKS = {
+    **dict.fromkeys((files.F_SETLK, files.F_SETLKW), Flock.SIZE),
+    **dict.fromkeys((files.F_SETLK64, files.F_SETLKW64, files.F_OFD_SETLK, files.F_OFD_SETLKW), Flock64.SIZE),
+}
+_FCNTL_GETS = {
+    files.F_GETLK: Flock.SIZE,
+    **dict.fromkeys((files.F_GETLK64, files.F_OFD_GETLK), Flock64.SIZE),
+}
+_PRCTL_WORDS = {
+    *(process.PR_GET_PDEATHSIG, process.PR_GET_CHILD_SUBREAPER, process.PR_GET_TSC, process.PR_GET_UNALIGN),
+    *(process.PR_GET_FPEMU, process.PR_GET_FPEXC, process.PR_GET_ENDIAN, process.PR_GET_TID_ADDRESS),
+}
+
+
+def _ioctl_in(value: int, args: Args, read: Reader) -> bytes | None:
+    return _take(value, _IOCTL_IN[args[1]], read) if args[1] in _IOCTL_IN else None
+
+
+def _fcntl_in(value: int, args: Args, read: Reader) -> bytes | None:
+    size = _FCNTL_LOCKS.get(args[1]) or _FCNTL_GETS.get(args[1])
+    return _take(value, size, read) if size else None
+
+
+def _prctl_in(value: int, args: Args, read: Reader) -> bytes | None:
+    return _text(value, process.TASK_COMM_LEN, read) if args[0] == process.PR_SET_NAME else None
+
+
+_OLD_MASK = sigframe.SIGFRAME_CONTEXT + sigframe.Sigcontext.offsets()["oldmask"] - sigframe.SIGRETURN_POPPED
+_EXTRA_MASK = sigframe.SIGFRAME_EXTRAMASK - sigframe.SIGRETURN_POPPED
+_RT_MASK = sigframe.RT_SIGFRAME_MASK - sigframe.RT_SIGRETURN_POPPED
+
+
+def _sigframe(arg: Arg) -> _Enter:
+    def take_rt(value: int, args: Args, read: Reader) -> bytes | None:
+        return read(value + _RT_MASK, 8)
+
+    def take_old(value: int, args: Args, read: Reader) -> bytes | None:
+        low, high = read(value + _OLD_MASK, 4), read(value + _EXTRA_MASK, 4)
+        return None if low is None or high is None else low + high
+
+    return take_rt if arg.of == "rt" else take_old
+
+
+# --- at the end ---
+
+
+def _string_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return _take(value, min(result, files.PATH_MAX), read)
+
+
+def _buffer_out(row: Row, arg: Arg) -> _Exit:
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        if arg.size == RESULT_SIZE:
+            return _take(value, min(result, TEXT), read)
+        number = (
+            _word(args[arg.size], read) if row.args[arg.size].kind is Kind.STRUCT_INOUT else args[arg.size]
+        )
+        return _take(value, min(number, TEXT), read) if number is not None else None
+
+    return take
+
+
+def _vectors_out(arg: Arg) -> _Exit:
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return _vectors(value, args[arg.size], result, read)
+
+    return take
+
+
+_DIRENT_LENGTH = {"dirents": 8, "dirents64": 16}
+
+
+def _entries(arg: Arg) -> _Exit:
+    """Directory entries: only how many there are, found by their lengths (`d_reclen`)."""
+    place = _DIRENT_LENGTH[arg.of]
+
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        entries = at = 0
+        while at < result:
+            length = read(value + at + place, 2)
+            if length is None or length == b"\0\0":
+                return None
+            at += int.from_bytes(length, "little")
+            entries += 1
+        return _WORD.pack(entries)
+
+    return take
+
+
+def _struct_out(row: Row, arg: Arg) -> _Exit:
+    if arg.of in _DIRENT_LENGTH:
+        return _entries(arg)
+    if arg.of == "sockaddr":
+
+        def take_address(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+            length = _word(args[arg.size], read)
+            return _take(value, min(length, SIZES["sockaddr"]), read) if length is not None else None
+
+        return take_address
+    if row.result is Kind.PID and arg.of in ("wstatus", "rusage"):
+        size = SIZES[arg.of]
+
+        def take_status(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+            return _take(value, size, read) if result > 0 else None
+
+        return take_status
+
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return _take(value, _bytes_of(arg, args, result), read)
+
+    return take
+
+
+def _remainder(arg: Arg) -> _Exit:
+    size = SIZES[arg.of]
+
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return _take(value, size, read)
+
+    return take
+
+
+def _clone_args_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    data = _take(value, min(args[1], CloneArgs.SIZE), read)
+    if data is None or result <= 0:
+        return None
+    given = CloneArgs.unpack(data.ljust(CloneArgs.SIZE, b"\0"))
+    words = ((process.CLONE_PIDFD, given.pidfd), (process.CLONE_PARENT_SETTID, given.parent_tid))
+    return b"".join(_take(address, 4, read) or bytes(4) for flag, address in words if given.flags & flag)
+
+
+def _ioctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return _take(value, _IOCTL_OUT[args[1]], read) if args[1] in _IOCTL_OUT else None
+
+
+def _fcntl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return _take(value, _FCNTL_GETS[args[1]], read) if args[1] in _FCNTL_GETS else None
+
+
+def _prctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    if args[0] == process.PR_GET_NAME:
+        return _text(value, process.TASK_COMM_LEN, read)
+    return _take(value, 4, read) if args[0] in _PRCTL_WORDS else None
+
+
+# --- per row, once ---
+
+_ENTER_MAKERS: dict[Kind, Callable[[Arg], _Enter]] = {
+    Kind.PATH: lambda arg: _path,
+    Kind.STRING: lambda arg: _string,
+    Kind.ARGV: lambda arg: _argv,
+    Kind.ENVP: lambda arg: _envp,
+    Kind.BUF_IN: _buffer_in,
+    Kind.IOVEC_IN: _vectors_in,
+    Kind.IOVEC_OUT: _vectors_empty,
+    Kind.STRUCT_IN: _struct_in,
+    Kind.STRUCT_INOUT: _struct_in,
+    Kind.CLONE_ARGS: lambda arg: _clone_args_in,
+    Kind.FUTEX_ARG: _futex_in,
+    Kind.IOCTL_ARG: lambda arg: _ioctl_in,
+    Kind.FCNTL_ARG: lambda arg: _fcntl_in,
+    Kind.PRCTL_ARG: lambda arg: _prctl_in,
+    Kind.SIGFRAME: _sigframe,
+}
+_EXIT_MAKERS: dict[Kind, Callable[[Row, Arg], _Exit]] = {
+    Kind.STRING_OUT: lambda row, arg: _string_out,
+    Kind.BUF_OUT: _buffer_out,
+    Kind.IOVEC_OUT: lambda row, arg: _vectors_out(arg),
+    Kind.STRUCT_OUT: _struct_out,
+    Kind.STRUCT_INOUT: _struct_out,
+    Kind.CLONE_ARGS: lambda row, arg: _clone_args_out,
+    Kind.IOCTL_ARG: lambda row, arg: _ioctl_out,
+    Kind.FCNTL_ARG: lambda row, arg: _fcntl_out,
+    Kind.PRCTL_ARG: lambda row, arg: _prctl_out,
+}
+_INTERRUPTED = (-Errno.EINTR, -ERESTART_RESTARTBLOCK)
+"""Results after which what is left of a sleep has been written."""
+
+_Enters = tuple[tuple[int, _Enter], ...]
+_Exits = tuple[tuple[int, _Exit], ...]
+
+
+class _Plan(NamedTuple):
+    """What to do for a row: which arguments to follow, and how; nothing for most rows."""
+
+    arguments: int
+    enter: _Enters
+    leave: _Exits
+    interrupted: _Exits
+
+
+def _plan(row: Row) -> _Plan:
+    places = list(enumerate(row.args))
+    return _Plan(
+        len(row.args),
+        tuple((place, _ENTER_MAKERS[arg.kind](arg)) for place, arg in places if arg.kind in _ENTER_MAKERS),
+        tuple((place, _EXIT_MAKERS[arg.kind](row, arg)) for place, arg in places if arg.kind in _EXIT_MAKERS),
+        tuple((place, _remainder(arg)) for place, arg in places if arg.kind is Kind.REMAINDER),
+    )
+
+
+_NOTHING = _Plan(0, (), (), ())
+_PLANS: tuple[_Plan, ...] = tuple(_plan(row) if row is not None else _NOTHING for row in TABLE)
+_INNER_PLANS: dict[str, _Plan] = {row.name: _plan(row) for row in INNER_ROWS}
+
+
+def _run_enter(plan: _Plan, args: Args, read: Reader) -> Items:
+    if not plan.enter:
+        return EMPTY
+    items: list[bytes | None] = [None] * plan.arguments
+    for place, take in plan.enter:
+        items[place] = take(args[place], args, read)
+    return tuple(items)
+
+
+def _run_exit(plan: _Plan, args: Args, result: int, read: Reader) -> Items:
+    todo = plan.leave if not errno_of(result) else plan.interrupted if result in _INTERRUPTED else ()
+    if not todo:
+        return EMPTY
+    items: list[bytes | None] = [None] * plan.arguments
+    for place, take in todo:
+        items[place] = take(args[place], args, result, read)
+    return tuple(items)
+
+
+def capture_enter(row: Row, args: Args, read_user: Reader) -> Items:
+    """What the call will read of user memory. `args` are at least the row's, as unsigned words.
+
+    For `sigreturn` and `rt_sigreturn` the first of them is to be the user's esp, which no register argument
+    holds. `read_user(address, size)` gives None unless all bytes can be read.
+    """
+    plan = _PLANS[row.number]
+    if plan.enter:
+        return _run_enter(plan, args, read_user)
+    if row.name not in HAS_INNER_CALL:
+        return EMPTY
+    block, inner = _inner(row, args, read_user)
+    if inner is None:
+        return block
+    called, inner_args = inner
+    return block + _run_enter(_INNER_PLANS[called.name], inner_args, read_user)
+
+
+def capture_exit(row: Row, args: Args, result: int, read_user: Reader) -> Items:
+    """What the call wrote to user memory, given its signed `result`: nothing unless it succeeded.
+
+    The exception are sleeps that a signal ended (-EINTR or -ERESTART_RESTARTBLOCK), which write what is left.
+    """
+    plan = _PLANS[row.number]
+    if plan.leave or plan.interrupted:
+        return _run_exit(plan, args, result, read_user)
+    if row.name not in HAS_INNER_CALL:
+        return EMPTY
+    block, inner = _inner(row, args, read_user)
+    if inner is None:
+        return EMPTY
+    called, inner_args = inner
+    items = _run_exit(_INNER_PLANS[called.name], inner_args, result, read_user)
+    return (None,) * len(block) + items if items else EMPTY
+
+
+def _inner(row: Row, args: Args, read: Reader) -> tuple[Items, tuple[Row, Args] | None]:
+    """The outer call's own items, which are its block of arguments if it has one, and the call inside."""
+    size = block_size(row, args)
+    block = read(args[len(row.args) - 1], size) if size else None
+    own: Items = (None,) * (len(row.args) - 1) + (block,)
+    return own, inner_call(row, args, block)

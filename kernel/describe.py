@@ -1,0 +1,184 @@
+"""The kernel's own description of itself, to be compared with what its events told.
+
+`describe` reads the tables and, for pages, walks the real page tables in guest RAM. `app.state` builds the
+same views from events alone and must arrive at an equal `Description` at every rest point. What no event
+tells (credentials, inodes, file positions, terminals) is left out here and read from the machine by whoever
+shows it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from cpu.paging import ACCESSED, DIRTY, FRAME_MASK, NX, PRESENT
+from cpu.ram import Ram
+from kernel.tables import Space, Tables, Task, TaskState
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+RUNNABLE, SLEEPING, STOPPED, ZOMBIE = (state.name.lower() for state in TaskState)
+"""Names of a task's state in `TaskView.state`."""
+
+BITS_NX = 1 << 12
+"""No-execute in a page's `bits`, next to the low 12 bits of its entry."""
+
+USER_DIRECTORIES = 3
+"""PDPT entries of user space: 0 to 0xBFFFFFFF."""
+
+
+class TaskView(msgspec.Struct, array_like=True):
+    """A task. `state` is runnable, sleeping, stopped or zombie; `on` are the wait queues it sleeps on.
+
+    `pending` are the signals sent to this task alone, `shared_pending` (on the group's leader) those sent to
+    the whole process: numbers in ascending order, as often as they are queued. `actions` has the handler
+    address (1 for SIG_IGN) of each signal whose action is not the default; tasks with the same `sighand`
+    share theirs. A zombie has no space, descriptors or actions any more.
+    """
+
+    pid: int
+    tgid: int
+    ppid: int
+    comm: str
+    state: str = RUNNABLE
+    on: tuple[str, ...] = ()
+    space: int = 0
+    fdtable: int = 0
+    syscall: int = -1
+    exit_status: int = -1
+    blocked: int = 0
+    pending: tuple[int, ...] = ()
+    shared_pending: tuple[int, ...] = ()
+    actions: dict[int, int] = {}
+    sighand: int = 0
+    thread: int = 0
+
+
+class VmaView(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """A stretch [start, end) of an address space. `inode` 0 is anonymous; `offset` in pages."""
+
+    start: int
+    end: int
+    prot: int
+    flags: int
+    inode: int = 0
+    offset: int = 0
+    name: str = ""
+
+
+class SpaceView(msgspec.Struct, array_like=True):
+    """An address space: `pages` leads from page address to (frame, bits), bits as in `PageMapped`."""
+
+    id: int
+    pgd: int
+    brk: int = 0
+    vmas: tuple[VmaView, ...] = ()
+    pages: dict[int, tuple[int, int]] = {}
+
+
+class FileView(msgspec.Struct, array_like=True):
+    """An open file description. Fields as in `tables.OpenFile`."""
+
+    kind: str
+    flags: int
+    inode: int
+    object: int
+    path: str
+
+
+class PipeView(msgspec.Struct, array_like=True):
+    """What is in a pipe, and how many open ends of each kind there are."""
+
+    data: bytes
+    readers: int
+    writers: int
+    capacity: int
+
+
+class Description(msgspec.Struct, array_like=True):
+    """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
+
+    current: int = 0
+    tasks: dict[int, TaskView] = {}
+    spaces: dict[int, SpaceView] = {}
+    fdtables: dict[int, dict[int, int]] = {}
+    files: dict[int, FileView] = {}
+    pipes: dict[int, PipeView] = {}
+
+
+def describe(k: Kernel) -> Description:
+    """The description of the machine as it stands; a copy that later changes do not touch."""
+    t = k.tables
+    return Description(
+        current=t.current,
+        tasks={pid: _task(t, task) for pid, task in t.tasks.items()},
+        spaces={number: _space(k.ram, space) for number, space in t.spaces.items()},
+        fdtables={number: dict(table.fds) for number, table in t.fdtables.items()},
+        files={
+            number: FileView(file.kind, file.flags, file.inode, file.object, file.path)
+            for number, file in t.files.items()
+        },
+        pipes={
+            number: PipeView(bytes(pipe.data), pipe.readers, pipe.writers, pipe.capacity)
+            for number, pipe in t.pipes.items()
+        },
+    )
+
+
+def _task(t: Tables, task: Task) -> TaskView:
+    actions = t.sighands[task.sighand].actions if task.sighand in t.sighands else {}
+    return TaskView(
+        pid=task.pid,
+        tgid=task.tgid,
+        ppid=task.ppid,
+        comm=task.comm,
+        state=TaskState(task.state).name.lower(),
+        on=tuple(task.wait.on) if task.wait is not None and task.state == TaskState.SLEEPING else (),
+        space=task.space,
+        fdtable=task.fdtable,
+        syscall=task.syscall,
+        exit_status=task.exit_status,
+        blocked=task.blocked,
+        pending=tuple(sorted(info.signo for info in task.pending)),
+        shared_pending=tuple(sorted(info.signo for info in task.shared_pending)),
+        actions={signo: action.handler for signo, action in actions.items() if action.handler},
+        sighand=task.sighand,
+        thread=task.thread,
+    )
+
+
+def _space(ram: Ram, space: Space) -> SpaceView:
+    vmas = tuple(
+        VmaView(vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name)
+        for vma in space.vmas
+    )
+    return SpaceView(space.id, space.pgd, space.brk, vmas, user_pages(ram, space.pgd))
+
+
+def user_pages(ram: Ram, pgd: int) -> dict[int, tuple[int, int]]:
+    """Every present user page under the PDPT in frame `pgd`: address to (frame, bits), ascending."""
+    found: dict[int, tuple[int, int]] = {}
+    for slot, pdpte in enumerate(ram.u64[pgd << 9 : (pgd << 9) + USER_DIRECTORIES]):
+        if not pdpte & PRESENT:
+            continue
+        for index, pde in enumerate(_table(ram, pdpte)):
+            if not pde & PRESENT:
+                continue
+            base = slot << 30 | index << 21
+            for n, word in enumerate(_table(ram, pde)):
+                if word & PRESENT:
+                    found[base | n << 12] = ((word & FRAME_MASK) >> 12, page_bits(word))
+    return found
+
+
+def page_bits(word: int) -> int:
+    """What `SpaceView.pages` and the page events carry of a PTE: no accessed, no dirty, NX as bit 12."""
+    return word & 0xFFF & ~(ACCESSED | DIRTY) | (BITS_NX if word & NX else 0)
+
+
+def _table(ram: Ram, entry: int) -> list[int]:
+    """The 512 entries of the table that `entry` leads to."""
+    at = (entry & FRAME_MASK) >> 3
+    return ram.u64[at : at + 512].tolist()

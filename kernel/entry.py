@@ -1,0 +1,207 @@
+"""Where the entry code's `hlt`s arrive: each is a hypercall to a function named like its symbol.
+
+System calls are called here and nowhere else: arguments from pt_regs, events at both ends, errors
+and waiting turned into what the entry code understands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from kernel import boot, exceptions, sched
+from kernel.abi.errno import Errno
+from kernel.capture import capture_enter, capture_exit
+from kernel.errors import Blocked, Fault, KernelError, Panic
+from kernel.events import SyscallEntered, SyscallExited
+from kernel.mm.fault import do_page_fault
+from kernel.signals.delivery import do_notify_resume
+from kernel.signals.state import force_signal, signal_pending
+from kernel.syscalls import registry
+from kernel.table import TABLE, Row
+from kernel.tables import SigInfo
+from kernel.thread import PAGE_OFFSET, regs_index
+from kernel.wait import sleep_on
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+Body = Callable[["Kernel"], None]
+MUST_WAIT = 1
+
+
+def bodies(k: Kernel) -> dict[int, Body]:
+    """Address of each `hlt` in the entry code to what is to be done there."""
+    out: dict[int, Body] = {}
+
+    def at(symbol: str, body: Body) -> None:
+        out[k.hypercall_address(symbol)] = body
+
+    def plain(body: Body) -> Body:
+        def run(k: Kernel) -> None:
+            body(k)
+            k.core.set_result(0, 0)
+
+        return run
+
+    at("start_kernel", boot.start_kernel)
+    at("pick_next", sched.pick_next)
+    at("finish_task_switch", sched.finish_task_switch)
+    at("default_idle", default_idle)
+    at("do_notify_resume", plain(do_notify_resume))
+    at("do_iret_error", plain(do_iret_error))
+    at("do_timer_interrupt", plain(sched.do_timer_interrupt))
+    at("do_keyboard_interrupt", plain(do_input_interrupt))
+    at("do_serial_interrupt", plain(do_input_interrupt))
+    for vector, name in enumerate(boot.EXCEPTIONS):
+        if name == "page_fault":
+            at("do_page_fault", plain(page_fault))
+        elif name:
+            at("do_" + name, plain(exception(vector)))
+    handlers = registry.handlers()
+    for row in TABLE:
+        if row is not None:
+            at("sys_" + row.name, system_call(row, handlers.get(row.name)))
+    at("sys_ni_syscall", unknown_system_call)
+    return out
+
+
+def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
+    """The body of one system call."""
+    number = row.number
+    count = len(row.args)
+    cost = row.cost
+
+    def body(k: Kernel) -> None:
+        task = k.task
+        core = k.core
+        index = regs_index(task.thread)
+        args = k.ram.u32[index : index + 6].tolist()
+        if task.syscall < 0:
+            task.syscall = number
+            taken = capture_enter(row, tuple(args), k.peek)
+            k.emit(SyscallEntered(number, tuple(args), taken))
+        elif task.woken_by_signal and not task.progress and handler is not None:
+            if signal_pending(k, task):
+                _finish(k, row, -task.interrupted)
+                return
+            task.woken_by_signal = False
+        try:
+            result = handler(k, *args[:count]) if handler is not None else -int(Errno.ENOSYS)
+        except KernelError as error:
+            result = -error.errno
+        except Fault:
+            result = -int(Errno.EFAULT)
+        except Blocked as blocked:
+            if not blocked.interruptible or not signal_pending(k, task):
+                task.interrupted = blocked.restart
+                sleep_on(k, task, blocked)
+                core.set_result(0, MUST_WAIT)
+                return
+            result = _interrupted(k, handler, args[:count], blocked)
+        core.ticks += cost
+        core.bus.tick = core.ticks
+        if task.exit_status >= 0:
+            core.set_result(0, 0)
+            return
+        _finish(k, row, result)
+
+    return body
+
+
+def _interrupted(
+    k: Kernel, handler: Callable[..., int] | None, args: list[int], blocked: Blocked
+) -> int:
+    """It would have to wait, and a signal is there: what it did so far, or the errno to restart it."""
+    task = k.task
+    if not task.progress or handler is None:
+        return -blocked.restart
+    task.woken_by_signal = True
+    try:
+        return handler(k, *args)
+    except KernelError as error:
+        return -error.errno
+    except Blocked as again:
+        return -again.restart
+
+
+def _finish(k: Kernel, row: Row, result: int) -> None:
+    task = k.task
+    value = result & 0xFFFF_FFFF
+    signed = value - 0x1_0000_0000 if value > 0xFFFF_F000 else value
+    index = regs_index(task.thread)
+    args = k.ram.u32[index : index + 6].tolist()
+    given = capture_exit(row, tuple(args), signed, k.peek)
+    task.syscall = -1
+    task.woken_by_signal = False
+    if task.progress:
+        task.progress = []
+    k.emit(SyscallExited(row.number, signed, given))
+    k.core.set_result(value, 0)
+
+
+def unknown_system_call(k: Kernel) -> None:
+    """A number beyond the table, or one that was never given out: ENOSYS."""
+    index = regs_index(k.task.thread)
+    words = k.ram.u32[index : index + 12].tolist()
+    number = words[11]
+    args = words[:6]
+    k.emit(SyscallEntered(number, (args[0], args[1], args[2], args[3], args[4], args[5]), ()))
+    k.core.ticks += 1000
+    k.core.bus.tick = k.core.ticks
+    k.emit(SyscallExited(number, -int(Errno.ENOSYS), ()))
+    k.core.set_result(-int(Errno.ENOSYS) & 0xFFFF_FFFF, 0)
+
+
+def default_idle(k: Kernel) -> None:
+    """Nobody can run: the processor stands still until an interrupt."""
+    k.tables.idle = True
+    k.reprogram_timer()
+
+
+def do_input_interrupt(k: Kernel) -> None:
+    """Vectors 0x21 and 0x24: a device has something."""
+    k.take_input()
+
+
+def do_iret_error(k: Kernel) -> None:
+    """iret refused the task's own frame."""
+    force_signal(k, k.task, SigInfo(11, 0x80))
+
+
+def exception(vector: int) -> Body:
+    def body(k: Kernel) -> None:
+        if _from_kernel(k):
+            _fix_up(k, vector)
+        else:
+            exceptions.do_exception(k, vector)
+
+    return body
+
+
+def page_fault(k: Kernel) -> None:
+    if _from_kernel(k):
+        _fix_up(k, 14)
+    else:
+        do_page_fault(k)
+
+
+def _frame(k: Kernel) -> int:
+    """Index into `Ram.u32` of the pt_regs that the entry code has just built, wherever it stands."""
+    esp = k.core.emulator.bank.read()[7]
+    return (int(esp) - PAGE_OFFSET + 4) >> 2  # above the return address of the call to the body
+
+
+def _from_kernel(k: Kernel) -> bool:
+    return not k.ram.u32[_frame(k) + 13] & 3
+
+
+def _fix_up(k: Kernel, vector: int) -> None:
+    """A fault of the entry code itself: go on where its exception table says."""
+    frame = _frame(k)
+    eip = k.ram.u32[frame + 12]
+    target = k.fixup(eip)
+    if target is None:
+        raise Panic(f"vector {vector:#x} in the kernel at {k.symbols.label(eip)}")
+    k.ram.u32[frame + 12] = target
+

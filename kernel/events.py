@@ -1,0 +1,480 @@
+"""What the kernel can be seen to do: a closed vocabulary of frozen structs.
+
+Facts in the past tense with plain values and ids. Begin and end are two events. Every event that
+changes a table is enough to change a model of that table in the same way: `app.state` folds them
+and must agree with `Kernel.describe()` at every moment.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class KernelEvent(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
+    """The base of every event of this floor. The pid on its record is the current task's."""
+
+
+class Booted(KernelEvent, frozen=True, tag="Booted"):
+    """Paging is on, the tables are loaded. `memory` in bytes, `epoch` in ns since 1970."""
+
+    memory: int
+    epoch: int
+
+
+class TaskCreated(KernelEvent, frozen=True, tag="TaskCreated"):
+    """`how` is boot, fork, vfork or clone; `ppid` its parent if that is not `parent`, who made it (-1: it is).
+
+    Signal actions are `parent`'s: with its `sighand`, the very same.
+    """
+
+    child: int
+    parent: int
+    tgid: int
+    how: str
+    comm: str
+    space: int
+    fdtable: int
+    thread: int
+    blocked: int = 0
+    sighand: int = 0
+    ppid: int = -1
+
+
+class TaskSwitched(KernelEvent, frozen=True, tag="TaskSwitched"):
+    """The processor goes from `previous` to `next`; `voluntary` when the previous one sleeps or ended."""
+
+    previous: int
+    next: int
+    voluntary: bool
+
+
+class TaskBlocked(KernelEvent, frozen=True, tag="TaskBlocked"):
+    """`on` are names of wait queues like `pipe:3:read`; `deadline` in ticks, -1 for none."""
+
+    task: int
+    on: tuple[str, ...]
+    deadline: int
+
+
+class TaskWoken(KernelEvent, frozen=True, tag="TaskWoken"):
+    """`by` is the wait queue, `deadline` or `signal`."""
+
+    task: int
+    by: str
+
+
+class TaskStopped(KernelEvent, frozen=True, tag="TaskStopped"):
+    task: int
+    signo: int
+
+
+class TaskContinued(KernelEvent, frozen=True, tag="TaskContinued"):
+    task: int
+
+
+class TaskRenamed(KernelEvent, frozen=True, tag="TaskRenamed"):
+    task: int
+    comm: str
+
+
+class TaskExited(KernelEvent, frozen=True, tag="TaskExited"):
+    """`status` as wait4 gives it. The task is a zombie from here on."""
+
+    task: int
+    status: int
+
+
+class TaskReaped(KernelEvent, frozen=True, tag="TaskReaped"):
+    task: int
+    by: int
+
+
+class TaskReparented(KernelEvent, frozen=True, tag="TaskReparented"):
+    task: int
+    parent: int
+
+
+class ProgramExecuted(KernelEvent, frozen=True, tag="ProgramExecuted"):
+    """execve succeeded: the task has a new address space. `entry` is where it starts.
+
+    Handled signals are back to their defaults. `sighand` and `fdtable` are the task's own from now on
+    (0: the ones it had).
+    """
+
+    task: int
+    path: str
+    argv: tuple[str, ...]
+    comm: str
+    space: int
+    entry: int
+    stack: int
+    inode: int
+    sighand: int = 0
+    fdtable: int = 0
+
+
+class AddressSpaceCreated(KernelEvent, frozen=True, tag="AddressSpaceCreated"):
+    """`pgd` is the frame of the page directory pointer table."""
+
+    space: int
+    pgd: int
+
+
+class AddressSpaceForked(KernelEvent, frozen=True, tag="AddressSpaceForked"):
+    """`child` has `parent`'s VMAs and pages: private ones are now read-only in both, to be copied on write."""
+
+    parent: int
+    child: int
+    pgd: int
+    pages: int
+
+
+class AddressSpaceDestroyed(KernelEvent, frozen=True, tag="AddressSpaceDestroyed"):
+    space: int
+
+
+class VmaMapped(KernelEvent, frozen=True, tag="VmaMapped"):
+    """[start, end) is this one VMA now, whatever was there before (neighbours are cut, alike ones merge)."""
+
+    space: int
+    start: int
+    end: int
+    prot: int
+    flags: int
+    inode: int
+    offset: int
+    name: str
+
+
+class VmaUnmapped(KernelEvent, frozen=True, tag="VmaUnmapped"):
+    """Nothing is mapped in [start, end) any more; its pages are gone too."""
+
+    space: int
+    start: int
+    end: int
+
+
+class VmaProtected(KernelEvent, frozen=True, tag="VmaProtected"):
+    """[start, end) has `prot` now; present pages lost or got write access accordingly."""
+
+    space: int
+    start: int
+    end: int
+    prot: int
+
+
+class PagesDropped(KernelEvent, frozen=True, tag="PagesDropped"):
+    """The pages in [start, end) are gone, what is mapped there stays: the next touch supplies them anew."""
+
+    space: int
+    start: int
+    end: int
+
+
+class BreakMoved(KernelEvent, frozen=True, tag="BreakMoved"):
+    space: int
+    brk: int
+
+
+class PageMapped(KernelEvent, frozen=True, tag="PageMapped"):
+    """`reason` is zero (demand-zero), file, share, stack or load; `bits` are the PTE's low 12 and NX as bit 12."""
+
+    space: int
+    va: int
+    frame: int
+    bits: int
+    reason: str
+
+
+class PageCopied(KernelEvent, frozen=True, tag="PageCopied"):
+    """Copy on write: `va` leads to frame `new` instead of `old` now, writable (`bits` as in PageMapped)."""
+
+    space: int
+    va: int
+    old: int
+    new: int
+    bits: int
+
+
+class PageReused(KernelEvent, frozen=True, tag="PageReused"):
+    """Copy on write with no other owner left: the page is only made writable."""
+
+    space: int
+    va: int
+    frame: int
+    bits: int
+
+
+class SyscallEntered(KernelEvent, frozen=True, tag="SyscallEntered"):
+    """`args` are six words as in pt_regs; `taken` holds what was read of user memory, one item per argument."""
+
+    nr: int
+    args: tuple[int, int, int, int, int, int]
+    taken: tuple[bytes | None, ...] = ()
+
+
+class SyscallExited(KernelEvent, frozen=True, tag="SyscallExited"):
+    """`result` is signed, -errno on error (an internal -512.. where a signal will restart the call)."""
+
+    nr: int
+    result: int
+    given: tuple[bytes | None, ...] = ()
+
+
+class SignalActionSet(KernelEvent, frozen=True, tag="SignalActionSet"):
+    task: int
+    signo: int
+    handler: int
+    flags: int
+    mask: int
+
+
+class SignalMaskSet(KernelEvent, frozen=True, tag="SignalMaskSet"):
+    task: int
+    blocked: int
+
+
+class SignalGenerated(KernelEvent, frozen=True, tag="SignalGenerated"):
+    """`task` now has `signo` pending, unless `ignored`. `sender` 0 is the kernel."""
+
+    task: int
+    signo: int
+    code: int
+    sender: int
+    ignored: bool
+    shared: bool
+    info: tuple[int, ...] = ()
+    """pid, uid, status, address, value of the siginfo."""
+
+
+class SignalsDiscarded(KernelEvent, frozen=True, tag="SignalsDiscarded"):
+    """Pending signals were taken back undelivered: `signals` is a mask, bit n-1 for signal n.
+
+    By SIGCONT or a stop signal (each discards the other), by an action that became SIG_IGN, or because a call
+    waited for them. Of the task's own queue, or with `shared` of its process's.
+    """
+
+    task: int
+    signals: int
+    shared: bool
+
+
+class SignalDelivered(KernelEvent, frozen=True, tag="SignalDelivered"):
+    """Taken from pending on the way to user mode. `action` is handler, terminate, core, stop, continue or ignore."""
+
+    task: int
+    signo: int
+    action: str
+    handler: int
+    frame: int
+    blocked: int
+    info: tuple[int, ...] = ()
+    code: int = 0
+
+
+class SignalReturned(KernelEvent, frozen=True, tag="SignalReturned"):
+    """sigreturn: the frame at `frame` is taken off, `blocked` is the mask again, execution goes on at `eip`."""
+
+    task: int
+    frame: int
+    blocked: int
+    eip: int
+
+
+class FaultHandled(KernelEvent, frozen=True, tag="FaultHandled"):
+    """An exception from user mode that became `signo` (0 for none: the page was supplied)."""
+
+    vector: int
+    address: int
+    error: int
+    signo: int
+
+
+class DescriptorTableCreated(KernelEvent, frozen=True, tag="DescriptorTableCreated"):
+    """A new table; a copy of `source`'s descriptors unless that is 0."""
+
+    fdtable: int
+    source: int
+
+
+class DescriptorTableDropped(KernelEvent, frozen=True, tag="DescriptorTableDropped"):
+    """The last task let go of it; every descriptor in it is closed."""
+
+    fdtable: int
+
+
+class FileOpened(KernelEvent, frozen=True, tag="FileOpened"):
+    """An open file description came to be. Fields as in `tables.OpenFile`."""
+
+    file: int
+    kind: str
+    flags: int
+    inode: int
+    object: int
+    path: str
+
+
+class FileClosed(KernelEvent, frozen=True, tag="FileClosed"):
+    """The last descriptor for it is gone."""
+
+    file: int
+
+
+class FileFlagsSet(KernelEvent, frozen=True, tag="FileFlagsSet"):
+    """fcntl(F_SETFL): `flags` are all of the open file's flags now."""
+
+    file: int
+    flags: int
+
+
+class DescriptorInstalled(KernelEvent, frozen=True, tag="DescriptorInstalled"):
+    fdtable: int
+    fd: int
+    file: int
+
+
+class DescriptorClosed(KernelEvent, frozen=True, tag="DescriptorClosed"):
+    fdtable: int
+    fd: int
+
+
+class PipeCreated(KernelEvent, frozen=True, tag="PipeCreated"):
+    pipe: int
+    capacity: int
+
+
+class PipeWritten(KernelEvent, frozen=True, tag="PipeWritten"):
+    """`data` is appended to the buffer by the current task."""
+
+    pipe: int
+    data: bytes
+
+
+class PipeRead(KernelEvent, frozen=True, tag="PipeRead"):
+    """`count` bytes left the front of the buffer for the current task."""
+
+    pipe: int
+    count: int
+
+
+class PipeEndsChanged(KernelEvent, frozen=True, tag="PipeEndsChanged"):
+    """How many open ends there are now; at 0 and 0 the pipe is gone."""
+
+    pipe: int
+    readers: int
+    writers: int
+
+
+class TerminalWritten(KernelEvent, frozen=True, tag="TerminalWritten"):
+    """`data` went to the screen of terminal `terminal`, output processing done."""
+
+    terminal: int
+    data: bytes
+
+
+class StreamWritten(KernelEvent, frozen=True, tag="StreamWritten"):
+    """`data` left the machine by the stream that is the first program's descriptor `stream`."""
+
+    stream: int
+    data: bytes
+
+
+class InputArrived(KernelEvent, frozen=True, tag="InputArrived"):
+    """Something from outside reached a device: `device` is tty or stream; empty `data` is end of file."""
+
+    device: str
+    number: int
+    data: bytes
+
+
+class FileWritten(KernelEvent, frozen=True, tag="FileWritten"):
+    """A regular file or device got `count` bytes at `offset`."""
+
+    inode: int
+    offset: int
+    count: int
+
+
+class InodeCreated(KernelEvent, frozen=True, tag="InodeCreated"):
+    """A name and what it leads to came to be."""
+
+    inode: int
+    mode: int
+    path: str
+
+
+class NameRemoved(KernelEvent, frozen=True, tag="NameRemoved"):
+    inode: int
+    path: str
+
+
+class OutOfMemory(KernelEvent, frozen=True, tag="OutOfMemory"):
+    """No frame was left; `task` is killed for it."""
+
+    task: int
+
+
+class MachineHalted(KernelEvent, frozen=True, tag="MachineHalted"):
+    """Nothing is left to run. `status` is the first program's, as wait4 gives it."""
+
+    status: int
+
+
+class Panicked(KernelEvent, frozen=True, tag="Panicked"):
+    reason: str
+
+
+Event = (
+    Booted
+    | TaskCreated
+    | TaskSwitched
+    | TaskBlocked
+    | TaskWoken
+    | TaskStopped
+    | TaskContinued
+    | TaskRenamed
+    | TaskExited
+    | TaskReaped
+    | TaskReparented
+    | ProgramExecuted
+    | AddressSpaceCreated
+    | AddressSpaceForked
+    | AddressSpaceDestroyed
+    | VmaMapped
+    | VmaUnmapped
+    | VmaProtected
+    | PagesDropped
+    | BreakMoved
+    | PageMapped
+    | PageCopied
+    | PageReused
+    | SyscallEntered
+    | SyscallExited
+    | SignalActionSet
+    | SignalMaskSet
+    | SignalGenerated
+    | SignalsDiscarded
+    | SignalDelivered
+    | SignalReturned
+    | FaultHandled
+    | DescriptorTableCreated
+    | DescriptorTableDropped
+    | FileOpened
+    | FileClosed
+    | FileFlagsSet
+    | DescriptorInstalled
+    | DescriptorClosed
+    | PipeCreated
+    | PipeWritten
+    | PipeRead
+    | PipeEndsChanged
+    | TerminalWritten
+    | StreamWritten
+    | InputArrived
+    | FileWritten
+    | InodeCreated
+    | NameRemoved
+    | OutOfMemory
+    | MachineHalted
+    | Panicked
+)

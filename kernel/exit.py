@@ -1,0 +1,149 @@
+"""The end of tasks, and what is left of them: zombies, waiting parents, orphans (man 2 wait, _exit)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.process import __WALL, __WCLONE
+from kernel.abi.signal import (
+    CLD_EXITED,
+    CLD_KILLED,
+    SA_NOCLDWAIT,
+    SIG_IGN,
+    SIGCHLD,
+)
+from kernel.errors import KernelError
+from kernel.events import TaskExited, TaskReaped, TaskReparented
+from kernel.fs.files import drop_fdtable
+from kernel.mm.address_space import drop_space
+from kernel.signals.state import send_signal
+from kernel.tables import SigInfo, Task, TaskState
+from kernel.uaccess import put_user32
+from kernel.wait import forget_wait, wake_up
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+INIT_PID = 1
+
+
+def do_exit(k: Kernel, status: int) -> None:
+    """The current task ends with `status` (as wait4 gives it) and never runs user code again."""
+    task = k.task
+    end_task(k, task, status)
+    k.need_resched()
+
+
+def do_group_exit(k: Kernel, status: int) -> None:
+    """All tasks of the current one's thread group end."""
+    task = k.task
+    for other in list(k.tables.tasks.values()):
+        if other.tgid == task.tgid and other.pid != task.pid and other.state != TaskState.ZOMBIE:
+            end_task(k, other, status)
+    do_exit(k, status)
+
+
+def end_task(k: Kernel, task: Task, status: int) -> None:
+    t = k.tables
+    if task.state == TaskState.ZOMBIE:
+        return
+    if task.pid == t.first:
+        t.first_status = status
+    forget_wait(k, task)
+    if task.pid in t.runqueue:
+        t.runqueue.remove(task.pid)
+    if task.clear_child_tid and t.spaces[task.space].refs > 1 and task.pid == t.current:
+        try:
+            put_user32(k, task.clear_child_tid, 0)
+        except KernelError:
+            pass
+        else:
+            wake_up(k, f"futex:{task.space}:{task.clear_child_tid}", 1)
+    if task.vfork_parent:
+        task.vfork_parent = 0
+        wake_up(k, f"vfork:{task.pid}")
+    space, fdtable = task.space, task.fdtable
+    task.space = task.fdtable = 0
+    if fdtable:
+        drop_fdtable(k, fdtable)
+    if space:
+        k.use_kernel_space_for(task)
+        drop_space(k, space)
+    k.free_ldt(task)
+    sighand = t.sighands[task.sighand]
+    sighand.refs -= 1
+    if not sighand.refs:
+        del t.sighands[task.sighand]
+    task.sighand = 0
+    task.state = TaskState.ZOMBIE
+    task.exit_status = status
+    task.syscall = -1
+    task.progress = []
+    task.pending = []
+    k.emit(TaskExited(task.pid, status))
+    _reparent_children(k, task)
+    if task.pid != task.tgid:
+        release(k, task, by=0)
+        leader = t.tasks.get(task.tgid)
+        if leader is not None and leader.state == TaskState.ZOMBIE and _group_is_empty(k, leader):
+            _notify_parent(k, leader)
+    elif _group_is_empty(k, task):
+        _notify_parent(k, task)
+
+
+def _group_is_empty(k: Kernel, leader: Task) -> bool:
+    return not any(other.tgid == leader.tgid and other.pid != leader.pid for other in k.tables.tasks.values())
+
+
+def _reparent_children(k: Kernel, task: Task) -> None:
+    if task.pid != task.tgid:
+        return
+    for child in list(k.tables.tasks.values()):
+        if child.ppid == task.pid and child.pid != task.pid:
+            child.ppid = INIT_PID
+            k.emit(TaskReparented(child.pid, INIT_PID))
+            if child.state == TaskState.ZOMBIE and child.pid == child.tgid:
+                release(k, child, by=INIT_PID)
+
+
+def _notify_parent(k: Kernel, task: Task) -> None:
+    """The parent learns of the end by SIGCHLD and by wait; one that ignores it has no zombies."""
+    t = k.tables
+    parent = t.tasks.get(task.ppid)
+    if parent is None or parent.pid == INIT_PID or parent.state == TaskState.ZOMBIE:
+        release(k, task, by=INIT_PID)
+        return
+    status = task.exit_status
+    autoreap = False
+    if task.exit_signal == SIGCHLD:
+        action = t.sighands[parent.sighand].actions.get(SIGCHLD)
+        if action is not None and (action.handler == SIG_IGN or action.flags & SA_NOCLDWAIT):
+            autoreap = True
+    if 0 < task.exit_signal <= 64:
+        code = CLD_EXITED if not status & 0x7F else CLD_KILLED
+        value = status >> 8 & 0xFF if code == CLD_EXITED else status & 0x7F
+        info = SigInfo(task.exit_signal, code, pid=task.pid, uid=task.cred.uid, status=value)
+        send_signal(k, parent, info, shared=True)
+    if autoreap:
+        release(k, task, by=parent.pid)
+    wake_up(k, f"child:{parent.tgid}")
+
+
+def release(k: Kernel, task: Task, by: int) -> None:
+    """The zombie goes: its pid is free, its kernel stack too as soon as nobody stands on it."""
+    t = k.tables
+    del t.tasks[task.pid]
+    if task.pid == t.current:
+        t.graveyard.append(task.thread)
+    else:
+        k.free_thread(task.thread)
+    k.emit(TaskReaped(task.pid, by))
+
+
+def eligible(task: Task, parent: Task, options: int) -> bool:
+    """Whether wait looks at this child at all (__WALL, __WCLONE)."""
+    if task.ppid != parent.tgid or task.pid != task.tgid:
+        return False
+    if options & __WALL:
+        return True
+    return (task.exit_signal != SIGCHLD) == bool(options & __WCLONE)

@@ -1,0 +1,176 @@
+"""fork, vfork and clone: a new task out of the current one (man 2 clone)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.errno import Errno
+from kernel.abi.process import (
+    CLONE_CHILD_CLEARTID,
+    CLONE_CHILD_SETTID,
+    CLONE_FILES,
+    CLONE_PARENT,
+    CLONE_PARENT_SETTID,
+    CLONE_SETTLS,
+    CLONE_SIGHAND,
+    CLONE_THREAD,
+    CLONE_VFORK,
+    CLONE_VM,
+    CSIGNAL,
+    RLIMIT_NPROC,
+)
+from kernel.errors import KernelError
+from kernel.events import TaskCreated
+from kernel.fs.files import copy_fdtable
+from kernel.mm.address_space import drop_space, fork_space
+from kernel.mm.fault import user_page
+from kernel.mm.frames import alloc_stack
+from kernel.tables import Credentials, SigAction, SigHand, Task, TaskState
+from kernel.thread import (
+    PAGE_OFFSET,
+    PT_SIZE,
+    THREAD_SIZE,
+    TI_CR3,
+    TI_ESP,
+    TI_FLAGS,
+    TI_LDT,
+    TI_PID,
+    Regs,
+    fxsave_read,
+    fxsave_write,
+)
+from kernel.uaccess import put_user32
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+MAX_TASKS = 4096
+
+
+def new_thread(k: Kernel, pid: int) -> int:
+    """A kernel stack whose first `__switch_to` leads to ret_from_fork; thread_info's address."""
+    thread = PAGE_OFFSET + (alloc_stack(k) << 12)
+    words = k.ram.u32
+    top = thread + THREAD_SIZE - PT_SIZE - PAGE_OFFSET >> 2
+    words[top - 1] = k.symbol("ret_from_fork")
+    # Above it lie the four registers that __switch_to pops: edi esi ebx ebp.
+    info = thread - PAGE_OFFSET >> 2
+    words[info + (TI_ESP >> 2)] = thread + THREAD_SIZE - PT_SIZE - 20
+    words[info + (TI_PID >> 2)] = pid
+    words[info + (TI_LDT >> 2)] = 0
+    words[info + (TI_FLAGS >> 2)] = 0
+    return thread
+
+
+def set_thread_space(k: Kernel, task: Task, pgd: int) -> None:
+    k.ram.u32[task.thread - PAGE_OFFSET + TI_CR3 >> 2] = pgd << 12
+
+
+def do_fork(
+    k: Kernel, flags: int, stack: int = 0, parent_tid: int = 0, tls: int = 0, child_tid: int = 0
+) -> int:
+    """The child's pid. The child returns 0 from the same system call, on `stack` if that is given."""
+    t = k.tables
+    parent = k.task
+    if flags & CLONE_SIGHAND and not flags & CLONE_VM or flags & CLONE_THREAD and not flags & CLONE_SIGHAND:
+        raise KernelError(Errno.EINVAL)
+    if len(t.tasks) >= min(MAX_TASKS, k.rlimit(RLIMIT_NPROC) + 2):
+        raise KernelError(Errno.EAGAIN)
+    pid = t.next_pid
+    thread = new_thread(k, pid)
+    try:
+        if flags & CLONE_VM:
+            space = t.spaces[parent.space]
+            space.refs += 1
+        else:
+            space = fork_space(k, parent.space)
+    except KernelError:
+        k.free_thread(thread)
+        raise
+    t.next_pid += 1
+    if flags & CLONE_FILES:
+        fdtable = parent.fdtable
+        t.fdtables[fdtable].refs += 1
+    else:
+        fdtable = copy_fdtable(k, parent.fdtable)
+    if flags & CLONE_SIGHAND:
+        sighand = parent.sighand
+        t.sighands[sighand].refs += 1
+    else:
+        sighand = k.new_id()
+        old = t.sighands[parent.sighand].actions
+        t.sighands[sighand] = SigHand(
+            1, {n: SigAction(a.handler, a.flags, a.restorer, a.mask) for n, a in old.items()}
+        )
+    cred = parent.cred
+    child = Task(
+        pid=pid,
+        tgid=parent.tgid if flags & CLONE_THREAD else pid,
+        ppid=parent.ppid if flags & (CLONE_THREAD | CLONE_PARENT) else parent.tgid,
+        pgrp=parent.pgrp,
+        session=parent.session,
+        comm=parent.comm,
+        state=TaskState.RUNNABLE,
+        thread=thread,
+        space=space.id,
+        fdtable=fdtable,
+        cwd=parent.cwd,
+        sighand=sighand,
+        cred=Credentials(
+            cred.uid, cred.euid, cred.suid, cred.fsuid, cred.gid, cred.egid, cred.sgid, cred.fsgid, cred.groups[:]
+        ),
+        exe=parent.exe,
+        umask=parent.umask,
+        exit_signal=-1 if flags & CLONE_THREAD else flags & CSIGNAL,
+        tls=parent.tls[:],
+        blocked=parent.blocked,
+        altstack=parent.altstack[:] if not flags & CLONE_VM or flags & CLONE_VFORK else [0, 2, 0],
+        start_tick=k.now,
+        rlimits={n: limits[:] for n, limits in parent.rlimits.items()},
+    )
+    k.copy_ldt(parent, child)
+    child.vfork_parent = parent.pid if flags & CLONE_VFORK else 0
+    t.tasks[pid] = child
+    set_thread_space(k, child, space.pgd)
+    regs = Regs(k, child)
+    regs.load(Regs(k, parent).all())
+    regs.eax = 0
+    if stack:
+        regs.esp = stack
+    fxsave_write(k, child, fxsave_read(k, parent))
+    try:
+        if flags & CLONE_SETTLS:
+            k.set_thread_area(child, tls)
+        if flags & CLONE_PARENT_SETTID:
+            put_user32(k, parent_tid, pid)
+    except KernelError:
+        k.undo_fork(child)
+        raise
+    if flags & CLONE_CHILD_CLEARTID:
+        child.clear_child_tid = child_tid
+    how = "vfork" if flags & CLONE_VFORK else "clone" if flags & CLONE_VM else "fork"
+    k.emit(
+        TaskCreated(
+            pid, parent.pid, child.tgid, how, child.comm, space.id, fdtable, thread, child.blocked, sighand, child.ppid
+        )
+    )
+    if flags & CLONE_CHILD_SETTID:
+        _store_tid(k, child, child_tid)
+    t.runqueue.append(pid)
+    return pid
+
+
+def _store_tid(k: Kernel, child: Task, address: int) -> None:
+    """CLONE_CHILD_SETTID: the pid, in the child's memory; a bad address is not an error."""
+    from kernel.errors import Fault
+
+    space = k.tables.spaces[child.space]
+    try:
+        if address & 0xFFF <= 0xFFC:
+            pa = user_page(k, space, address, write=True)
+            k.ram.write(pa, child.pid.to_bytes(4, "little"))
+    except Fault:
+        pass
+
+
+__all__ = ["do_fork", "drop_space", "new_thread", "set_thread_space"]

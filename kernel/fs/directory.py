@@ -1,0 +1,204 @@
+"""Names: made, removed and moved (the part of Linux's fs/namei.c behind mkdir, unlink, rename and so on).
+
+All take paths and a directory to start from (0: the current one), act for the current task, and raise what the manual
+of the call says. /proc is read-only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.errno import Errno
+from kernel.abi.files import (
+    RENAME_NOREPLACE,
+    S_IFBLK,
+    S_IFCHR,
+    S_IFDIR,
+    S_IFIFO,
+    S_IFLNK,
+    S_IFMT,
+    S_IFREG,
+    S_IFSOCK,
+    S_ISGID,
+    S_ISVTX,
+)
+from kernel.errors import KernelError
+from kernel.fs import procfs, ramfs
+from kernel.fs.names import encode_name
+from kernel.fs.vfs import MAY_EXEC, MAY_WRITE, Found, get_inode, insist, is_dir, need, walk
+from kernel.tables import Inode
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+
+def create(k: Kernel, found: Found, mode: int, rdev: int = 0) -> Inode:
+    """A new inode under the name that a walk found free; the umask is applied to `mode`, which has the type."""
+    parent = writable_parent(k, found)
+    cred = k.task.cred
+    gid = parent.gid if parent.mode & S_ISGID else cred.fsgid
+    if mode & S_IFMT != S_IFLNK:
+        mode &= ~k.task.umask
+    if mode & S_IFMT == S_IFDIR and parent.mode & S_ISGID:
+        mode |= S_ISGID
+    inode = ramfs.new_inode(k, mode, cred.fsuid, gid, rdev)
+    ramfs.add_name(k, parent, found.name, inode)
+    return inode
+
+
+def writable_parent(k: Kernel, found: Found) -> Inode:
+    """The directory in which a name is to be changed. EACCES, ENOENT if it was removed, EPERM in /proc."""
+    if procfs.is_proc(found.parent):
+        raise KernelError(Errno.EACCES)
+    parent = get_inode(k, found.parent)
+    need(k.task, parent, MAY_WRITE | MAY_EXEC)
+    return parent
+
+
+def _free_name(k: Kernel, path: str, start: int, directory: bool = False) -> Found:
+    """Where a new name can go (`filename_create`): EEXIST, and ENOENT for a trailing slash but for directories."""
+    found = walk(k, k.task, path, start, follow=False)
+    if found.inode or not found.name:
+        raise KernelError(Errno.EEXIST)
+    if found.slash and not directory:
+        raise KernelError(Errno.ENOENT)
+    return found
+
+
+def mkdir(k: Kernel, path: str, mode: int, start: int = 0) -> None:
+    found = _free_name(k, path, start, directory=True)
+    create(k, found, S_IFDIR | mode & 0o1777)
+
+
+def mknod(k: Kernel, path: str, mode: int, dev: int, start: int = 0) -> None:
+    """EPERM for devices unless root, EINVAL for types that nobody makes so."""
+    kind = mode & S_IFMT or S_IFREG
+    if kind == S_IFDIR:
+        raise KernelError(Errno.EPERM)
+    if kind not in (S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK):
+        raise KernelError(Errno.EINVAL)
+    found = _free_name(k, path, start)
+    if kind in (S_IFCHR, S_IFBLK) and k.task.cred.euid:
+        raise KernelError(Errno.EPERM)
+    create(k, found, kind | mode & 0o7777, dev if kind in (S_IFCHR, S_IFBLK) else 0)
+
+
+def symlink(k: Kernel, target: str, path: str, start: int = 0) -> None:
+    if not target:
+        raise KernelError(Errno.ENOENT)
+    found = _free_name(k, path, start)
+    inode = create(k, found, S_IFLNK | 0o777)
+    inode.target = target
+    inode.size = len(encode_name(target))
+
+
+def link(k: Kernel, inode: Inode, path: str, start: int = 0) -> None:
+    """One more name for `inode`. EPERM for directories, EXDEV for what is not in memory."""
+    found = _free_name(k, path, start)
+    parent = writable_parent(k, found)
+    if procfs.is_proc(inode.ino) or not inode.parent:
+        raise KernelError(Errno.EXDEV)
+    if is_dir(inode):
+        raise KernelError(Errno.EPERM)
+    if not inode.nlink:
+        raise KernelError(Errno.ENOENT)
+    inode.nlink += 1
+    ramfs.add_name(k, parent, found.name, inode)
+
+
+def _may_delete(k: Kernel, parent: Inode, victim: Inode) -> None:
+    """In a sticky directory only the owners may (`may_delete`)."""
+    uid = k.task.cred.fsuid
+    if parent.mode & S_ISVTX and uid and uid not in (victim.uid, parent.uid):
+        raise KernelError(Errno.EPERM)
+
+
+def unlink(k: Kernel, path: str, start: int = 0) -> None:
+    found = walk(k, k.task, path, start, follow=False)
+    if not found.name:
+        raise KernelError(Errno.EISDIR)
+    if not found.inode:
+        raise KernelError(Errno.ENOENT)
+    inode = get_inode(k, found.inode)
+    if found.slash:
+        raise KernelError(Errno.EISDIR if is_dir(inode) else Errno.ENOTDIR)
+    parent = writable_parent(k, found)
+    _may_delete(k, parent, inode)
+    if is_dir(inode):
+        raise KernelError(Errno.EISDIR)
+    ramfs.remove_name(k, parent, found.name, inode)
+    ramfs.drop_link(k, inode)
+
+
+def rmdir(k: Kernel, path: str, start: int = 0) -> None:
+    found = walk(k, k.task, path, start, follow=False)
+    if not found.name:
+        last = path.rstrip("/").rpartition("/")[2]
+        raise KernelError({"..": Errno.ENOTEMPTY, ".": Errno.EINVAL}.get(last, Errno.EBUSY))
+    if not found.inode:
+        raise KernelError(Errno.ENOENT)
+    inode = get_inode(k, found.inode)
+    if found.inode == procfs.ROOT:
+        raise KernelError(Errno.EBUSY)
+    parent = writable_parent(k, found)
+    _may_delete(k, parent, inode)
+    if not is_dir(inode):
+        raise KernelError(Errno.ENOTDIR)
+    if inode.entries:
+        raise KernelError(Errno.ENOTEMPTY)
+    ramfs.remove_name(k, parent, found.name, inode)
+    ramfs.drop_link(k, inode)
+
+
+def rename(k: Kernel, old: str, new: str, old_start: int = 0, new_start: int = 0, flags: int = 0) -> None:
+    """Move a name; what the new one led to goes (man 2 rename). Of the flags only RENAME_NOREPLACE."""
+    if flags & ~RENAME_NOREPLACE:
+        raise KernelError(Errno.EINVAL)
+    source = walk(k, k.task, old, old_start, follow=False)
+    target = walk(k, k.task, new, new_start, follow=False)
+    if procfs.is_proc(source.parent) != procfs.is_proc(target.parent):
+        raise KernelError(Errno.EXDEV)
+    if not source.name or not target.name:
+        raise KernelError(Errno.EBUSY)
+    inode = insist(k, source)
+    if target.inode and flags & RENAME_NOREPLACE:
+        raise KernelError(Errno.EEXIST)
+    if not is_dir(inode) and target.slash:
+        raise KernelError(Errno.ENOTDIR)
+    if is_dir(inode) and _is_inside(k, target.parent, inode.ino):
+        raise KernelError(Errno.EINVAL)
+    replaced = get_inode(k, target.inode) if target.inode else None
+    if replaced is not None and is_dir(replaced) and _is_inside(k, source.parent, replaced.ino):
+        raise KernelError(Errno.ENOTEMPTY)
+    old_parent = writable_parent(k, source)
+    _may_delete(k, old_parent, inode)
+    new_parent = writable_parent(k, target)
+    if replaced is not None:
+        _may_delete(k, new_parent, replaced)
+        if is_dir(inode) and not is_dir(replaced):
+            raise KernelError(Errno.ENOTDIR)
+        if is_dir(replaced) and not is_dir(inode):
+            raise KernelError(Errno.EISDIR)
+        if procfs.ROOT in (inode.ino, replaced.ino):
+            raise KernelError(Errno.EBUSY)
+        if replaced.ino == inode.ino:
+            return
+        if replaced.entries:
+            raise KernelError(Errno.ENOTEMPTY)
+    if inode.ino == procfs.ROOT:
+        raise KernelError(Errno.EBUSY)
+    if replaced is not None:
+        ramfs.remove_name(k, new_parent, target.name, replaced)
+        ramfs.drop_link(k, replaced)
+    ramfs.remove_name(k, old_parent, source.name, inode)
+    ramfs.add_name(k, new_parent, target.name, inode)
+
+
+def _is_inside(k: Kernel, directory: int, ancestor: int) -> bool:
+    """Whether `directory` is `ancestor` or lies below it."""
+    root = k.tables.root
+    while directory != ancestor:
+        if directory == root or procfs.is_proc(directory):
+            return False
+        directory = get_inode(k, directory).parent
+    return True

@@ -1,0 +1,170 @@
+"""open(2): from a path and flags to an open file (Linux's fs/open.c and the end of fs/namei.c)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.errno import Errno
+from kernel.abi.files import (
+    O_ACCMODE,
+    O_CLOEXEC,
+    O_CREAT,
+    O_DIRECTORY,
+    O_EXCL,
+    O_LARGEFILE,
+    O_NOCTTY,
+    O_NOFOLLOW,
+    O_NONBLOCK,
+    O_PATH,
+    O_RDWR,
+    O_TRUNC,
+    O_WRONLY,
+    S_IFBLK,
+    S_IFCHR,
+    S_IFDIR,
+    S_IFIFO,
+    S_IFLNK,
+    S_IFMT,
+    S_IFREG,
+    S_IFSOCK,
+    __O_TMPFILE,
+)
+from kernel.errors import KernelError
+from kernel.fs import devfs, pipe, procfs, ramfs, tty
+from kernel.fs.directory import create
+from kernel.fs.files import close_file, open_file
+from kernel.fs.vfs import MAY_READ, MAY_WRITE, Found, get_inode, insist, need, path_of, walk
+from kernel.tables import Inode, OpenFile
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+VALID_FLAGS = 0o37777703
+"""What open knows; other bits are ignored (include/linux/fcntl.h, VALID_OPEN_FLAGS)."""
+_NOT_KEPT = O_CREAT | O_EXCL | O_NOCTTY | O_TRUNC | O_CLOEXEC
+_ACCESS = (MAY_READ, MAY_WRITE, MAY_READ | MAY_WRITE, MAY_READ | MAY_WRITE)
+
+
+def check_flags(flags: int) -> int:
+    """The flags as far as they count (`build_open_flags`). EINVAL for what does not go together."""
+    flags &= VALID_FLAGS
+    if flags & __O_TMPFILE:
+        if flags & O_CREAT or not flags & O_DIRECTORY or not flags & O_ACCMODE:
+            raise KernelError(Errno.EINVAL)
+        raise KernelError(Errno.EOPNOTSUPP)
+    if flags & O_PATH:
+        return flags & (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
+    if flags & O_CREAT and flags & O_DIRECTORY:
+        raise KernelError(Errno.EINVAL)
+    return flags
+
+
+def do_open(k: Kernel, path: str, flags: int, mode: int, start: int = 0) -> OpenFile:
+    """The open file that `path` leads to, created if asked for. `flags` are from `check_flags`.
+
+    Opening a named pipe may wait: then it is called again, with the open file's number in `Task.progress`.
+    """
+    if k.task.progress:
+        return _continue_fifo(k, k.tables.files[k.task.progress[0]])
+    follow = not flags & O_NOFOLLOW and not (flags & O_CREAT and flags & O_EXCL)
+    found = walk(k, k.task, path, start, follow)
+    if flags & O_CREAT and found.slash and found.name:
+        raise KernelError(Errno.EISDIR)
+    created = not found.inode and bool(flags & O_CREAT)
+    if created:
+        inode = create(k, found, S_IFREG | mode & 0o7777)
+    else:
+        inode = insist(k, found)
+        if found.file and found.file in k.tables.files:
+            return _reopen(k, k.tables.files[found.file], flags)
+        _may_open(k, found, inode, flags)
+    if flags & O_PATH:
+        return open_file(k, "path", flags & ~O_CLOEXEC, inode.ino, path=path_of(k, inode))
+    return _open_inode(k, inode, flags, created)
+
+
+def _may_open(k: Kernel, found: Found, inode: Inode, flags: int) -> None:
+    """What is there already may be of the wrong type or forbidden (`do_open`, `may_open`)."""
+    kind = inode.mode & S_IFMT
+    if flags & O_CREAT:
+        if flags & O_EXCL:
+            raise KernelError(Errno.EEXIST)
+        if kind == S_IFDIR:
+            raise KernelError(Errno.EISDIR)
+    if flags & O_DIRECTORY and kind != S_IFDIR:
+        raise KernelError(Errno.ENOTDIR)
+    if flags & O_PATH:
+        return
+    if kind == S_IFLNK:
+        raise KernelError(Errno.ELOOP)
+    wanted = _ACCESS[flags & O_ACCMODE] | (MAY_WRITE if flags & O_TRUNC else 0)
+    if kind == S_IFDIR and wanted & MAY_WRITE:
+        raise KernelError(Errno.EISDIR)
+    need(k.task, inode, wanted)
+
+
+def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool) -> OpenFile:
+    """An open file of the kind that the inode's type asks for."""
+    kept = flags & ~_NOT_KEPT
+    path = path_of(k, inode)
+    kind = inode.mode & S_IFMT
+    if kind == S_IFREG and procfs.is_proc(inode.ino):
+        if flags & O_ACCMODE:
+            raise KernelError(Errno.EACCES)
+        return open_file(k, "proc", kept, inode.ino, path=path)
+    if kind == S_IFREG:
+        if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:
+            raise KernelError(Errno.EOVERFLOW)
+        if flags & O_TRUNC and not created:
+            ramfs.truncate(k, inode, 0)
+        return open_file(k, "file", kept, inode.ino, path=path)
+    if kind == S_IFDIR:
+        return open_file(k, "dir", kept, inode.ino, path=path)
+    if kind == S_IFIFO:
+        return _open_fifo(k, inode, kept, path)
+    if kind == S_IFCHR:
+        return _open_device(k, inode, kept, path)
+    raise KernelError(Errno.ENXIO if kind in (S_IFSOCK, S_IFBLK) else Errno.EINVAL)
+
+
+def _open_device(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
+    kind = devfs.KINDS.get(inode.rdev)
+    if kind is None:
+        raise KernelError(Errno.ENXIO)
+    number = 0
+    if kind == "tty":
+        number = tty.controlling(k, k.task) if inode.rdev == devfs.TTY else 0
+        if number not in k.tables.terminals:
+            raise KernelError(Errno.ENXIO)
+    return open_file(k, kind, flags, inode.ino, number, path)
+
+
+def _open_fifo(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
+    """A named pipe: each end waits for the other, unless O_NONBLOCK or O_RDWR (man 7 fifo)."""
+    if flags & O_ACCMODE == O_WRONLY and flags & O_NONBLOCK:
+        if not inode.pipe or not k.tables.pipes[inode.pipe].readers:
+            raise KernelError(Errno.ENXIO)
+    number = pipe.pipe_of_fifo(k, inode).id
+    return _continue_fifo(k, open_file(k, "pipe", flags, inode.ino, number, path))
+
+
+def _continue_fifo(k: Kernel, file: OpenFile) -> OpenFile:
+    try:
+        pipe.wait_for_partner(k, file)
+    except KernelError:
+        close_file(k, file)
+        raise
+    return file
+
+
+def _reopen(k: Kernel, file: OpenFile, flags: int) -> OpenFile:
+    """Opening /proc/PID/fd/N: what that descriptor leads to, with flags and a position of its own."""
+    if file.inode and file.kind in ("file", "dir", "proc"):
+        inode = get_inode(k, file.inode)
+        _may_open(k, Found(0, "", inode.ino, False), inode, flags)
+        return _open_inode(k, inode, flags, created=False)
+    if flags & O_DIRECTORY:
+        raise KernelError(Errno.ENOTDIR)
+    if file.kind == "pipe" and flags & O_ACCMODE > O_RDWR:
+        raise KernelError(Errno.EINVAL)
+    return open_file(k, file.kind, flags & ~_NOT_KEPT, file.inode, file.object, file.path)

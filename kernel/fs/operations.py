@@ -1,0 +1,113 @@
+"""What each kind of open file can do: Linux's `struct file_operations` as a table by `OpenFile.kind`.
+
+The checks that come before are here too, in Linux's order (fs/read_write.c): the descriptor's access mode first, then
+whether that kind of file can be read or written at all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
+
+from kernel import uaccess
+from kernel.abi.errno import Errno
+from kernel.abi.files import O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from kernel.abi.tty import FIONREAD
+from kernel.errors import KernelError
+from kernel.fs import devfs, pipe, procfs, ramfs, stream, tty
+from kernel.fs.iov import IovIter
+from kernel.tables import OpenFile
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+Move = Callable[["Kernel", OpenFile, IovIter, int | None], int]
+"""read or write at a position (None: the file's own, which moves on): bytes moved, KernelError or Blocked."""
+Poll = Callable[["Kernel", OpenFile], tuple[int, tuple[str, ...]]]
+Ioctl = Callable[["Kernel", OpenFile, int, int], int]
+Result = tuple[int, tuple[str, ...]]
+
+
+class Operations(NamedTuple):
+    """`read` or `write` None: EINVAL. `seeks` is whether pread and pwrite work (else ESPIPE)."""
+
+    read: Move | None
+    write: Move | None
+    seeks: bool
+    poll: Poll
+    ioctl: Ioctl
+
+
+def _always_ready(_k: Kernel, _file: OpenFile) -> Result:
+    return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM, ()
+
+
+def _no_ioctl(_k: Kernel, _file: OpenFile, _request: int, _arg: int) -> int:
+    raise KernelError(Errno.ENOTTY)
+
+
+def _file_ioctl(k: Kernel, file: OpenFile, request: int, arg: int) -> int:
+    if request != FIONREAD:
+        raise KernelError(Errno.ENOTTY)
+    uaccess.put_user32(k, arg, k.tables.inodes[file.inode].size - file.pos)
+    return 0
+
+
+def _pipe_ioctl(k: Kernel, file: OpenFile, request: int, arg: int) -> int:
+    if request != FIONREAD:
+        raise KernelError(Errno.ENOTTY)
+    uaccess.put_user32(k, arg, len(k.tables.pipes[file.object].data))
+    return 0
+
+
+def _read_directory(_k: Kernel, _file: OpenFile, _to: IovIter, _at: int | None) -> int:
+    raise KernelError(Errno.EISDIR)
+
+
+OPERATIONS: dict[str, Operations] = {
+    "file": Operations(ramfs.read_file, ramfs.write_file, True, _always_ready, _file_ioctl),
+    "dir": Operations(_read_directory, None, True, _always_ready, _no_ioctl),
+    "proc": Operations(procfs.read_proc, None, True, _always_ready, _no_ioctl),
+    "pipe": Operations(pipe.read_pipe, pipe.write_pipe, False, pipe.poll_pipe, _pipe_ioctl),
+    "tty": Operations(tty.read_tty, tty.write_tty, False, tty.poll_tty, tty.ioctl_tty),
+    "stream": Operations(stream.read_stream, stream.write_stream, True, stream.poll_stream, _no_ioctl),
+    "null": Operations(devfs.read_null, devfs.write_null, True, _always_ready, _no_ioctl),
+    "zero": Operations(devfs.read_zero, devfs.write_null, True, _always_ready, _no_ioctl),
+    "full": Operations(devfs.read_zero, devfs.write_full, True, _always_ready, _no_ioctl),
+    "random": Operations(devfs.read_random, devfs.write_random, True, _always_ready, _no_ioctl),
+}
+
+
+def is_readable(file: OpenFile) -> bool:
+    return file.flags & O_ACCMODE in (O_RDONLY, O_RDWR)
+
+
+def is_writable(file: OpenFile) -> bool:
+    return file.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+
+
+def can_seek(k: Kernel, file: OpenFile) -> bool:
+    """Whether the file has a position that can be set: not pipes and terminals."""
+    if file.kind == "stream":
+        return not stream.is_pipe(k.tables.streams[file.object])
+    return OPERATIONS[file.kind].seeks
+
+
+def check_read(file: OpenFile) -> Move:
+    """What reads it. EBADF if it is not open for that, EINVAL if it cannot be read."""
+    if not is_readable(file):
+        raise KernelError(Errno.EBADF)
+    read = OPERATIONS[file.kind].read
+    if read is None:
+        raise KernelError(Errno.EINVAL)
+    return read
+
+
+def check_write(file: OpenFile) -> Move:
+    """What writes it. EBADF if it is not open for that, EINVAL if it cannot be written."""
+    if not is_writable(file):
+        raise KernelError(Errno.EBADF)
+    write = OPERATIONS[file.kind].write
+    if write is None:
+        raise KernelError(Errno.EINVAL)
+    return write

@@ -1,0 +1,264 @@
+"""A file system in memory: inodes, directories, regular files whose pages lie in guest frames.
+
+The page cache is the file: what is read, written and mapped are the same frames. A page of a file from outside is
+filled from its blob when first touched; a page never touched is a hole of zeroes. Times are ticks.
+
+Leaves paths and permissions to `vfs`, the rules for names to `directory`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.errno import Errno
+from kernel.abi.files import O_APPEND, O_LARGEFILE, S_IFDIR, S_IFMT, S_IFREG
+from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
+from kernel.abi.signal import SI_USER, SIGXFSZ
+from kernel.errors import KernelError
+from kernel.events import FileWritten, InodeCreated, NameRemoved
+from kernel.fs.iov import IovIter
+from kernel.mm.frames import alloc_frame, put_frame, touch_code
+from kernel.signals.state import send_signal
+from kernel.tables import Inode, OpenFile, SigInfo
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+PAGE = 4096
+MAX_NON_LFS = 0x7FFF_FFFF
+"""Files opened without O_LARGEFILE end here (include/linux/fs.h)."""
+MAX_LFS = (1 << 63) - 1
+
+
+# --- inodes and names -------------------------------------------------------------------------------------------
+
+
+def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
+    """An inode without a name."""
+    inode = Inode(ino=k.new_id(), mode=mode, uid=uid, gid=gid, rdev=rdev, mtime=k.now)
+    if mode & S_IFMT == S_IFDIR:
+        inode.nlink = 2
+        inode.size = PAGE
+    k.tables.inodes[inode.ino] = inode
+    return inode
+
+
+def anonymous_inode(k: Kernel, size: int) -> Inode:
+    """A file without a name, behind shared anonymous memory (Linux's shmem); it goes with its last mapping."""
+    inode = new_inode(k, S_IFREG | 0o777)
+    inode.size = size
+    return inode
+
+
+def add_name(k: Kernel, parent: Inode, name: str, inode: Inode) -> None:
+    """`name` in `parent` leads to `inode` from now on. The caller counts `inode.nlink`."""
+    parent.entries[name] = inode.ino
+    parent.mtime = k.now
+    inode.parent = parent.ino
+    if inode.mode & S_IFMT == S_IFDIR:
+        parent.nlink += 1
+    k.emit(InodeCreated(inode.ino, inode.mode, join(path_of(k, parent), name)))
+
+
+def remove_name(k: Kernel, parent: Inode, name: str, inode: Inode) -> None:
+    """The opposite of `add_name`; whether the inode goes too is `release_inode`'s or `drop_link`'s matter."""
+    path = join(path_of(k, parent), name)
+    del parent.entries[name]
+    parent.mtime = k.now
+    if inode.mode & S_IFMT == S_IFDIR:
+        parent.nlink -= 1
+    k.emit(NameRemoved(inode.ino, path))
+
+
+def drop_link(k: Kernel, inode: Inode) -> None:
+    """A name of it is gone; with the last one, unless it is open, the inode is too."""
+    inode.nlink = 0 if inode.mode & S_IFMT == S_IFDIR else inode.nlink - 1
+    _free_unused(k, inode)
+
+
+def release_inode(k: Kernel, ino: int) -> None:
+    """One open file or mapping less (`opened` is counted up by whoever opens or maps)."""
+    inode = k.tables.inodes.get(ino)
+    if inode is not None:
+        inode.opened -= 1
+        _free_unused(k, inode)
+
+
+def _free_unused(k: Kernel, inode: Inode) -> None:
+    if inode.opened > 0 or (inode.nlink and inode.parent):
+        return
+    for frame in inode.pages.values():
+        put_frame(k, frame)
+    del k.tables.inodes[inode.ino]
+
+
+def join(directory: str, name: str) -> str:
+    return f"{directory.rstrip('/')}/{name}"
+
+
+def path_of(k: Kernel, inode: Inode) -> str:
+    """Its absolute path, or '' where it has none any more. Of several names one that is still there."""
+    inodes = k.tables.inodes
+    names: list[str] = []
+    while inode.ino != k.tables.root:
+        parent = inodes.get(inode.parent)
+        if parent is None:
+            return ""
+        name = next((name for name, ino in parent.entries.items() if ino == inode.ino), None)
+        if name is None:
+            return ""
+        names.append(name)
+        inode = parent
+    return "/" + "/".join(reversed(names))
+
+
+# --- contents ---------------------------------------------------------------------------------------------------
+
+
+def page_of(k: Kernel, inode: Inode, index: int) -> int:
+    """The frame of page `index`, filled when first touched. ENOMEM. The page cache stays its owner."""
+    frame = inode.pages.get(index)
+    if frame is None:
+        frame = alloc_frame(k)
+        data = _blob_page(k, inode, index)
+        if data:
+            k.ram.frame(frame)[: len(data)] = data
+        inode.pages[index] = frame
+    return frame
+
+
+def _blob_page(k: Kernel, inode: Inode, index: int) -> bytes:
+    start = index * PAGE
+    if start >= inode.blob_size:
+        return b""
+    return k.blobs[inode.blob][start : min(start + PAGE, inode.blob_size)]
+
+
+def read_inode(k: Kernel, inode: Inode, pos: int, n: int) -> bytes:
+    """Up to `n` bytes from `pos`, fewer at the end of the file; touches the pages, but fills no holes."""
+    end = min(pos + n, inode.size)
+    parts: list[bytes] = []
+    while pos < end:
+        index, offset = divmod(pos, PAGE)
+        length = min(PAGE - offset, end - pos)
+        if index in inode.pages or index * PAGE < inode.blob_size:
+            parts.append(bytes(k.ram.frame(page_of(k, inode, index))[offset : offset + length]))
+        else:
+            parts.append(bytes(length))
+        pos += length
+    return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def peek_inode(k: Kernel, ino: int, pos: int, n: int) -> bytes:
+    """As `read_inode`, for those who only look: nothing is touched."""
+    inode = k.tables.inodes[ino]
+    end = min(pos + n, inode.size)
+    parts: list[bytes] = []
+    while pos < end:
+        index, offset = divmod(pos, PAGE)
+        length = min(PAGE - offset, end - pos)
+        frame = inode.pages.get(index)
+        data = bytes(k.ram.frame(frame)) if frame is not None else _blob_page(k, inode, index)
+        parts.append(data[offset : offset + length].ljust(length, b"\0"))
+        pos += length
+    return b"".join(parts)
+
+
+def write_inode(k: Kernel, inode: Inode, pos: int, data: bytes) -> int:
+    """Put `data` at `pos`; how much of it there was room for (ENOMEM if for none). No event: see `write_file`."""
+    done = 0
+    while done < len(data):
+        index, offset = divmod(pos + done, PAGE)
+        piece = data[done : done + PAGE - offset]
+        try:
+            frame = page_of(k, inode, index)
+        except KernelError:
+            if not done:
+                raise
+            break
+        touch_code(k, frame)
+        k.ram.frame(frame)[offset : offset + len(piece)] = piece
+        done += len(piece)
+    inode.size = max(inode.size, pos + done)
+    inode.mtime = k.now
+    return done
+
+
+def truncate(k: Kernel, inode: Inode, size: int) -> None:
+    """Cut or extend (by a hole) to `size` bytes."""
+    if size < inode.size:
+        last, offset = divmod(size, PAGE)
+        keep = last + bool(offset)
+        for index in [index for index in inode.pages if index >= keep]:
+            put_frame(k, inode.pages.pop(index))
+        if offset and last in inode.pages:
+            touch_code(k, inode.pages[last])
+            k.ram.frame(inode.pages[last])[offset:] = bytes(PAGE - offset)
+        inode.blob_size = min(inode.blob_size, size)
+    inode.size = size
+    inode.mtime = k.now
+
+
+# --- open files -------------------------------------------------------------------------------------------------
+
+
+def read_file(k: Kernel, file: OpenFile, to: IovIter, at: int | None) -> int:
+    """read, or pread at `at`. A bad buffer gives the count so far, EFAULT if that is 0 (mm/filemap.c)."""
+    inode = k.tables.inodes[file.inode]
+    pos = file.pos if at is None else at
+    done = 0
+    while to.count and pos < inode.size:
+        data = read_inode(k, inode, pos, min(to.count, PAGE - pos % PAGE))
+        copied = to.give(k, data)
+        done += copied
+        pos += copied
+        if copied < len(data):
+            if not done:
+                raise KernelError(Errno.EFAULT)
+            break
+    if at is None:
+        file.pos = pos
+    return done
+
+
+def write_file(k: Kernel, file: OpenFile, source: IovIter, at: int | None) -> int:
+    """write, or pwrite at `at` (which O_APPEND overrides, as Linux does). Faults as in `read_file`."""
+    inode = k.tables.inodes[file.inode]
+    if not source.count:
+        return 0
+    pos = inode.size if file.flags & O_APPEND else file.pos if at is None else at
+    room = _room(k, file, pos)
+    start = pos
+    error = 0
+    while source.count and pos - start < room:
+        wanted = min(source.count, PAGE - pos % PAGE, room - (pos - start))
+        data = source.take(k, wanted)
+        if not data:
+            error = Errno.EFAULT
+            break
+        try:
+            pos += write_inode(k, inode, pos, data)
+        except KernelError:
+            error = Errno.ENOSPC
+            break
+    if pos > start:
+        k.emit(FileWritten(inode.ino, start, pos - start))
+    elif error:
+        raise KernelError(error)
+    if at is None:
+        file.pos = pos
+    return pos - start
+
+
+def _room(k: Kernel, file: OpenFile, pos: int) -> int:
+    """How many bytes a write at `pos` may have: EFBIG, and SIGXFSZ for the process's own limit (mm/filemap.c)."""
+    limit = k.rlimit(RLIMIT_FSIZE)
+    if limit >= RLIM_INFINITY:
+        limit = MAX_LFS
+    elif pos >= limit:
+        send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.pid, uid=k.task.cred.uid), shared=False)
+        raise KernelError(Errno.EFBIG)
+    highest = MAX_LFS if file.flags & O_LARGEFILE else MAX_NON_LFS
+    if pos >= highest:
+        raise KernelError(Errno.EFBIG)
+    return min(limit, highest) - pos

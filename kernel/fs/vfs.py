@@ -1,0 +1,212 @@
+"""From a path to an inode, and who may do what with it (Linux's fs/namei.c, man 7 path_resolution).
+
+`walk` says where the last name of a path leads, or would lead; `resolve` insists that it leads somewhere. Directories
+in memory and /proc look alike from here. Making and removing names is in `directory`, opening in `opening`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from kernel import uaccess
+from kernel.abi.errno import Errno
+from kernel.abi.files import AT_FDCWD, MAXSYMLINKS, NAME_MAX, PATH_MAX, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from kernel.errors import KernelError
+from kernel.fs import procfs, ramfs
+from kernel.fs.files import get_file
+from kernel.fs.names import decode_name, encode_name
+from kernel.tables import Inode, Task
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4
+
+
+class Found(NamedTuple):
+    """Where a path ends: `name` in directory `parent` leads to `inode` (0 for nothing yet).
+
+    `name` is '' for `/`, `.` and `..`. `slash` is whether the path insists on a directory. `file` is the open file
+    behind a link in /proc/PID/fd, or 0.
+    """
+
+    parent: int
+    name: str
+    inode: int
+    slash: bool
+    file: int = 0
+
+
+def is_dir(inode: Inode) -> bool:
+    return inode.mode & S_IFMT == S_IFDIR
+
+
+def is_link(inode: Inode) -> bool:
+    return inode.mode & S_IFMT == S_IFLNK
+
+
+def is_regular(inode: Inode) -> bool:
+    return inode.mode & S_IFMT == S_IFREG
+
+
+def get_inode(k: Kernel, ino: int) -> Inode:
+    """The inode of a number; ENOENT if it is gone."""
+    if procfs.is_proc(ino):
+        return procfs.inode(k, ino)
+    inode = k.tables.inodes.get(ino)
+    if inode is None:
+        raise KernelError(Errno.ENOENT)
+    return inode
+
+
+def entries(k: Kernel, directory: Inode) -> dict[str, int]:
+    """Names in a directory to inode numbers, without `.` and `..`; not to be changed."""
+    return procfs.entries(k, directory) if procfs.is_proc(directory.ino) else directory.entries
+
+
+def path_of(k: Kernel, inode: Inode) -> str:
+    """Absolute path; '' where there is none any more."""
+    return procfs.path_of(k, inode) if procfs.is_proc(inode.ino) else ramfs.path_of(k, inode)
+
+
+# --- permissions ------------------------------------------------------------------------------------------------
+
+
+def permitted(task: Task, inode: Inode, mask: int, real: bool = False) -> bool:
+    """Whether the task may do all of `mask` (MAY_*); with `real` judged by its real ids, as access(2) does.
+
+    Root may everything, but execute only what somebody may (man 7 capabilities, CAP_DAC_OVERRIDE).
+    """
+    cred = task.cred
+    uid, gid = (cred.uid, cred.gid) if real else (cred.fsuid, cred.fsgid)
+    mode = inode.mode
+    if uid == 0:
+        return not mask & MAY_EXEC or is_dir(inode) or bool(mode & 0o111)
+    if uid == inode.uid:
+        mode >>= 6
+    elif gid == inode.gid or inode.gid in cred.groups:
+        mode >>= 3
+    return not mask & ~mode & 7
+
+
+def need(task: Task, inode: Inode, mask: int) -> None:
+    """EACCES unless permitted."""
+    if not permitted(task, inode, mask):
+        raise KernelError(Errno.EACCES)
+
+
+# --- the walk ---------------------------------------------------------------------------------------------------
+
+
+def walk(k: Kernel, task: Task, path: str, start: int = 0, follow: bool = True) -> Found:
+    """Follow `path` from directory `start` (0: the task's own). With `follow` a symbolic link at its end too.
+
+    ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG for everything before the last name; what that leads to, and
+    whether it is a directory where `slash` demands one, is left to the caller.
+    """
+    if not path:
+        raise KernelError(Errno.ENOENT)
+    root = k.tables.root
+    here = root if path.startswith("/") else start or task.cwd
+    slash = path.endswith("/")
+    pending = [name for name in reversed(path.split("/")) if name]
+    links = 0
+    parent, name, found, file = here, "", here, 0
+    while pending:
+        directory = get_inode(k, here)
+        if not is_dir(directory):
+            raise KernelError(Errno.ENOTDIR)
+        need(task, directory, MAY_EXEC)
+        name = pending.pop()
+        parent, found, file = here, _step(k, directory, name), 0
+        if name in (".", ".."):
+            name = ""
+        if not found:
+            if pending:
+                raise KernelError(Errno.ENOENT)
+            break
+        if pending or follow or slash:
+            node = get_inode(k, found)
+            if is_link(node):
+                links += 1
+                if links > MAXSYMLINKS:
+                    raise KernelError(Errno.ELOOP)
+                linked = procfs.linked_file(k, found)
+                if linked is not None:
+                    found, file = linked.inode, linked.id
+                else:
+                    if not node.target:
+                        raise KernelError(Errno.ENOENT)
+                    if not pending and node.target.endswith("/"):
+                        slash = True
+                    if node.target.startswith("/"):
+                        here = found = parent = root
+                        name = ""
+                    pending.extend(part for part in reversed(node.target.split("/")) if part)
+                    continue
+        here = found
+    return Found(parent, name, found, slash, file)
+
+
+def _step(k: Kernel, directory: Inode, name: str) -> int:
+    """One name in one directory; 0 where it leads nowhere."""
+    if name == ".":
+        return directory.ino
+    if name == "..":
+        return directory.parent or directory.ino
+    if len(name) * 4 > NAME_MAX and len(encode_name(name)) > NAME_MAX:
+        raise KernelError(Errno.ENAMETOOLONG)
+    if procfs.is_proc(directory.ino):
+        return procfs.lookup(k, directory, name)
+    return directory.entries.get(name, 0)
+
+
+def insist(k: Kernel, found: Found) -> Inode:
+    """The inode that a walk found: ENOENT for none, ENOTDIR if the path insists on a directory."""
+    if not found.inode:
+        raise KernelError(Errno.ENOENT)
+    inode = get_inode(k, found.inode)
+    if found.slash and not is_dir(inode):
+        raise KernelError(Errno.ENOTDIR)
+    return inode
+
+
+def resolve(k: Kernel, path: str, start: int = 0, follow: bool = True) -> Inode:
+    """The inode that `path` leads the current task to."""
+    return insist(k, walk(k, k.task, path, start, follow))
+
+
+def lookup(k: Kernel, task: Task, path: str) -> Inode:
+    """The inode that `path` leads `task` to."""
+    return insist(k, walk(k, task, path))
+
+
+def executable(k: Kernel, task: Task, path: str) -> Inode:
+    """The regular file that execve may run: EACCES for all others (fs/exec.c)."""
+    inode = lookup(k, task, decode_name(path.encode("utf-8", "surrogateescape")))
+    if not is_regular(inode) or procfs.is_proc(inode.ino):
+        raise KernelError(Errno.EACCES)
+    need(task, inode, MAY_EXEC)
+    return inode
+
+
+# --- paths from user memory ---------------------------------------------------------------------------------------
+
+
+def getname(k: Kernel, address: int, empty: bool = False) -> str:
+    """The path at a user address: EFAULT, ENAMETOOLONG, and ENOENT if it is empty unless that is allowed."""
+    data = uaccess.strncpy_from_user(k, address, PATH_MAX)
+    if not data and not empty:
+        raise KernelError(Errno.ENOENT)
+    return decode_name(data)
+
+
+def start_of(k: Kernel, dirfd: int, path: str) -> int:
+    """Where an `*at` call begins: 0 for the current directory. EBADF, ENOTDIR; not looked at for absolute paths."""
+    fd = uaccess.signed(dirfd)
+    if fd == AT_FDCWD or path.startswith("/"):
+        return 0
+    file = get_file(k, fd, with_path=True)
+    if path and not is_dir(get_inode(k, file.inode)):
+        raise KernelError(Errno.ENOTDIR)
+    return file.inode

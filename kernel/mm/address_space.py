@@ -1,0 +1,268 @@
+"""Address spaces: sorted VMAs, cut and merged as Linux does, and what lies behind them.
+
+`insert` and `remove` are the two changes; each tells itself by an event that a reader can repeat.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpu.paging import FRAME_MASK, NX, PRESENT, USER, WRITABLE, DIRTY
+from kernel.abi.errno import Errno
+from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_WRITE, TASK_SIZE
+from kernel.errors import KernelError
+from kernel.events import (
+    AddressSpaceCreated,
+    AddressSpaceDestroyed,
+    AddressSpaceForked,
+    VmaMapped,
+    VmaProtected,
+    VmaUnmapped,
+)
+from kernel.mm.frames import frames_left, get_frame, put_frame
+from kernel.mm.pagetables import flush, free_pgd, new_pgd, pages, set_pte
+from kernel.tables import Space, Vma
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+MMAP_BASE = 0xB800_0000
+"""Where the search for free space starts, downwards: below the stack's largest extent."""
+MMAP_MIN = 0x1_0000
+MAX_VMAS = 65530
+
+
+def create_space(k: Kernel) -> Space:
+    space = Space(id=k.new_id(), pgd=new_pgd(k), refs=1)
+    k.tables.spaces[space.id] = space
+    k.emit(AddressSpaceCreated(space.id, space.pgd))
+    return space
+
+
+def drop_space(k: Kernel, number: int) -> None:
+    """One user less; with the last one the pages and tables go."""
+    space = k.tables.spaces[number]
+    space.refs -= 1
+    if space.refs:
+        return
+    if k.core.cr3 == space.pgd << 12:
+        k.use_kernel_space()
+    for vma in space.vmas:
+        _forget_inode(k, vma)
+    for _, _, word in pages(k, space.pgd, 0, TASK_SIZE):
+        put_frame(k, (word & FRAME_MASK) >> 12)
+    free_pgd(k, space.pgd)
+    del k.tables.spaces[number]
+    k.emit(AddressSpaceDestroyed(number))
+
+
+def fork_space(k: Kernel, number: int) -> Space:
+    """A copy for a child: private pages become read-only on both sides, to be copied when written."""
+    parent = k.tables.spaces[number]
+    u64 = k.ram.u64
+    tables = len({va >> 21 for vma in parent.vmas for va in (vma.start, vma.end - 1)}) + 16
+    if frames_left(k) < tables + 64:
+        raise KernelError(Errno.ENOMEM)
+    pgd = new_pgd(k)
+    child = Space(
+        id=k.new_id(),
+        pgd=pgd,
+        refs=1,
+        vmas=[Vma(v.start, v.end, v.prot, v.flags, v.inode, v.offset, v.name) for v in parent.vmas],
+        brk_start=parent.brk_start,
+        brk=parent.brk,
+        stack_top=parent.stack_top,
+        arg_start=parent.arg_start,
+        arg_end=parent.arg_end,
+        env_end=parent.env_end,
+    )
+    k.tables.spaces[child.id] = child
+    count = 0
+    refs = k.tables.frame_refs
+    for vma in parent.vmas:
+        _remember_inode(k, vma)
+        private = vma.flags & MAP_PRIVATE
+        for va, index, word in pages(k, parent.pgd, vma.start, vma.end):
+            if private and word & WRITABLE:
+                word &= ~(WRITABLE | DIRTY)
+                u64[index] = word
+            refs[(word & FRAME_MASK) >> 12] += 1
+            set_pte(k, pgd, va, word)
+            count += 1
+    flush(k, parent.pgd)
+    k.emit(AddressSpaceForked(parent.id, child.id, pgd, count))
+    return child
+
+
+def find_vma(space: Space, va: int) -> Vma | None:
+    """The VMA that holds `va`."""
+    for vma in space.vmas:
+        if va < vma.end:
+            return vma if va >= vma.start else None
+    return None
+
+
+def overlaps(space: Space, start: int, end: int) -> bool:
+    return any(vma.start < end and start < vma.end for vma in space.vmas)
+
+
+def find_gap(space: Space, length: int, top: int = MMAP_BASE) -> int:
+    """The highest free stretch of `length` bytes below `top`. ENOMEM when there is none."""
+    end = top
+    for vma in reversed(space.vmas):
+        if vma.start >= end:
+            continue
+        if end - vma.end >= length and vma.end <= end:
+            return end - length
+        end = vma.start
+    if end - length >= MMAP_MIN:
+        return end - length
+    if top < TASK_SIZE - 0x1000:
+        return find_gap(space, length, TASK_SIZE - 0x1000)
+    raise KernelError(Errno.ENOMEM)
+
+
+def insert(k: Kernel, space: Space, vma: Vma) -> Vma:
+    """Put `vma` in; what it covers must be unmapped already. Returns the VMA it is part of now."""
+    if len(space.vmas) >= MAX_VMAS:
+        raise KernelError(Errno.ENOMEM)
+    _remember_inode(k, vma)
+    at = next((n for n, other in enumerate(space.vmas) if other.start >= vma.end), len(space.vmas))
+    space.vmas.insert(at, vma)
+    k.emit(
+        VmaMapped(space.id, vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name)
+    )
+    return _merge_around(k, space, at)
+
+
+def remove(k: Kernel, space: Space, start: int, end: int) -> None:
+    """Nothing is mapped in [start, end) afterwards."""
+    if not overlaps(space, start, end):
+        return
+    _split(k, space, start)
+    _split(k, space, end)
+    gone = [vma for vma in space.vmas if vma.start >= start and vma.end <= end]
+    space.vmas = [vma for vma in space.vmas if not (vma.start >= start and vma.end <= end)]
+    u64 = k.ram.u64
+    found = False
+    for vma in gone:
+        for _, index, word in pages(k, space.pgd, vma.start, vma.end):
+            u64[index] = 0
+            put_frame(k, (word & FRAME_MASK) >> 12)
+            found = True
+        _forget_inode(k, vma)
+    if found:
+        flush(k, space.pgd)
+    k.emit(VmaUnmapped(space.id, start, end))
+
+
+def drop_pages(k: Kernel, space: Space, start: int, end: int) -> bool:
+    """Forget the present pages of [start, end) but keep the VMAs; whether there were any."""
+    found = False
+    for _, index, word in pages(k, space.pgd, start, end):
+        k.ram.u64[index] = 0
+        put_frame(k, (word & FRAME_MASK) >> 12)
+        found = True
+    if found:
+        flush(k, space.pgd)
+    return found
+
+
+def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
+    """mprotect: [start, end), all of it mapped, gets `prot`."""
+    _split(k, space, start)
+    _split(k, space, end)
+    u64 = k.ram.u64
+    for vma in space.vmas:
+        if vma.start >= start and vma.end <= end:
+            vma.prot = prot
+            for _, index, word in pages(k, space.pgd, vma.start, vma.end):
+                if not prot & PROT_WRITE:
+                    word &= ~(WRITABLE | DIRTY)
+                word = word | USER if prot & 7 else word & ~USER
+                if prot & PROT_EXEC:
+                    word &= ~NX
+                    k.tables.executed.add((word & FRAME_MASK) >> 12)
+                else:
+                    word |= NX
+                u64[index] = word | PRESENT
+    flush(k, space.pgd)
+    at = 0
+    while at < len(space.vmas):
+        vma = space.vmas[at]
+        if vma.end >= start and vma.start <= end and at + 1 < len(space.vmas) and _alike(vma, space.vmas[at + 1]):
+            _join(k, space, at)
+            continue
+        at += 1
+    k.emit(VmaProtected(space.id, start, end, prot))
+
+
+def _alike(left: Vma, right: Vma) -> bool:
+    return (
+        left.end == right.start
+        and left.prot == right.prot
+        and left.flags == right.flags
+        and left.name == right.name
+        and left.inode == right.inode
+        and (not left.inode or left.offset + (left.end - left.start >> 12) == right.offset)
+        and not left.flags & MAP_GROWSDOWN
+    )
+
+
+def _join(k: Kernel, space: Space, at: int) -> None:
+    """VMA `at` takes in the next one."""
+    gone = space.vmas.pop(at + 1)
+    space.vmas[at].end = gone.end
+    _forget_inode(k, gone)
+
+
+def _merge_around(k: Kernel, space: Space, at: int) -> Vma:
+    if at + 1 < len(space.vmas) and _alike(space.vmas[at], space.vmas[at + 1]):
+        _join(k, space, at)
+    if at and _alike(space.vmas[at - 1], space.vmas[at]):
+        _join(k, space, at - 1)
+        at -= 1
+    return space.vmas[at]
+
+
+def _split(k: Kernel, space: Space, va: int) -> None:
+    """Make `va` an edge between two VMAs if it lies inside one."""
+    for at, vma in enumerate(space.vmas):
+        if vma.start < va < vma.end:
+            upper = Vma(va, vma.end, vma.prot, vma.flags, vma.inode, 0, vma.name)
+            if vma.inode:
+                upper.offset = vma.offset + (va - vma.start >> 12)
+            vma.end = va
+            space.vmas.insert(at + 1, upper)
+            _remember_inode(k, upper)
+            return
+
+
+def _remember_inode(k: Kernel, vma: Vma) -> None:
+    if vma.inode:
+        k.tables.inodes[vma.inode].opened += 1
+
+
+def _forget_inode(k: Kernel, vma: Vma) -> None:
+    if vma.inode:
+        k.release_inode(vma.inode)
+
+
+def owners(k: Kernel, pfn: int) -> int:
+    return k.tables.frame_refs.get(pfn, 0)
+
+
+__all__ = [
+    "create_space",
+    "drop_pages",
+    "drop_space",
+    "find_gap",
+    "find_vma",
+    "fork_space",
+    "get_frame",
+    "insert",
+    "overlaps",
+    "owners",
+    "protect",
+    "remove",
+]

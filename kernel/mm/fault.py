@@ -1,0 +1,167 @@
+"""Page faults: demand-zero, file pages, copy on write, stack growth; else SIGSEGV or SIGBUS.
+
+The processor's faults and the kernel's own walks through user memory (`uaccess`) end here alike.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpu.paging import DIRTY, FRAME_MASK, NX, PF_FETCH, PF_USER, PF_WRITE, PRESENT, USER, WRITABLE
+from kernel.abi.errno import Errno
+from kernel.abi.mman import MAP_GROWSDOWN, MAP_SHARED, PROT_EXEC, PROT_WRITE, TASK_SIZE
+from kernel.abi.process import RLIMIT_STACK
+from kernel.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
+from kernel.errors import Fault, KernelError
+from kernel.events import FaultHandled, OutOfMemory, PageCopied, PageMapped, PageReused, VmaMapped
+from kernel.mm.address_space import find_vma
+from kernel.mm.frames import alloc_frame, get_frame, put_frame
+from kernel.mm.pagetables import event_bits, flush, get_pte, pte_word, set_pte
+from kernel.signals.state import force_signal
+from kernel.tables import SigInfo, Space, Vma
+from kernel.thread import Regs
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+STACK_GUARD = 256 * 4096
+
+
+class BadAccess(Fault):
+    """No page can be supplied; `signo` and `code` are what the program gets."""
+
+    def __init__(self, address: int, write: bool, signo: int, code: int) -> None:
+        super().__init__(address, write)
+        self.signo = signo
+        self.code = code
+
+
+def do_page_fault(k: Kernel) -> None:
+    """Vector 14 from user mode: supply the page, or raise the signal."""
+    task = k.task
+    regs = Regs(k, task)
+    error = regs.orig_eax
+    regs.orig_eax = 0xFFFF_FFFF
+    address = k.core.emulator.read_cr2()
+    if address >= TASK_SIZE or not error & PF_USER:
+        code = SEGV_ACCERR if error & PF_USER and error & 1 else SEGV_MAPERR
+        k.emit(FaultHandled(14, address, error, SIGSEGV))
+        force_signal(k, task, SigInfo(SIGSEGV, code, address=address))
+        return
+    space = k.tables.spaces[task.space]
+    try:
+        handle_fault(k, space, address, bool(error & PF_WRITE), bool(error & PF_FETCH))
+    except BadAccess as bad:
+        k.emit(FaultHandled(14, address, error, bad.signo))
+        force_signal(k, task, SigInfo(bad.signo, bad.code, address=address))
+    except KernelError:
+        k.emit(OutOfMemory(task.pid))
+        force_signal(k, task, SigInfo(SIGKILL))
+    else:
+        k.emit(FaultHandled(14, address, error, 0))
+
+
+def handle_fault(k: Kernel, space: Space, va: int, write: bool, execute: bool = False) -> int:
+    """Make the page at `va` accessible; its PTE. BadAccess when the program may not, ENOMEM."""
+    vma = find_vma(space, va)
+    if vma is None:
+        vma = _grow_stack(k, space, va, write)
+    if not vma.prot & 7 or (write and not vma.prot & PROT_WRITE) or (execute and not vma.prot & PROT_EXEC):
+        raise BadAccess(va, write, SIGSEGV, SEGV_ACCERR)
+    page = va & ~0xFFF
+    pte = get_pte(k, space.pgd, page)
+    if not pte & PRESENT:
+        return _supply(k, space, vma, page, write)
+    if write and not pte & WRITABLE:
+        return _break_sharing(k, space, vma, page, pte)
+    return pte
+
+
+def _grow_stack(k: Kernel, space: Space, va: int, write: bool) -> Vma:
+    above = next((vma for vma in space.vmas if vma.start > va), None)
+    limit = k.rlimit(RLIMIT_STACK)
+    page = va & ~0xFFF
+    if (
+        above is None
+        or not above.flags & MAP_GROWSDOWN
+        or above.end - page > limit
+        or any(page - STACK_GUARD < vma.end <= above.start for vma in space.vmas)
+    ):
+        raise BadAccess(va, write, SIGSEGV, SEGV_MAPERR)
+    above.start = page
+    k.emit(
+        VmaMapped(
+            space.id, page, above.end, above.prot, above.flags, above.inode, above.offset, above.name
+        )
+    )
+    return above
+
+
+def _supply(k: Kernel, space: Space, vma: Vma, page: int, write: bool) -> int:
+    """The page is not there: zero, or from the file."""
+    if not vma.inode:
+        pfn = alloc_frame(k)
+        writable = True
+        reason = "stack" if vma.flags & MAP_GROWSDOWN else "zero"
+    else:
+        inode = k.tables.inodes[vma.inode]
+        index = vma.offset + (page - vma.start >> 12)
+        if index << 12 >= inode.size:
+            raise BadAccess(page, write, SIGBUS, BUS_ADRERR)
+        cached = k.page_of(inode, index)
+        if vma.flags & MAP_SHARED:
+            pfn, writable, reason = cached, True, "share"
+            get_frame(k, pfn)
+        elif write:
+            pfn = alloc_frame(k)
+            k.ram.frame(pfn)[:] = k.ram.frame(cached)
+            writable, reason = True, "load"
+        else:
+            pfn, writable, reason = cached, False, "file"
+            get_frame(k, pfn)
+    word = pte_word(pfn, vma.prot, writable)
+    try:
+        set_pte(k, space.pgd, page, word)
+    except KernelError:
+        put_frame(k, pfn)
+        raise
+    if vma.prot & PROT_EXEC:
+        k.tables.executed.add(pfn)
+    k.emit(PageMapped(space.id, page, pfn, event_bits(word), reason))
+    return word
+
+
+def _break_sharing(k: Kernel, space: Space, vma: Vma, page: int, pte: int) -> int:
+    """A write to a page that is present and read-only, where the VMA allows writing."""
+    old = (pte & FRAME_MASK) >> 12
+    if vma.flags & MAP_SHARED or k.tables.frame_refs[old] == 1:
+        word = pte | WRITABLE | DIRTY | USER
+        set_pte(k, space.pgd, page, word)
+        flush(k, space.pgd)
+        k.emit(PageReused(space.id, page, old, event_bits(word)))
+        return word
+    new = alloc_frame(k)
+    k.ram.frame(new)[:] = k.ram.frame(old)
+    word = pte_word(new, vma.prot, True)
+    set_pte(k, space.pgd, page, word)
+    flush(k, space.pgd)
+    if not word & NX:
+        k.tables.executed.add(new)
+    k.emit(PageCopied(space.id, page, old, new, event_bits(word)))
+    put_frame(k, old)
+    return word
+
+
+def user_page(k: Kernel, space: Space, va: int, write: bool) -> int:
+    """Physical address behind user address `va`, faulted in as needed. Raises Fault."""
+    if va >= TASK_SIZE:
+        raise BadAccess(va, write, SIGSEGV, SEGV_MAPERR)
+    pte = get_pte(k, space.pgd, va)
+    if not pte & PRESENT or not pte & USER or (write and not pte & WRITABLE):
+        try:
+            pte = handle_fault(k, space, va, write)
+        except KernelError as error:
+            if error.errno != Errno.ENOMEM:
+                raise
+            raise BadAccess(va, write, SIGBUS, BUS_ADRERR) from None
+    return (pte & FRAME_MASK) | (va & 0xFFF)

@@ -1,0 +1,89 @@
+"""Physical frames: who owns how many of them, and which are free.
+
+A frame's owners are counted, whatever they are: mappings, the page cache, page tables, kernel
+stacks. Freed frames are reused last in, first out.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.errno import Errno
+from kernel.errors import KernelError
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+RESERVE = 64
+"""Frames that user memory may not take, so that the kernel can still end a task."""
+
+
+def frames_left(k: Kernel) -> int:
+    t = k.tables
+    return len(t.frames_free) + k.ram.frames - t.frame_next
+
+
+def alloc_frame(k: Kernel, reserve: int = RESERVE) -> int:
+    """A zeroed frame with one owner. ENOMEM when only `reserve` frames are left."""
+    t = k.tables
+    if t.frames_free:
+        if len(t.frames_free) <= reserve and frames_left(k) <= reserve:
+            raise KernelError(Errno.ENOMEM)
+        pfn = t.frames_free.pop()
+        k.ram.zero_frame(pfn)
+    else:
+        pfn = t.frame_next
+        if k.ram.frames - pfn <= reserve:
+            raise KernelError(Errno.ENOMEM)
+        t.frame_next = pfn + 1
+    t.frame_refs[pfn] = 1
+    return pfn
+
+
+def alloc_stack(k: Kernel) -> int:
+    """Two frames in a row, 8 KiB aligned, zeroed: a kernel stack. The first frame's number."""
+    t = k.tables
+    if t.stacks_free:
+        pfn = t.stacks_free.pop()
+        k.ram.zero_frame(pfn)
+        k.ram.zero_frame(pfn + 1)
+    else:
+        if t.frame_next & 1:
+            t.frames_free.append(t.frame_next)
+            t.frame_next += 1
+        pfn = t.frame_next
+        if k.ram.frames - pfn <= RESERVE:
+            raise KernelError(Errno.ENOMEM)
+        t.frame_next = pfn + 2
+    t.frame_refs[pfn] = t.frame_refs[pfn + 1] = 1
+    return pfn
+
+
+def free_stack(k: Kernel, pfn: int) -> None:
+    del k.tables.frame_refs[pfn], k.tables.frame_refs[pfn + 1]
+    k.tables.stacks_free.append(pfn)
+
+
+def get_frame(k: Kernel, pfn: int) -> None:
+    """One more owner."""
+    k.tables.frame_refs[pfn] += 1
+
+
+def put_frame(k: Kernel, pfn: int) -> None:
+    """One owner less; without any, the frame is free."""
+    t = k.tables
+    refs = t.frame_refs[pfn] - 1
+    if refs:
+        t.frame_refs[pfn] = refs
+        return
+    del t.frame_refs[pfn]
+    t.frames_free.append(pfn)
+    if pfn in t.executed:
+        t.executed.discard(pfn)
+        k.core.flush_code()
+
+
+def touch_code(k: Kernel, pfn: int) -> None:
+    """To be called before Python writes to a frame: translations of code in it are forgotten."""
+    if pfn in k.tables.executed:
+        k.core.flush_code()

@@ -1,0 +1,81 @@
+"""Round-robin: who runs next, and the parts of a switch that are not machine code.
+
+The switch itself is `__switch_to` in `assets/kernel/entry.S`; here are the choice before it and the
+tidying up after it. A task runs for at most TIME_SLICE before the timer (vector 0x20) takes it off.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cpu.descriptors import Descriptor
+from kernel.events import TaskSwitched
+from kernel.tables import Task, TaskState
+from kernel.thread import PAGE_OFFSET, TI_FLAGS, TIF_NEED_RESCHED
+from kernel.wait import wake_task
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+TIME_SLICE = 4_000_000
+"""Ticks: 4 ms, one period of a 250 Hz timer."""
+GDT_TLS = 6
+GDT_LDT = 17
+LDT_SELECTOR = 0x88
+
+
+def pick_next(k: Kernel) -> None:
+    """Hypercall: choose the next task; the entry code switches if it is another one."""
+    t = k.tables
+    previous = t.tasks.get(t.current)
+    runnable = previous is not None and previous.state == TaskState.RUNNABLE and t.current != 0
+    if runnable:
+        t.runqueue.append(t.current)
+    pid = t.runqueue.pop(0) if t.runqueue else 0
+    following = t.tasks[pid]
+    thread = t.current_thread
+    k.ram.u32[(thread - PAGE_OFFSET + TI_FLAGS) >> 2] &= ~TIF_NEED_RESCHED & 0xFFFF_FFFF
+    t.slice_end = k.now + TIME_SLICE
+    k.reprogram_timer()
+    if pid != t.current:
+        k.emit(TaskSwitched(t.current, pid, not runnable))
+        t.current = pid
+        t.current_thread = following.thread
+        k.bus.pid = pid
+        load_tls(k, following)
+    k.core.set_result(thread, following.thread)
+
+
+def finish_task_switch(k: Kernel) -> None:
+    """Hypercall: the new task's stack and address space are in force."""
+    k.core.latch()
+    while k.tables.graveyard:
+        k.free_thread(k.tables.graveyard.pop())
+
+
+def load_tls(k: Kernel, task: Task) -> None:
+    """The task's three TLS descriptors and its LDT's, into the GDT (Linux: load_TLS, load_LDT)."""
+    gdt = k.gdt_index
+    for n, word in enumerate(task.tls):
+        k.ram.u64[gdt + GDT_TLS + n] = word
+    if task.ldt:
+        k.ram.u64[gdt + GDT_LDT] = Descriptor(PAGE_OFFSET + (task.ldt << 12), 0xFFF, 0x82, 0).pack()
+
+
+def do_timer_interrupt(k: Kernel) -> None:
+    """Hypercall, vector 0x20: wake who has slept long enough, end the time slice."""
+    t = k.tables
+    now = k.now
+    for pid, deadline in sorted(t.deadlines.items(), key=lambda item: item[1]):
+        if deadline <= now:
+            wake_task(k, t.tasks[pid], "deadline")
+    if now >= t.slice_end:
+        if t.runqueue:
+            k.ram.u32[(k.tables.current_thread - PAGE_OFFSET + TI_FLAGS) >> 2] |= TIF_NEED_RESCHED
+        t.slice_end = now + TIME_SLICE
+    k.reprogram_timer()
+
+
+def need_resched(k: Kernel) -> None:
+    """The current task gives way before it returns to user mode."""
+    k.ram.u32[(k.tables.current_thread - PAGE_OFFSET + TI_FLAGS) >> 2] |= TIF_NEED_RESCHED

@@ -1,0 +1,272 @@
+"""The frames of signal handlers on the user stack: built before a handler runs, taken off by sigreturn.
+
+As i386 Linux builds them (arch/x86/kernel/signal.c, signal_32.c), on a processor with `fxsave` and without
+`xsave`. From high addresses down: the floating point state, its `fxsave` image on a 64-byte border; then the
+frame, 4 below a multiple of 16, so that the handler starts as if it had been called. Which signal comes, and
+what is blocked while the handler runs, is `kernel.signals.delivery`'s.
+
+There is no vDSO: a handler without SA_RESTORER returns into the code at the frame's end, on a stack that is
+not executable, and gets SIGSEGV there (Linux would let it return into the vDSO). C libraries all pass a
+restorer.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from kernel.abi.sigframe import (
+    FPSTATE_32,
+    FXSAVE_OFFSET,
+    RT_SIGFRAME_CONTEXT,
+    RT_SIGFRAME_MASK,
+    RT_SIGFRAME_RETCODE,
+    RT_SIGFRAME_SIZE,
+    RT_SIGFRAME_UCONTEXT,
+    RT_SIGRETURN_POPPED,
+    SIGFRAME_CONTEXT,
+    SIGFRAME_EXTRAMASK,
+    SIGFRAME_FPSTATE,
+    SIGFRAME_RETCODE,
+    SIGFRAME_SIZE,
+    SIGRETURN_POPPED,
+    Sigcontext,
+    Siginfo,
+    pack_rt_sigframe,
+    pack_sigframe,
+)
+from kernel.abi.signal import (
+    SA_ONSTACK,
+    SA_RESTORER,
+    SA_SIGINFO,
+    SI_KERNEL,
+    SIGSEGV,
+    SS_AUTODISARM,
+    SS_DISABLE,
+    SS_ONSTACK,
+)
+from kernel.abi.structs import StackT
+from kernel.errors import KernelError
+from kernel.events import SignalReturned
+from kernel.signals.fpstate import FXSAVE_SIZE, fpstate_from_fxsave, fxsave_from_fpstate
+from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, recalc_pending, retarget_shared
+from kernel.tables import SigAction, SigInfo, Task
+from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_read, fxsave_write
+from kernel.uaccess import copy_from_user, copy_to_user
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+USER_CS, USER_DS = 0x73, 0x7B
+DF, TF, RF = 1 << 10, 1 << 8, 1 << 16
+FIX_EFLAGS = 0x0005_0DD5
+"""What sigreturn lets a program set: AC RF OF DF TF SF ZF AF PF CF (asm/sighandling.h)."""
+NO_SYSCALL = 0xFFFF_FFFF
+"""orig_eax outside of system calls."""
+MINSIGSTKSZ = 2048
+
+
+def siginfo_of(info: SigInfo) -> Siginfo:
+    """The `siginfo_t` that a program sees."""
+    return Siginfo(
+        si_signo=info.signo,
+        si_code=info.code,
+        si_errno=info.errno,
+        si_pid=info.pid,
+        si_uid=info.uid,
+        si_status=info.status,
+        si_addr=info.address,
+        si_value=info.value,
+    )
+
+
+# --- the alternate stack ------------------------------------------------------------------------------------
+
+
+def within_altstack(task: Task, sp: int) -> bool:
+    """Whether `sp` points into the alternate stack (__on_sig_stack)."""
+    start, _flags, size = task.altstack
+    return sp > start and sp - start <= size
+
+
+def on_altstack(task: Task, sp: int) -> bool:
+    """The same, but a stack with SS_AUTODISARM is free again as soon as its handler runs (on_sig_stack)."""
+    return not task.altstack[1] & SS_AUTODISARM and within_altstack(task, sp)
+
+
+def altstack_flags(task: Task, sp: int) -> int:
+    """SS_DISABLE, SS_ONSTACK or 0 (sas_ss_flags)."""
+    if not task.altstack[2]:
+        return SS_DISABLE
+    return SS_ONSTACK if on_altstack(task, sp) else 0
+
+
+def set_altstack(task: Task, stack: StackT, sp: int) -> str:
+    """do_sigaltstack's change; the name of the errno with which it is refused, or ''."""
+    if on_altstack(task, sp):
+        return "EPERM"
+    flags = stack.ss_flags & 0xFFFF_FFFF
+    mode = flags & ~SS_AUTODISARM
+    if mode not in (SS_DISABLE, SS_ONSTACK, 0):
+        return "EINVAL"
+    if mode == SS_DISABLE:
+        task.altstack = [0, flags, 0]
+    elif task.altstack == [stack.ss_sp, flags, stack.ss_size]:
+        return ""
+    elif stack.ss_size < MINSIGSTKSZ:
+        return "ENOMEM"
+    else:
+        task.altstack = [stack.ss_sp, flags, stack.ss_size]
+    return ""
+
+
+def _altstack(task: Task) -> StackT:
+    start, flags, size = task.altstack
+    return StackT(start, flags - (1 << 32) if flags & 1 << 31 else flags, size)
+
+
+# --- before the handler -------------------------------------------------------------------------------------
+
+
+def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int | None:
+    """Build the frame for this handler and point the registers to it.
+
+    Its address, or None if the stack cannot take it; then nothing but memory has changed.
+    """
+    regs = Regs(k, task)
+    rt = bool(action.flags & SA_SIGINFO)
+    image = fxsave_read(k, task)
+    places = _places(task, action, regs.esp, RT_SIGFRAME_SIZE if rt else SIGFRAME_SIZE)
+    if places is None:
+        return None
+    address, fpstate = places
+    mask = task.blocked if task.saved_mask < 0 else task.saved_mask
+    context = _context(k, task, regs, fpstate)
+    try:
+        copy_to_user(k, fpstate, fpstate_from_fxsave(image))
+        if rt:
+            pretcode = action.restorer if action.flags & SA_RESTORER else address + RT_SIGFRAME_RETCODE
+            data = pack_rt_sigframe(
+                pretcode, address, siginfo_of(info), context, _altstack(task), mask, uc_flags=0
+            )
+            copy_to_user(k, address, data)
+        else:
+            pretcode = action.restorer if action.flags & SA_RESTORER else address + SIGFRAME_RETCODE
+            data = pack_sigframe(pretcode, info.signo, context, mask)
+            copy_to_user(k, address, data[:SIGFRAME_FPSTATE])  # fpstate_unused keeps what was there
+            copy_to_user(k, address + SIGFRAME_EXTRAMASK, data[SIGFRAME_EXTRAMASK:])
+    except KernelError:
+        return None
+    regs.esp = address
+    regs.eip = action.handler
+    regs.eax = info.signo
+    regs.edx = address + 16 if rt else 0
+    regs.ecx = address + RT_SIGFRAME_UCONTEXT if rt else 0
+    regs.ds = regs.es = regs.ss = USER_DS
+    regs.cs = USER_CS
+    regs.eflags &= ~(DF | TF | RF)
+    fxsave_write(k, task, INITIAL_FXSAVE)
+    return address
+
+
+def _places(task: Task, action: SigAction, sp: int, size: int) -> tuple[int, int] | None:
+    """Where the frame and the floating point state go (get_sigframe); None: the alternate stack is too small."""
+    nested = on_altstack(task, sp)
+    entering = False
+    if action.flags & SA_ONSTACK and altstack_flags(task, sp) == 0:
+        sp = task.altstack[0] + task.altstack[2]
+        entering = True
+    fpstate = (sp - FXSAVE_SIZE & ~63) - FXSAVE_OFFSET
+    address = ((fpstate - size + 4) & ~15) - 4
+    if (nested or entering) and not within_altstack(task, address):
+        return None
+    return (address, fpstate) if address > 0 else None
+
+
+def _context(k: Kernel, task: Task, regs: Regs, fpstate: int) -> Sigcontext:
+    trap_nr, error_code, cr2 = last_trap(k, task)
+    return Sigcontext(
+        gs=regs.gs & 0xFFFF,
+        fs=regs.fs & 0xFFFF,
+        es=regs.es & 0xFFFF,
+        ds=regs.ds & 0xFFFF,
+        edi=regs.edi,
+        esi=regs.esi,
+        ebp=regs.ebp,
+        esp=regs.esp,
+        ebx=regs.ebx,
+        edx=regs.edx,
+        ecx=regs.ecx,
+        eax=regs.eax,
+        trapno=trap_nr,
+        err=error_code,
+        eip=regs.eip,
+        cs=regs.cs & 0xFFFF,
+        eflags=regs.eflags,
+        esp_at_signal=regs.esp,
+        ss=regs.ss & 0xFFFF,
+        fpstate=fpstate,
+        cr2=cr2,
+    )
+
+
+# --- after the handler --------------------------------------------------------------------------------------
+
+
+def do_sigreturn(k: Kernel) -> int:
+    """sigreturn: all registers and the mask as the frame says; eax, which the entry code will put back.
+
+    A frame that cannot be read is SIGSEGV.
+    """
+    address = Regs(k, k.task).esp - SIGRETURN_POPPED
+    try:
+        context = Sigcontext.unpack(copy_from_user(k, address + SIGFRAME_CONTEXT, Sigcontext.SIZE))
+        high = int.from_bytes(copy_from_user(k, address + SIGFRAME_EXTRAMASK, 4), "little")
+    except KernelError:
+        return _bad_frame(k)
+    return _restore(k, address, context, context.oldmask | high << 32)
+
+
+def do_rt_sigreturn(k: Kernel) -> int:
+    """The same for the frame of a handler with SA_SIGINFO; the alternate stack is set again as well."""
+    task = k.task
+    regs = Regs(k, task)
+    address = regs.esp - RT_SIGRETURN_POPPED
+    try:
+        context = Sigcontext.unpack(copy_from_user(k, address + RT_SIGFRAME_CONTEXT, Sigcontext.SIZE))
+        mask = int.from_bytes(copy_from_user(k, address + RT_SIGFRAME_MASK, 8), "little")
+        stack = StackT.unpack(copy_from_user(k, address + RT_SIGFRAME_UCONTEXT + 8, StackT.SIZE))
+    except KernelError:
+        return _bad_frame(k)
+    result = _restore(k, address, context, mask)
+    set_altstack(task, stack, regs.esp)
+    return result
+
+
+def _restore(k: Kernel, address: int, context: Sigcontext, mask: int) -> int:
+    task = k.task
+    regs = Regs(k, task)
+    for name in ("gs", "fs", "es", "ds", "edi", "esi", "ebp", "esp", "ebx", "edx", "ecx", "eax", "eip"):
+        setattr(regs, name, getattr(context, name))
+    regs.cs = context.cs | 3
+    regs.ss = context.ss | 3
+    regs.eflags = regs.eflags & ~FIX_EFLAGS | context.eflags & FIX_EFLAGS
+    regs.orig_eax = NO_SYSCALL
+    newly = mask & ~UNBLOCKABLE & ~task.blocked
+    task.blocked = mask & ~UNBLOCKABLE
+    k.emit(SignalReturned(task.pid, address, task.blocked, context.eip))
+    retarget_shared(k, task, newly)
+    recalc_pending(k, task)
+    image = INITIAL_FXSAVE
+    readable = True
+    if context.fpstate:
+        try:
+            image = fxsave_from_fpstate(copy_from_user(k, context.fpstate, FPSTATE_32))
+        except KernelError:
+            readable = False
+    fxsave_write(k, task, image)
+    return context.eax if readable else _bad_frame(k)
+
+
+def _bad_frame(k: Kernel) -> int:
+    force_signal(k, k.task, SigInfo(SIGSEGV, SI_KERNEL))
+    return 0

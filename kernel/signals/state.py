@@ -1,0 +1,439 @@
+"""Generating, blocking and queueing signals: kernel/signal.c's sending half.
+
+Signals for one thread wait in its `Task.pending`, those for a process in the group leader's `shared_pending`.
+Whatever makes one deliverable sets TIF_SIGPENDING, which the entry code looks at before it returns to user
+mode. Taking them out again is `kernel.signals.delivery`'s; permissions are checked here (`kill_permitted`)
+but asked for by the system calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from kernel.abi.signal import (
+    CLD_CONTINUED,
+    CLD_STOPPED,
+    DEFAULT_ACTIONS,
+    SA_NOCLDSTOP,
+    SI_USER,
+    SIG_DFL,
+    SIG_IGN,
+    SIGCHLD,
+    SIGCONT,
+    SIGKILL,
+    SIGRTMIN,
+    SIGSTOP,
+    SIGTSTP,
+    SIGTTIN,
+    SIGTTOU,
+    SYNCHRONOUS_SIGNALS,
+    DefaultAction,
+    sigmask,
+)
+from kernel.events import (
+    SignalActionSet,
+    SignalGenerated,
+    SignalMaskSet,
+    SignalsDiscarded,
+    TaskContinued,
+    TaskWoken,
+)
+from kernel.tables import SigAction, SigInfo, Task, TaskState
+from kernel.thread import PAGE_OFFSET, TIF_SIGPENDING, clear_flag, set_flag
+from kernel.wait import wake_task, wake_up
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+INIT_PID = 1
+UNBLOCKABLE = sigmask(SIGKILL) | sigmask(SIGSTOP)
+STOP_SIGNALS = (SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU)
+STOP_MASK = sum(sigmask(signo) for signo in STOP_SIGNALS)
+TI_TRAP = 0x14
+"""Three words of thread_info that the entry code leaves free: trap number, error code and CR2 of the last
+exception that became a signal (Linux: thread.trap_nr, error_code, cr2)."""
+SIGTIMEDWAIT_CALLS = (177, 421)
+"""`rt_sigtimedwait` and its 64-bit form: their `Task.progress` is [deadline, the mask to come back to]."""
+
+
+# --- looking ------------------------------------------------------------------------------------------------
+
+
+def leader_of(k: Kernel, task: Task) -> Task:
+    """The thread group's leader, on which the process-wide things are kept."""
+    return k.tables.tasks.get(task.tgid, task)
+
+
+def thread_group(k: Kernel, task: Task) -> list[Task]:
+    """The threads of the task's process that have not ended."""
+    return [
+        other
+        for other in k.tables.tasks.values()
+        if other.tgid == task.tgid and other.state != TaskState.ZOMBIE
+    ]
+
+
+def get_action(k: Kernel, task: Task, signo: int) -> SigAction:
+    """The action in force; not to be changed in place (`set_action`)."""
+    hand = k.tables.sighands.get(task.sighand)
+    return (hand.actions.get(signo) if hand is not None else None) or SigAction()
+
+
+def handler_ignored(handler: int, signo: int) -> bool:
+    """Whether an action means that nothing happens (sig_handler_ignored)."""
+    if handler == SIG_IGN:
+        return True
+    return handler == SIG_DFL and DEFAULT_ACTIONS[signo] in (DefaultAction.IGN, DefaultAction.CONT)
+
+
+def pending_mask(infos: Iterable[SigInfo]) -> int:
+    mask = 0
+    for info in infos:
+        mask |= sigmask(info.signo)
+    return mask
+
+
+def signal_pending(k: Kernel, task: Task) -> bool:
+    """Whether the task has to see to a signal, or to its process's stop, before it goes on."""
+    leader = leader_of(k, task)
+    if task.pending and pending_mask(task.pending) & ~task.blocked:
+        return True
+    if leader.shared_pending and pending_mask(leader.shared_pending) & ~task.blocked:
+        return True
+    return bool(leader.stop_signal) and task.state != TaskState.STOPPED
+
+
+def fatal_signal(k: Kernel, task: Task) -> SigInfo | None:
+    """A pending signal that ends the process whatever else is pending (sig_fatal).
+
+    SIGKILL, or one whose default action ends it without a core dump; a stopped process only sees the former.
+    """
+    queues = (task.pending, leader_of(k, task).shared_pending)
+    for queue in queues:
+        for info in queue:
+            if info.signo == SIGKILL:
+                return info
+    if task.state == TaskState.STOPPED:
+        return None
+    blocked = task.blocked | _real_blocked(task)
+    for queue in queues:
+        for info in queue:
+            if not blocked & sigmask(info.signo) and _is_fatal(k, task, info.signo):
+                return info
+    return None
+
+
+def _is_fatal(k: Kernel, task: Task, signo: int) -> bool:
+    return DEFAULT_ACTIONS[signo] is DefaultAction.TERM and get_action(k, task, signo).handler == SIG_DFL
+
+
+def next_signal(k: Kernel, task: Task, blocked: int) -> tuple[list[SigInfo], int] | None:
+    """Which signal comes next: its queue and its place there (dequeue_synchronous_signal, next_signal).
+
+    A fatal one first, then what the processor raised, then the thread's own before its process's, low numbers
+    before high ones, and of one number the oldest.
+    """
+    queues = (task.pending, leader_of(k, task).shared_pending)
+    fatal = fatal_signal(k, task)
+    if fatal is not None and not blocked & sigmask(fatal.signo):
+        for queue in queues:
+            for place, info in enumerate(queue):
+                if info is fatal:
+                    return queue, place
+    for place, info in enumerate(task.pending):  # raised by the processor: in the order of their coming
+        if info.signo in SYNCHRONOUS_SIGNALS and info.code > SI_USER and not blocked & sigmask(info.signo):
+            return task.pending, place
+    for queue in queues:
+        ready = [
+            (info.signo not in SYNCHRONOUS_SIGNALS, info.signo, place)
+            for place, info in enumerate(queue)
+            if not blocked & sigmask(info.signo)
+        ]
+        if ready:
+            return queue, min(ready)[2]
+    return None
+
+
+def dequeue_signal(k: Kernel, task: Task, blocked: int) -> SigInfo | None:
+    """Take out the next signal that is not in `blocked`. The caller tells what became of it by an event."""
+    found = next_signal(k, task, blocked)
+    if found is None:
+        return None
+    info = found[0].pop(found[1])
+    recalc_pending(k, task)
+    return info
+
+
+# --- the flag, the mask, the actions ------------------------------------------------------------------------
+
+
+def recalc_pending(k: Kernel, task: Task) -> None:
+    """Set or clear TIF_SIGPENDING (recalc_sigpending)."""
+    if signal_pending(k, task):
+        set_flag(k, task, TIF_SIGPENDING)
+    else:
+        clear_flag(k, task, TIF_SIGPENDING)
+
+
+def set_blocked(k: Kernel, task: Task, mask: int) -> None:
+    """The task blocks exactly these signals from now on, never SIGKILL and SIGSTOP (set_current_blocked)."""
+    mask &= ~UNBLOCKABLE
+    if mask == task.blocked:
+        return
+    newly = mask & ~task.blocked
+    task.blocked = mask
+    k.emit(SignalMaskSet(task.pid, mask))
+    retarget_shared(k, task, newly)
+    recalc_pending(k, task)
+
+
+def retarget_shared(k: Kernel, task: Task, newly_blocked: int) -> None:
+    """Signals of the process that this thread blocks now are another one's (retarget_shared_pending)."""
+    leader = leader_of(k, task)
+    waiting = newly_blocked & pending_mask(leader.shared_pending)
+    if not waiting:
+        return
+    for other in thread_group(k, task):
+        if other.pid != task.pid and waiting & ~other.blocked:
+            waiting &= other.blocked
+            signal_wake_up(k, other)
+
+
+def set_action(k: Kernel, task: Task, signo: int, action: SigAction) -> None:
+    """do_sigaction's change: what is pending and ignored from now on is discarded."""
+    k.tables.sighands[task.sighand].actions[signo] = action
+    k.emit(SignalActionSet(task.pid, signo, action.handler, action.flags, action.mask))
+    if handler_ignored(action.handler, signo):
+        _discard(k, task, sigmask(signo))
+
+
+def flush_handlers(k: Kernel, task: Task) -> None:
+    """exec: handled signals get their default action, ignored ones stay ignored (flush_signal_handlers).
+
+    The pending signals and the mask stay; the alternate stack is gone with the old program.
+    """
+    hand = k.tables.sighands[task.sighand]
+    for signo in sorted(hand.actions):
+        old = hand.actions[signo]
+        handler = SIG_IGN if old.handler == SIG_IGN else SIG_DFL
+        if handler == SIG_DFL:
+            del hand.actions[signo]
+        else:
+            hand.actions[signo] = SigAction(handler)
+        if old.handler != handler or old.flags or old.mask:
+            k.emit(SignalActionSet(task.pid, signo, handler, 0, 0))
+    task.altstack = [0, 2, 0]
+
+
+# --- sending ------------------------------------------------------------------------------------------------
+
+
+def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> None:
+    """The signal becomes pending for the task, or with `shared` for its process, unless it would be ignored.
+
+    Nobody's permission is asked: `kill_permitted` is for the system calls.
+    """
+    signo = info.signo
+    group = thread_group(k, task)
+    dropped = not group or task.pid <= INIT_PID or _is_dying(k, group) or _is_ignored(k, task, signo)
+    leader = leader_of(k, task)
+    queue = leader.shared_pending if shared else task.pending
+    again = signo < SIGRTMIN and any(other.signo == signo for other in queue)
+    if not dropped and not again:
+        queue.append(info)
+    k.emit(_generated(leader if shared else task, info, dropped, shared))
+    if not group or task.pid <= INIT_PID:
+        return
+    if signo in STOP_SIGNALS:
+        _discard(k, task, sigmask(SIGCONT))
+    elif signo == SIGCONT:
+        _discard(k, task, STOP_MASK)
+        _continue(k, leader, group)
+    if not dropped and not again:
+        _complete(k, task, signo, group if shared else [task], group)
+
+
+def _generated(task: Task, info: SigInfo, ignored: bool, shared: bool) -> SignalGenerated:
+    """The sender is whose call made it, 0 for the kernel's own (si_code above SI_USER)."""
+    sender = info.pid if info.code <= SI_USER else 0
+    what = (info.pid, info.uid, info.status, info.address, info.value)
+    return SignalGenerated(task.pid, info.signo, info.code, sender, ignored, shared, what)
+
+
+def _is_dying(k: Kernel, group: list[Task]) -> bool:
+    """A process that a signal has ended already, but that has not come to notice yet (SIGNAL_GROUP_EXIT)."""
+    return any(fatal_signal(k, thread) is not None for thread in group)
+
+
+def _is_ignored(k: Kernel, task: Task, signo: int) -> bool:
+    """Blocked signals are kept: the action may be another one when they are unblocked (sig_ignored)."""
+    if (task.blocked | _real_blocked(task)) & sigmask(signo):
+        return False
+    return handler_ignored(get_action(k, task, signo).handler, signo)
+
+
+def _real_blocked(task: Task) -> int:
+    """What a task blocks that has unblocked signals only to wait for them in sigtimedwait."""
+    return task.progress[1] if task.syscall in SIGTIMEDWAIT_CALLS and len(task.progress) == 2 else 0
+
+
+def _complete(k: Kernel, task: Task, signo: int, candidates: list[Task], group: list[Task]) -> None:
+    """Wake the thread that is to take it, the one asked for if it can; all, if this ends them (complete_signal)."""
+    wanting = [thread for thread in candidates if _wants(thread, signo)]
+    if not wanting:
+        return
+    chosen = task if task in wanting else next((t for t in wanting if not signal_pending(k, t)), wanting[0])
+    fatal = signo == SIGKILL or (_is_fatal(k, chosen, signo) and not _real_blocked(chosen) & sigmask(signo))
+    if not fatal:
+        signal_wake_up(k, chosen)
+        return
+    for thread in group:
+        signal_wake_up(k, thread, fatal=True)
+
+
+def _wants(task: Task, signo: int) -> bool:
+    if task.state == TaskState.ZOMBIE or task.blocked & sigmask(signo):
+        return False
+    return signo == SIGKILL or task.state != TaskState.STOPPED
+
+
+def signal_wake_up(k: Kernel, task: Task, fatal: bool = False) -> None:
+    """Have the task look at its signals: at once if its sleep allows that or if it is to die."""
+    set_flag(k, task, TIF_SIGPENDING)
+    if task.state == TaskState.SLEEPING:
+        if fatal or task.wait is None or task.wait.interruptible:
+            wake_task(k, task, "signal")
+    elif task.state == TaskState.STOPPED and fatal:
+        leader_of(k, task).stop_signal = 0
+        _make_runnable(k, task)
+        k.emit(TaskWoken(task.pid, "signal"))
+
+
+def _make_runnable(k: Kernel, task: Task) -> None:
+    task.state = TaskState.RUNNABLE
+    k.tables.runqueue.append(task.pid)
+
+
+def _discard(k: Kernel, task: Task, mask: int) -> None:
+    """Remove the signals of `mask` from all queues of the task's process (flush_sigqueue_mask)."""
+    leader = leader_of(k, task)
+    group = thread_group(k, task)
+    gone = pending_mask(leader.shared_pending) & mask
+    if gone:
+        leader.shared_pending[:] = [info for info in leader.shared_pending if not sigmask(info.signo) & mask]
+        k.emit(SignalsDiscarded(leader.pid, gone, True))
+    for thread in group:
+        own = pending_mask(thread.pending) & mask
+        if own:
+            thread.pending[:] = [info for info in thread.pending if not sigmask(info.signo) & mask]
+            k.emit(SignalsDiscarded(thread.pid, own, False))
+        if gone or own:
+            recalc_pending(k, thread)
+
+
+def _continue(k: Kernel, leader: Task, group: list[Task]) -> None:
+    """SIGCONT's work, which is done when it is sent: a stopped process goes on even if it ignores the signal."""
+    if not leader.stop_signal:
+        return
+    whole = all(thread.state == TaskState.STOPPED for thread in group)
+    leader.stop_signal = 0
+    leader.stop_reported = True
+    leader.continued = True
+    for thread in group:
+        if thread.state == TaskState.STOPPED:
+            _make_runnable(k, thread)
+            k.emit(TaskContinued(thread.pid))
+    notify_parent_stopped(k, leader, CLD_CONTINUED if whole else CLD_STOPPED, SIGCONT)
+
+
+def notify_parent_stopped(k: Kernel, leader: Task, code: int, status: int) -> None:
+    """SIGCHLD for a child that stopped or goes on, unless the parent wants none (do_notify_parent_cldstop).
+
+    A parent that waits learns it in any case.
+    """
+    parent = k.tables.tasks.get(leader.ppid)
+    if parent is None or parent.pid <= INIT_PID:
+        return
+    action = get_action(k, parent, SIGCHLD)
+    if action.handler != SIG_IGN and not action.flags & SA_NOCLDSTOP:
+        info = SigInfo(SIGCHLD, code, pid=leader.pid, uid=leader.cred.uid, status=status)
+        send_signal(k, parent, info, shared=True)
+    wake_up(k, f"child:{parent.tgid}")
+
+
+def send_to_group(k: Kernel, pgrp: int, info: SigInfo) -> int:
+    """The kernel's own signal to every process of a group (a terminal's Ctrl+C); how many there were."""
+    members = [task for task in k.tables.tasks.values() if task.pid == task.tgid and task.pgrp == pgrp]
+    for task in members:
+        send_signal(k, task, SigInfo(info.signo, info.code, info.errno, info.pid, info.uid, info.status))
+    return len(members)
+
+
+def is_orphaned_pgrp(k: Kernel, pgrp: int) -> bool:
+    """Whether nobody is left to continue the group, so that a terminal may not stop it.
+
+    No member has a parent in another group of the same session (will_become_orphaned_pgrp).
+    """
+    tasks = k.tables.tasks
+    for member in tasks.values():
+        if member.pgrp != pgrp or member.pid != member.tgid or member.state == TaskState.ZOMBIE:
+            continue
+        parent = tasks.get(member.ppid)
+        if parent is None or parent.pid <= INIT_PID:
+            continue
+        if parent.pgrp != pgrp and parent.session == member.session:
+            return False
+    return True
+
+
+def is_blocked_or_ignored(k: Kernel, task: Task, signo: int) -> bool:
+    """What a terminal asks before it sends SIGTTIN or SIGTTOU (is_ignored of drivers/tty)."""
+    return bool(task.blocked & sigmask(signo)) or get_action(k, task, signo).handler == SIG_IGN
+
+
+def force_signal(k: Kernel, task: Task, info: SigInfo, default: bool = False) -> None:
+    """A signal that the task cannot put off (force_sig_info_to_task).
+
+    Blocked, ignored or with `default`, it gets its default action first.
+    """
+    signo = info.signo
+    action = get_action(k, task, signo)
+    blocked = bool(task.blocked & sigmask(signo))
+    if blocked or default or action.handler == SIG_IGN:
+        if action.handler != SIG_DFL:
+            k.tables.sighands[task.sighand].actions[signo] = SigAction(
+                SIG_DFL, action.flags, action.restorer, action.mask
+            )
+            k.emit(SignalActionSet(task.pid, signo, SIG_DFL, action.flags, action.mask))
+        if blocked:
+            set_blocked(k, task, task.blocked & ~sigmask(signo))
+    send_signal(k, task, info, shared=False)
+    recalc_pending(k, task)
+
+
+def record_trap(k: Kernel, task: Task, vector: int, error: int, cr2: int | None = None) -> None:
+    """Remember an exception for the frames to come; without `cr2` the old one stays."""
+    at = task.thread - PAGE_OFFSET + TI_TRAP >> 2
+    k.ram.u32[at] = vector
+    k.ram.u32[at + 1] = error & 0xFFFF_FFFF
+    if cr2 is not None:
+        k.ram.u32[at + 2] = cr2
+
+
+def last_trap(k: Kernel, task: Task) -> tuple[int, int, int]:
+    """Trap number, error code, CR2."""
+    at = task.thread - PAGE_OFFSET + TI_TRAP >> 2
+    trap_nr, error_code, cr2 = k.ram.u32[at : at + 3].tolist()
+    return trap_nr, error_code, cr2
+
+
+def kill_permitted(k: Kernel, target: Task, signo: int) -> bool:
+    """Whether the current task may send this to the target (check_kill_permission; man 2 kill)."""
+    me = k.task
+    if target.tgid == me.tgid:
+        return True
+    mine, its = me.cred, target.cred
+    if mine.euid == 0 or mine.euid in (its.suid, its.uid) or mine.uid in (its.suid, its.uid):
+        return True
+    return signo == SIGCONT and target.session == me.session

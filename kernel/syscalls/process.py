@@ -1,0 +1,605 @@
+"""Processes: making, ending, waiting, identities, TLS (man 2 fork, wait, execve, set_thread_area, ...)."""
+
+from __future__ import annotations
+
+import struct
+from typing import TYPE_CHECKING
+
+from cpu.descriptors import Descriptor
+from kernel.abi.errno import Errno
+from kernel.abi.process import (
+    CLONE_VFORK,
+    CLONE_VM,
+    P_ALL,
+    P_PGID,
+    P_PID,
+    PR_GET_DUMPABLE,
+    PR_GET_NAME,
+    PR_GET_NO_NEW_PRIVS,
+    PR_SET_DUMPABLE,
+    PR_SET_NAME,
+    PR_SET_NO_NEW_PRIVS,
+    PR_SET_PDEATHSIG,
+    RLIM64_INFINITY,
+    RLIM_INFINITY,
+    RLIM_NLIMITS,
+    WCONTINUED,
+    WEXITED,
+    WNOHANG,
+    WNOWAIT,
+    WSTOPPED,
+)
+from kernel.abi.process import __WALL as WALL
+from kernel.abi.process import __WCLONE as WCLONE
+from kernel.abi.process import __WNOTHREAD as WNOTHREAD
+from kernel.abi.signal import CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
+from kernel.errors import Blocked, KernelError
+from kernel.events import TaskRenamed
+from kernel.exec import do_execve, strings
+from kernel.exit import do_exit, do_group_exit, eligible, release
+from kernel.fork import do_fork
+from kernel.kernel import DEFAULT_RLIMITS
+from kernel.mm.frames import alloc_frame
+from kernel.sched import GDT_TLS
+from kernel.tables import Task, TaskState
+from kernel.thread import PAGE_OFFSET
+from kernel.uaccess import (
+    copy_from_user,
+    copy_to_user,
+    put_user32,
+    signed,
+    strncpy_from_user,
+)
+
+if TYPE_CHECKING:
+    from kernel.kernel import Kernel
+
+_USER_DESC = struct.Struct("<IIII")
+LDT_ENTRIES = 512
+
+
+def sys_fork(k: Kernel) -> int:
+    return do_fork(k, SIGCHLD)
+
+
+def sys_vfork(k: Kernel) -> int:
+    return _fork_and_wait(k, CLONE_VFORK | CLONE_VM | SIGCHLD, 0, 0, 0, 0)
+
+
+def sys_clone(k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> int:
+    return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid)
+
+
+def _fork_and_wait(k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> int:
+    task = k.task
+    if not task.progress:
+        pid = do_fork(k, flags, stack, parent_tid, tls, child_tid)
+        if not flags & CLONE_VFORK:
+            return pid
+        task.progress = [pid]
+    child = k.tables.tasks.get(task.progress[0])
+    if child is not None and child.vfork_parent == task.pid:
+        raise Blocked(f"vfork:{child.pid}", interruptible=False)
+    return task.progress[0]
+
+
+def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> int:
+    path = strncpy_from_user(k, filename).decode("utf-8", "surrogateescape")
+    if not path:
+        raise KernelError(Errno.ENOENT)
+    do_execve(k, k.task, path, strings(k, argv), strings(k, envp))
+    return 0
+
+
+def sys_exit(k: Kernel, code: int) -> int:
+    do_exit(k, (code & 0xFF) << 8)
+    return 0
+
+
+def sys_exit_group(k: Kernel, code: int) -> int:
+    do_group_exit(k, (code & 0xFF) << 8)
+    return 0
+
+
+# Waiting for children.
+
+
+def _find_child(k: Kernel, which: int, number: int, options: int) -> tuple[Task, int, int] | None:
+    """A child with news as (task, CLD_ code, status), or None; ECHILD without any child to wait for."""
+    parent = k.task
+    found = False
+    for child in k.tables.tasks.values():
+        if not eligible(child, parent, options):
+            continue
+        if which == P_PID and child.pid != number or which == P_PGID and child.pgrp != number:
+            continue
+        found = True
+        if child.state == TaskState.ZOMBIE:
+            if options & WEXITED:
+                status = child.exit_status
+                return child, CLD_EXITED if not status & 0x7F else CLD_KILLED, status
+        elif options & WSTOPPED and child.state == TaskState.STOPPED and not child.stop_reported:
+            return child, CLD_STOPPED, child.stop_signal << 8 | 0x7F
+        elif options & WCONTINUED and child.continued:
+            return child, CLD_CONTINUED, 0xFFFF
+    if not found:
+        raise KernelError(Errno.ECHILD)
+    return None
+
+
+def _take(k: Kernel, child: Task, code: int, options: int) -> None:
+    if options & WNOWAIT:
+        return
+    if code == CLD_STOPPED:
+        child.stop_reported = True
+    elif code == CLD_CONTINUED:
+        child.continued = False
+    else:
+        release(k, child, by=k.task.pid)
+
+
+def sys_wait4(k: Kernel, pid: int, status: int, options: int, rusage: int) -> int:
+    if options & ~(WNOHANG | WSTOPPED | WCONTINUED | WALL | WCLONE | WNOTHREAD):
+        raise KernelError(Errno.EINVAL)
+    number = signed(pid)
+    if number == -0x8000_0000:
+        raise KernelError(Errno.ESRCH)
+    if number == -1:
+        which = P_ALL
+    elif number < 0:
+        which, number = P_PGID, -number
+    elif number == 0:
+        which, number = P_PGID, k.task.pgrp
+    else:
+        which = P_PID
+    found = _find_child(k, which, number, options | WEXITED)
+    if found is None:
+        if options & WNOHANG:
+            return 0
+        raise Blocked(f"child:{k.task.tgid}")
+    child, code, value = found
+    _take(k, child, code, options)
+    if status:
+        put_user32(k, status, value)
+    if rusage:
+        copy_to_user(k, rusage, bytes(72))
+    return child.pid
+
+
+def sys_waitpid(k: Kernel, pid: int, status: int, options: int) -> int:
+    return sys_wait4(k, pid, status, options, 0)
+
+
+def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusage: int) -> int:
+    allowed = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL
+    if options & ~allowed or not options & (WEXITED | WSTOPPED | WCONTINUED):
+        raise KernelError(Errno.EINVAL)
+    if which not in (P_ALL, P_PID, P_PGID) or which == P_PID and signed(number) <= 0 or signed(number) < 0:
+        raise KernelError(Errno.EINVAL)
+    if which == P_PGID and not number:
+        number = k.task.pgrp
+    found = _find_child(k, which, number, options)
+    if found is None:
+        if not options & WNOHANG:
+            raise Blocked(f"child:{k.task.tgid}")
+        if info:
+            copy_to_user(k, info, bytes(24))
+        return 0
+    child, code, status = found
+    _take(k, child, code, options)
+    if rusage:
+        copy_to_user(k, rusage, bytes(72))
+    if info:
+        if code == CLD_CONTINUED:
+            value = SIGCONT
+        elif code in (CLD_EXITED, CLD_STOPPED):
+            value = status >> 8 & 0xFF
+        else:
+            value = status & 0x7F
+        copy_to_user(k, info, struct.pack("<6i", SIGCHLD, 0, code, child.pid, child.cred.uid, value))
+    return 0
+
+
+# Identities.
+
+
+def sys_getpid(k: Kernel) -> int:
+    return k.task.tgid
+
+
+def sys_gettid(k: Kernel) -> int:
+    return k.task.pid
+
+
+def sys_getppid(k: Kernel) -> int:
+    return k.task.ppid
+
+
+def sys_getuid32(k: Kernel) -> int:
+    return k.task.cred.uid
+
+
+def sys_geteuid32(k: Kernel) -> int:
+    return k.task.cred.euid
+
+
+def sys_getgid32(k: Kernel) -> int:
+    return k.task.cred.gid
+
+
+def sys_getegid32(k: Kernel) -> int:
+    return k.task.cred.egid
+
+
+def sys_getuid(k: Kernel) -> int:
+    return min(k.task.cred.uid, 0xFFFF) if k.task.cred.uid <= 0xFFFF else 65534
+
+
+def sys_geteuid(k: Kernel) -> int:
+    return k.task.cred.euid if k.task.cred.euid <= 0xFFFF else 65534
+
+
+def sys_getgid(k: Kernel) -> int:
+    return k.task.cred.gid if k.task.cred.gid <= 0xFFFF else 65534
+
+
+def sys_getegid(k: Kernel) -> int:
+    return k.task.cred.egid if k.task.cred.egid <= 0xFFFF else 65534
+
+
+def _set_ids(k: Kernel, kind: str, real: int, effective: int, saved: int) -> int:
+    """setresuid and setresgid; -1 leaves an id alone (man 2 setresuid)."""
+    cred = k.task.cred
+    names = {"u": ("uid", "euid", "suid", "fsuid"), "g": ("gid", "egid", "sgid", "fsgid")}[kind]
+    present = {getattr(cred, name) for name in names[:3]}
+    for wanted in (real, effective, saved):
+        if wanted != 0xFFFF_FFFF and cred.euid != 0 and wanted not in present:
+            raise KernelError(Errno.EPERM)
+    for name, wanted in zip(names, (real, effective, saved), strict=False):
+        if wanted != 0xFFFF_FFFF:
+            setattr(cred, name, wanted)
+    setattr(cred, names[3], getattr(cred, names[1]))
+    return 0
+
+
+def sys_setuid32(k: Kernel, uid: int) -> int:
+    if uid == 0xFFFF_FFFF:
+        raise KernelError(Errno.EINVAL)
+    every = uid if k.task.cred.euid == 0 else 0xFFFF_FFFF
+    return _set_ids(k, "u", every, uid, every)
+
+
+def sys_setgid32(k: Kernel, gid: int) -> int:
+    if gid == 0xFFFF_FFFF:
+        raise KernelError(Errno.EINVAL)
+    every = gid if k.task.cred.euid == 0 else 0xFFFF_FFFF
+    return _set_ids(k, "g", every, gid, every)
+
+
+def sys_setresuid32(k: Kernel, real: int, effective: int, saved: int) -> int:
+    return _set_ids(k, "u", real, effective, saved)
+
+
+def sys_setresgid32(k: Kernel, real: int, effective: int, saved: int) -> int:
+    return _set_ids(k, "g", real, effective, saved)
+
+
+def sys_setreuid32(k: Kernel, real: int, effective: int) -> int:
+    saved = effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.uid) else 0xFFFF_FFFF
+    return _set_ids(k, "u", real, effective, saved)
+
+
+def sys_setregid32(k: Kernel, real: int, effective: int) -> int:
+    saved = effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.gid) else 0xFFFF_FFFF
+    return _set_ids(k, "g", real, effective, saved)
+
+
+def _wide(value: int) -> int:
+    """A 16-bit id of the old calls as a 32-bit one."""
+    return 0xFFFF_FFFF if value & 0xFFFF == 0xFFFF else value & 0xFFFF
+
+
+def sys_setuid(k: Kernel, uid: int) -> int:
+    return sys_setuid32(k, _wide(uid))
+
+
+def sys_setgid(k: Kernel, gid: int) -> int:
+    return sys_setgid32(k, _wide(gid))
+
+
+def sys_getresuid32(k: Kernel, real: int, effective: int, saved: int) -> int:
+    cred = k.task.cred
+    for address, value in ((real, cred.uid), (effective, cred.euid), (saved, cred.suid)):
+        put_user32(k, address, value)
+    return 0
+
+
+def sys_getresgid32(k: Kernel, real: int, effective: int, saved: int) -> int:
+    cred = k.task.cred
+    for address, value in ((real, cred.gid), (effective, cred.egid), (saved, cred.sgid)):
+        put_user32(k, address, value)
+    return 0
+
+
+def sys_getgroups32(k: Kernel, size: int, address: int) -> int:
+    groups = k.task.cred.groups
+    if signed(size) < 0 or size and size < len(groups):
+        raise KernelError(Errno.EINVAL)
+    if size:
+        copy_to_user(k, address, struct.pack(f"<{len(groups)}I", *groups))
+    return len(groups)
+
+
+def sys_setgroups32(k: Kernel, size: int, address: int) -> int:
+    if k.task.cred.euid:
+        raise KernelError(Errno.EPERM)
+    if size > 65536:
+        raise KernelError(Errno.EINVAL)
+    k.task.cred.groups = list(struct.unpack(f"<{size}I", copy_from_user(k, address, 4 * size)))
+    return 0
+
+
+# Groups and sessions.
+
+
+def _task(k: Kernel, pid: int) -> Task:
+    if not pid:
+        return k.task
+    task = k.tables.tasks.get(pid)
+    if task is None or pid == 0:
+        raise KernelError(Errno.ESRCH)
+    return task
+
+
+def sys_getpgrp(k: Kernel) -> int:
+    return k.task.pgrp
+
+
+def sys_getpgid(k: Kernel, pid: int) -> int:
+    return _task(k, pid).pgrp
+
+
+def sys_getsid(k: Kernel, pid: int) -> int:
+    return _task(k, pid).session
+
+
+def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
+    if signed(pgid) < 0:
+        raise KernelError(Errno.EINVAL)
+    me = k.task
+    task = _task(k, pid or me.tgid)
+    pgid = pgid or task.pid
+    if task.pid != me.tgid and task.ppid != me.tgid:
+        raise KernelError(Errno.ESRCH)
+    if task.pid != me.tgid and task.session != me.session or task.session == task.pid:
+        raise KernelError(Errno.EPERM)
+    if task.pid != me.tgid and task.name_changed:
+        raise KernelError(Errno.EACCES)
+    if pgid != task.pid and not any(
+        other.pgrp == pgid and other.session == me.session for other in k.tables.tasks.values()
+    ):
+        raise KernelError(Errno.EPERM)
+    for other in k.tables.tasks.values():
+        if other.tgid == task.tgid:
+            other.pgrp = pgid
+    return 0
+
+
+def sys_setsid(k: Kernel) -> int:
+    me = k.task
+    if any(other.pgrp == me.tgid for other in k.tables.tasks.values()):
+        raise KernelError(Errno.EPERM)
+    me.session = me.pgrp = me.tgid
+    return me.session
+
+
+# Threads' own things.
+
+
+def _descriptor(base: int, limit: int, flags: int) -> int:
+    """A GDT entry from a user_desc (asm/ldt.h: fill_ldt)."""
+    seg_32bit, contents, read_exec_only = flags & 1, flags >> 1 & 3, flags >> 3 & 1
+    limit_in_pages, not_present, useable = flags >> 4 & 1, flags >> 5 & 1, flags >> 6 & 1
+    empty = not base and not limit and not seg_32bit and not contents and not limit_in_pages and not useable
+    if empty and read_exec_only == not_present:
+        return 0
+    kind = (0 if read_exec_only else 2) | contents << 2 | 1
+    access = kind | 0x10 | 0x60 | (0 if not_present else 0x80)
+    return Descriptor(base, limit & 0xFFFFF, access, limit_in_pages << 3 | seg_32bit << 2 | useable).pack()
+
+
+def set_thread_area(k: Kernel, task: Task, address: int, can_allocate: bool) -> int:
+    """Fill a TLS slot of the GDT from the user_desc at `address` (man 2 set_thread_area)."""
+    entry, base, limit, flags = _USER_DESC.unpack(copy_from_user(k, address, 16))
+    empty = not base and not limit and flags & 0x7F == 0x28
+    if not empty and (not flags & 1 or flags >> 1 & 3 > 1 or flags & 0x20) and flags & 0x7F:
+        raise KernelError(Errno.EINVAL)
+    if signed(entry) == -1 and can_allocate:
+        free = [n for n in range(3) if not task.tls[n]]
+        if not free:
+            raise KernelError(Errno.ESRCH)
+        entry = GDT_TLS + free[0]
+        put_user32(k, address, entry)
+    if not GDT_TLS <= entry < GDT_TLS + 3:
+        raise KernelError(Errno.EINVAL)
+    task.tls[entry - GDT_TLS] = 0 if empty else _descriptor(base, limit, flags)
+    if task.pid == k.tables.current:
+        k.load_tls()
+    return 0
+
+
+def sys_set_thread_area(k: Kernel, address: int) -> int:
+    return set_thread_area(k, k.task, address, can_allocate=True)
+
+
+def sys_get_thread_area(k: Kernel, address: int) -> int:
+    entry = _USER_DESC.unpack(copy_from_user(k, address, 16))[0]
+    if not GDT_TLS <= entry < GDT_TLS + 3:
+        raise KernelError(Errno.EINVAL)
+    one = Descriptor.unpack(k.task.tls[entry - GDT_TLS])
+    word = k.task.tls[entry - GDT_TLS]
+    flags = (
+        (one.flags >> 2 & 1)
+        | (one.access >> 2 & 3) << 1
+        | (0 if one.access & 2 else 1) << 3
+        | (one.flags >> 3 & 1) << 4
+        | (0 if one.present else 1) << 5
+        | (one.flags & 1) << 6
+    )
+    copy_to_user(k, address, _USER_DESC.pack(entry, one.base, one.limit, flags if word else 0x28))
+    return 0
+
+
+def sys_modify_ldt(k: Kernel, function: int, address: int, count: int) -> int:
+    """Read (0) or write (1, 0x11) the task's local descriptor table; up to 512 entries."""
+    task = k.task
+    if function == 0:
+        if not task.ldt:
+            return 0
+        data = k.ram.read(task.ldt << 12, min(count, LDT_ENTRIES * 8))
+        copy_to_user(k, address, data)
+        return len(data)
+    if function == 2:
+        size = min(count, 128)
+        copy_to_user(k, address, bytes(size))
+        return size
+    if function not in (1, 0x11):
+        raise KernelError(Errno.ENOSYS)
+    if count != 16:
+        raise KernelError(Errno.EINVAL)
+    entry, base, limit, flags = _USER_DESC.unpack(copy_from_user(k, address, 16))
+    if entry >= LDT_ENTRIES or (flags >> 1 & 3 == 3 and (function == 1 or not flags & 0x20)):
+        raise KernelError(Errno.EINVAL)
+    if not task.ldt:
+        task.ldt = alloc_frame(k)
+        k.set_ldt_selector(task)
+        k.load_tls()
+        k.core.load_ldt(0x88, PAGE_OFFSET + (task.ldt << 12), 0xFFF)
+    word = 0 if not base and not limit and function == 1 else _descriptor(base, limit, flags)
+    k.ram.u64[(task.ldt << 9) + entry] = word
+    return 0
+
+
+def sys_set_tid_address(k: Kernel, address: int) -> int:
+    k.task.clear_child_tid = address
+    return k.task.pid
+
+
+def sys_set_robust_list(k: Kernel, head: int, length: int) -> int:
+    if length != 12:
+        raise KernelError(Errno.EINVAL)
+    k.task.robust_list = head
+    return 0
+
+
+def sys_rseq(k: Kernel, address: int, length: int, flags: int, signature: int) -> int:
+    """Register a restartable-sequences area; there is one processor, number 0 (linux/rseq.h)."""
+    task = k.task
+    if flags & ~1 or (flags & 1 and not task.rseq):
+        raise KernelError(Errno.EINVAL)
+    if flags & 1:
+        if address != task.rseq:
+            raise KernelError(Errno.EINVAL)
+        task.rseq = 0
+        return 0
+    if task.rseq:
+        raise KernelError(Errno.EBUSY if task.rseq == address else Errno.EINVAL)
+    if address & 31 or length < 32:
+        raise KernelError(Errno.EINVAL)
+    copy_to_user(k, address, struct.pack("<IIQI", 0, 0, 0, 0))
+    task.rseq = address
+    return 0
+
+
+def sys_sched_yield(k: Kernel) -> int:
+    k.need_resched()
+    return 0
+
+
+def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
+    task = k.task
+    if option == PR_SET_NAME:
+        try:
+            name = strncpy_from_user(k, a, 16)
+        except KernelError as error:
+            if error.errno != Errno.ENAMETOOLONG:
+                raise
+            name = copy_from_user(k, a, 15)
+        task.comm = name[:15].decode("utf-8", "replace")
+        k.emit(TaskRenamed(task.pid, task.comm))
+        return 0
+    if option == PR_GET_NAME:
+        copy_to_user(k, a, task.comm.encode("utf-8", "replace")[:15].ljust(16, b"\0"))
+        return 0
+    if option == PR_GET_DUMPABLE:
+        return 1
+    if option == PR_SET_DUMPABLE:
+        if a > 1:
+            raise KernelError(Errno.EINVAL)
+        return 0
+    if option == PR_SET_NO_NEW_PRIVS:
+        if a != 1 or b or c or d:
+            raise KernelError(Errno.EINVAL)
+        return 0
+    if option == PR_GET_NO_NEW_PRIVS:
+        return 0
+    if option == PR_SET_PDEATHSIG:
+        if a > 64:
+            raise KernelError(Errno.EINVAL)
+        return 0
+    raise KernelError(Errno.EINVAL)
+
+
+# Limits.
+
+
+def _limits(k: Kernel, task: Task, resource: int) -> list[int]:
+    default = DEFAULT_RLIMITS.get(resource, RLIM64_INFINITY)
+    hard = RLIM64_INFINITY if resource in (3, 4) else 1048576 if resource == 7 else default
+    return task.rlimits.get(resource, [default, hard])
+
+
+def sys_ugetrlimit(k: Kernel, resource: int, address: int) -> int:
+    if resource >= RLIM_NLIMITS:
+        raise KernelError(Errno.EINVAL)
+    soft, hard = (min(value, RLIM_INFINITY) for value in _limits(k, k.task, resource))
+    copy_to_user(k, address, struct.pack("<II", soft, hard))
+    return 0
+
+
+def sys_getrlimit(k: Kernel, resource: int, address: int) -> int:
+    if resource >= RLIM_NLIMITS:
+        raise KernelError(Errno.EINVAL)
+    soft, hard = (min(value, 0x7FFF_FFFF) for value in _limits(k, k.task, resource))
+    copy_to_user(k, address, struct.pack("<II", soft, hard))
+    return 0
+
+
+def _set_limits(k: Kernel, task: Task, resource: int, soft: int, hard: int) -> None:
+    if soft > hard:
+        raise KernelError(Errno.EINVAL)
+    if hard > _limits(k, task, resource)[1] and k.task.cred.euid:
+        raise KernelError(Errno.EPERM)
+    task.rlimits = {**task.rlimits, resource: [soft, hard]}
+
+
+def sys_setrlimit(k: Kernel, resource: int, address: int) -> int:
+    if resource >= RLIM_NLIMITS:
+        raise KernelError(Errno.EINVAL)
+    values = struct.unpack("<II", copy_from_user(k, address, 8))
+    soft, hard = (RLIM64_INFINITY if value == RLIM_INFINITY else value for value in values)
+    _set_limits(k, k.task, resource, soft, hard)
+    return 0
+
+
+def sys_prlimit64(k: Kernel, pid: int, resource: int, new: int, old: int) -> int:
+    if resource >= RLIM_NLIMITS:
+        raise KernelError(Errno.EINVAL)
+    task = _task(k, pid)
+    before = _limits(k, task, resource)
+    if new:
+        soft, hard = struct.unpack("<QQ", copy_from_user(k, new, 16))
+        _set_limits(k, task, resource, soft, hard)
+    if old:
+        copy_to_user(k, old, struct.pack("<QQ", *before))
+    return 0

@@ -1,0 +1,21 @@
+"""Which Python function is which system call: `sys_NAME` in one of the modules here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+
+MODULES = ("process", "files", "paths", "memory", "signals", "time", "info")
+
+
+@lru_cache(maxsize=1)
+def handlers() -> dict[str, Callable[..., int]]:
+    """Name without `sys_` to handler; what is missing here is ENOSYS."""
+    out: dict[str, Callable[..., int]] = {}
+    for name in MODULES:
+        module = import_module(f"kernel.syscalls.{name}")
+        for key, value in vars(module).items():
+            if key.startswith("sys_") and callable(value):
+                out[key.removeprefix("sys_")] = value
+    return out

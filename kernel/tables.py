@@ -1,0 +1,320 @@
+"""The kernel as data: flat tables of structs that name each other by number, never by reference.
+
+One validated encoding of `Tables` is the checkpoint. Behaviour lives in the rooms, as functions
+over these tables; a struct here is only what a textbook draws as a box.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import msgspec
+
+
+class TaskState(IntEnum):
+    RUNNABLE = 0
+    SLEEPING = 1
+    STOPPED = 2
+    ZOMBIE = 3
+
+
+class Credentials(msgspec.Struct, array_like=True):
+    """Real, effective, saved and file-system ids, and supplementary groups (man 7 credentials)."""
+
+    uid: int = 0
+    euid: int = 0
+    suid: int = 0
+    fsuid: int = 0
+    gid: int = 0
+    egid: int = 0
+    sgid: int = 0
+    fsgid: int = 0
+    groups: list[int] = []
+
+
+class Wait(msgspec.Struct, array_like=True):
+    """What a sleeping task waits for: names of wait queues, since when, until when (ticks, -1 never)."""
+
+    on: list[str]
+    since: int
+    deadline: int
+    interruptible: bool = True
+    restart: int = 512
+
+
+class SigInfo(msgspec.Struct, array_like=True):
+    """What comes with a signal (man 2 sigaction, siginfo_t)."""
+
+    signo: int
+    code: int = 0
+    errno: int = 0
+    pid: int = 0
+    uid: int = 0
+    status: int = 0
+    address: int = 0
+    value: int = 0
+
+
+class SigAction(msgspec.Struct, array_like=True):
+    """`handler` is an address, 0 for SIG_DFL, 1 for SIG_IGN; `mask` has bit n-1 for signal n."""
+
+    handler: int = 0
+    flags: int = 0
+    restorer: int = 0
+    mask: int = 0
+
+
+class SigHand(msgspec.Struct, array_like=True):
+    """Signal actions, shared by the tasks of a CLONE_SIGHAND group; missing ones are default."""
+
+    refs: int
+    actions: dict[int, SigAction] = {}
+
+
+class Task(msgspec.Struct):
+    """A task: what Linux keeps in task_struct. `thread` is the address of its thread_info."""
+
+    pid: int
+    tgid: int
+    ppid: int
+    pgrp: int
+    session: int
+    comm: str
+    state: int
+    thread: int
+    """Kernel virtual address of thread_info; the kernel stack ends at thread + THREAD_SIZE."""
+    space: int
+    """Key into `Tables.spaces`; 0 for a kernel task or a zombie."""
+    fdtable: int
+    """Key into `Tables.fdtables`; 0 for none."""
+    cwd: int
+    """Inode number of the current directory."""
+    sighand: int
+    cred: Credentials
+    exe: str = ""
+    umask: int = 0o022
+    wait: Wait | None = None
+    progress: list[int] = []
+    """What a system call that waited had done already; emptied when the call ends."""
+    syscall: int = -1
+    """Number of the system call the task is in, or -1."""
+    woken_by_signal: bool = False
+    interrupted: int = 512
+    """Errno with which a signal ends the call that the task sleeps in."""
+    exit_status: int = -1
+    """As wait4 gives it (code << 8, or signal number | 0x80 when a core was dumped); -1 while alive."""
+    exit_signal: int = 17
+    tls: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    """GDT entries 6-8 of this task, 64 bits each as in memory."""
+    ldt: int = 0
+    """Frame that holds the task's LDT, 0 for none."""
+    clear_child_tid: int = 0
+    robust_list: int = 0
+    rseq: int = 0
+    vfork_parent: int = 0
+    """Pid of a parent that sleeps until this task execs or exits, 0 for none."""
+    blocked: int = 0
+    saved_mask: int = -1
+    pending: list[SigInfo] = []
+    shared_pending: list[SigInfo] = []
+    altstack: list[int] = msgspec.field(default_factory=lambda: [0, 2, 0])
+    """ss_sp, ss_flags, ss_size; flags 2 is SS_DISABLE."""
+    stop_signal: int = 0
+    stop_reported: bool = True
+    continued: bool = False
+    user_ticks: int = 0
+    start_tick: int = 0
+    rlimits: dict[int, list[int]] = {}
+    name_changed: bool = False
+
+
+class Vma(msgspec.Struct, array_like=True):
+    """A stretch [start, end) of an address space. `inode` 0 is anonymous; `offset` in pages."""
+
+    start: int
+    end: int
+    prot: int
+    flags: int
+    inode: int = 0
+    offset: int = 0
+    name: str = ""
+
+
+class Space(msgspec.Struct):
+    """An address space: its page directory's frame and its sorted VMAs."""
+
+    id: int
+    pgd: int
+    refs: int
+    vmas: list[Vma] = []
+    brk_start: int = 0
+    brk: int = 0
+    stack_top: int = 0
+    arg_start: int = 0
+    arg_end: int = 0
+    env_end: int = 0
+
+
+class Inode(msgspec.Struct):
+    """A file of any type; the type is in `mode`. Pages of regular files live in frames (page cache)."""
+
+    ino: int
+    mode: int
+    uid: int = 0
+    gid: int = 0
+    nlink: int = 1
+    size: int = 0
+    rdev: int = 0
+    mtime: int = 0
+    """Ticks."""
+    entries: dict[str, int] = {}
+    """Of a directory: name to inode number."""
+    parent: int = 0
+    """The directory that it was last named in; 0 for what has no name (pipes, streams): gone when closed."""
+    target: str = ""
+    """Of a symbolic link."""
+    pages: dict[int, int] = {}
+    """Of a regular file: page index to frame, as far as touched or written."""
+    blob: str = ""
+    """Of a regular file that came from outside: the key of its first contents in `Kernel.blobs`."""
+    blob_size: int = 0
+    """How much of the blob still counts: less than all of it once the file was cut."""
+    pipe: int = 0
+    """Of a named pipe while it is open: the pipe behind it."""
+    opened: int = 0
+    """Open files and mappings on it; an unlinked inode goes when this reaches 0."""
+
+
+class OpenFile(msgspec.Struct):
+    """An open file description (what dup and fork share). `kind` says which room serves it."""
+
+    id: int
+    kind: str
+    """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH)."""
+    flags: int
+    """O_* as F_GETFL gives them."""
+    inode: int = 0
+    object: int = 0
+    """Pipe id, terminal number or stream number, by kind."""
+    pos: int = 0
+    refs: int = 0
+    """Descriptors for it, in all tables."""
+    path: str = ""
+    names: list[str] = []
+    """Of a directory: what getdents goes through, as it was when the reading began."""
+
+
+class FdTable(msgspec.Struct):
+    """Descriptors, shared by the tasks of a CLONE_FILES group."""
+
+    id: int
+    refs: int
+    fds: dict[int, int] = {}
+    cloexec: list[int] = []
+
+
+class Pipe(msgspec.Struct):
+    """A pipe's buffer and how many open ends of each kind there are (man 7 pipe)."""
+
+    id: int
+    data: bytes = b""
+    capacity: int = 65536
+    readers: int = 0
+    writers: int = 0
+    slots: list[int] = []
+    """The pages that hold `data`, oldest first: up to where each is filled. The first begins at `head`."""
+    head: int = 0
+    fifo: int = 0
+    """Inode number of a named pipe."""
+    read_opens: int = 0
+    write_opens: int = 0
+    """How often each end was opened: what an open of a named pipe waits for."""
+
+
+class Terminal(msgspec.Struct):
+    """A terminal with its line discipline's state (man 3 termios)."""
+
+    iflag: int
+    oflag: int
+    cflag: int
+    lflag: int
+    cc: list[int]
+    line: str = "N_TTY"
+    editing: bytes = b""
+    """The line being typed, before return."""
+    ready: bytes = b""
+    """What read may have."""
+    lines: list[int] = []
+    """In canonical mode the lengths of the lines in `ready`; a bare Ctrl+D is a line of length 0."""
+    literal: bool = False
+    """Ctrl+V was typed: the next character has no special meaning."""
+    stopped: bool = False
+    """Ctrl+S was typed: writing waits."""
+    rows: int = 24
+    columns: int = 80
+    pgrp: int = 0
+    session: int = 0
+    column: int = 0
+    """Of the cursor, and where the line being typed began: what erasing a tab needs."""
+    line_column: int = 0
+
+
+class Stream(msgspec.Struct):
+    """A host's pipe or file on one of the first program's descriptors 0-2, not a terminal."""
+
+    mode: int
+    """st_mode that fstat gives."""
+    data: bytes = b""
+    eof: bool = False
+
+
+class Tables(msgspec.Struct):
+    """All of the kernel's state that is not in RAM. Everything is reached by key."""
+
+    current: int = 0
+    current_thread: int = 0
+    """thread_info of the task on the processor, also while that task is already gone."""
+    graveyard: list[int] = []
+    """thread_infos whose tasks are gone, to be freed when nobody stands on them."""
+    next_pid: int = 1
+    next_id: int = 1
+    """Next number for spaces, fdtables, files, inodes, pipes and sighands."""
+    first: int = 0
+    """Pid of the program that was started from outside; its end is the session's."""
+    first_status: int = -1
+    entropy: int = 0
+    entropy_used: int = 0
+    epoch: int = 0
+    """Real time at tick 0, nanoseconds since 1970."""
+    runqueue: list[int] = []
+    slice_end: int = 0
+    deadlines: dict[int, int] = {}
+    """Pid to the tick at which its sleep ends."""
+    waiting: dict[str, list[int]] = {}
+    """Wait queue to the pids that sleep on it, in order."""
+    tasks: dict[int, Task] = {}
+    spaces: dict[int, Space] = {}
+    sighands: dict[int, SigHand] = {}
+    fdtables: dict[int, FdTable] = {}
+    files: dict[int, OpenFile] = {}
+    inodes: dict[int, Inode] = {}
+    pipes: dict[int, Pipe] = {}
+    terminals: dict[int, Terminal] = {}
+    streams: dict[int, Stream] = {}
+    root: int = 0
+    hostname: str = "int80"
+    frame_refs: dict[int, int] = {}
+    """Owners of each allocated frame (mappings, page cache, page tables, kernel stacks)."""
+    frames_free: list[int] = []
+    """Frames given back, last one first out."""
+    frame_next: int = 0
+    """First frame never allocated so far."""
+    stacks_free: list[int] = []
+    """Kernel stacks given back, by their first frame."""
+    executed: set[int] = set()
+    """Frames mapped executable at some time: written again, translated code must be forgotten."""
+    idle: bool = False
+    halted: bool = False
+    """Nothing is left to run, and that has been told."""
+    inputs_done: int = 0
+    """How many recorded inputs have been taken."""
