@@ -113,6 +113,9 @@
         movl    $__USER_DS, %edx
         movl    %edx, %ds
         movl    %edx, %es
+        xorl    %edx, %edx                      /* the user's TLS may be gone when we return here */
+        movl    %edx, %fs
+        movl    %edx, %gs
 .endm
 
 .macro GET_THREAD_INFO reg

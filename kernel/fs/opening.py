@@ -62,10 +62,8 @@ def check_flags(flags: int) -> int:
 def do_open(k: Kernel, path: str, flags: int, mode: int, start: int = 0) -> OpenFile:
     """The open file that `path` leads to, created if asked for. `flags` are from `check_flags`.
 
-    Opening a named pipe may wait: then it is called again, with the open file's number in `Task.progress`.
+    Opening a named pipe may wait: then `continue_open` is to be called after each wake-up.
     """
-    if k.task.progress:
-        return _continue_fifo(k, k.tables.files[k.task.progress[0]])
     follow = not flags & O_NOFOLLOW and not (flags & O_CREAT and flags & O_EXCL)
     found = walk(k, k.task, path, start, follow)
     if flags & O_CREAT and found.slash and found.name:
@@ -146,6 +144,11 @@ def _open_fifo(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
             raise KernelError(Errno.ENXIO)
     number = pipe.pipe_of_fifo(k, inode).id
     return _continue_fifo(k, open_file(k, "pipe", flags, inode.ino, number, path))
+
+
+def continue_open(k: Kernel) -> OpenFile:
+    """Go on waiting for the other end of the named pipe whose open file is in `Task.progress`."""
+    return _continue_fifo(k, k.tables.files[k.task.progress[0]])
 
 
 def _continue_fifo(k: Kernel, file: OpenFile) -> OpenFile:

@@ -48,7 +48,7 @@ from kernel.events import FileFlagsSet
 from kernel.fs import files, ramfs, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
-from kernel.fs.opening import check_flags, do_open
+from kernel.fs.opening import check_flags, continue_open, do_open
 from kernel.fs.operations import OPERATIONS, can_seek, check_read, check_write, is_writable
 from kernel.fs.pipe import create_pipe
 from kernel.tables import Inode, OpenFile
@@ -76,10 +76,17 @@ def _offset(low: int, high: int) -> int:
 
 def sys_openat(k: Kernel, dirfd: int, filename: int, flags: int, mode: int) -> int:
     flags = check_flags(flags)
-    path = vfs.getname(k, filename)
-    files.free_fds(k, 1)
-    file = do_open(k, path, flags, mode, vfs.start_of(k, dirfd, path))
-    return files.install_fd(k, file, bool(flags & O_CLOEXEC))
+    if k.task.progress:
+        file = continue_open(k)
+    else:
+        path = vfs.getname(k, filename)
+        files.free_fds(k, 1)
+        file = do_open(k, path, flags, mode, vfs.start_of(k, dirfd, path))
+    try:
+        return files.install_fd(k, file, bool(flags & O_CLOEXEC))
+    except KernelError:
+        files.close_file(k, file)
+        raise
 
 
 def sys_open(k: Kernel, filename: int, flags: int, mode: int) -> int:

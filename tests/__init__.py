@@ -1,0 +1,1 @@
+"""Mirrors the three floors; `oracle` runs programs natively too, `bench` measures."""

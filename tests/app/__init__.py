@@ -1,0 +1,1 @@
+"""What a person touches, without a screen where that is possible."""
