@@ -1,1 +1,1 @@
-"""What a person touches: sessions, time, panes, lessons, commands. Textual and networkx are named only here."""
+"""What a person touches: sessions, time, panes, lessons, commands. Only here is Textual named."""

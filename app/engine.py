@@ -217,8 +217,6 @@ class Engine:
         record = self.log.record(seq - 1)
         if type(record.event) is TrapTaken:
             self._set(seq, 0, record.tick)
-        elif self.machine.seq == seq:
-            self._set_to_rest()
         else:
             self._set(seq, ALL_DONE, record.tick)
 
@@ -288,12 +286,9 @@ class Engine:
         self.cursor = end
 
     def _end(self) -> Position:
-        machine = self.machine
         length = self.length
-        if not length:
-            return Position(machine.seq, ALL_DONE, machine.tick) if machine.seq == 0 else START
-        if machine.seq >= length:
-            return Position(length, ALL_DONE, machine.tick)
+        if self.machine.seq >= length:
+            return self._rest()
         return Position(length, ALL_DONE, self.log.record(length - 1).tick)
 
     # Running on.
@@ -318,7 +313,7 @@ class Engine:
                 found = self._find(wanted, first)
                 if found is not None:
                     self.seeking = None
-                    self._enter_found(found + 1)
+                    self._set(found + 1, ALL_DONE, self.log.record(found).tick)
                     return "found"
                 first = machine.seq
             if isinstance(outcome, Halted):
@@ -345,12 +340,6 @@ class Engine:
             self.seeking = None
             return "finished"
         return outcome
-
-    def _enter_found(self, seq: int) -> None:
-        if self.machine.seq == seq:
-            self._set_to_rest()
-        else:
-            self._set(seq, ALL_DONE, self.log.record(seq - 1).tick)
 
     def _idle_on(self, outcome: Idle | Halted) -> bool:
         """All sleep: let time pass. With somebody at the console it passes as fast as the wall clock."""
@@ -394,8 +383,15 @@ class Engine:
 
     def _set_to_rest(self) -> None:
         """The cursor is where the machine rests."""
-        seq = min(self.machine.seq, self.length)
-        self.cursor = Position(seq, ALL_DONE, self.machine.tick)
+        self.cursor = self._rest()
+
+    def _rest(self) -> Position:
+        """The machine's place. The first rest behind an event has that event's tick, as it has in the log."""
+        machine = self.machine
+        seq = min(machine.seq, self.length)
+        if seq and machine.tick == machine.reached:
+            return Position(seq, ALL_DONE, self.log.record(seq - 1).tick)
+        return Position(seq, ALL_DONE, machine.tick)
 
     def _can_run(self) -> bool:
         """A recording ends with its last event."""
@@ -466,24 +462,24 @@ class Engine:
             self._to_cursor()
             self._set_to_rest()
             return True
-        goal = (current.seq, current.tick)
+        self._to_cursor()
         machine = self.machine
+        goal = (machine.seq, machine.tick) if machine.seq == current.seq else (current.seq, current.tick)
         anchor = self._trap_before(current)
         if anchor:
             machine.go_to(anchor, self.log.record(anchor - 1).tick)
         else:
             machine.rewind(0, 0)
-        last = (machine.seq, machine.tick)
+        last = self._rest()
         while True:
             self._approach(current)
-            here = (machine.seq, machine.tick)
-            if here >= goal:
+            if (machine.seq, machine.tick) >= goal:
                 break
-            last = here
+            last = self._rest()
             outcome = machine.step_instruction()
             if outcome is not None and not machine._pass_idle(outcome):
                 break
-        self._set(last[0], ALL_DONE, last[1])
+        self.cursor = last
         return True
 
     def _trap_before(self, current: Position) -> int:

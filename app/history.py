@@ -1,7 +1,7 @@
 """The State at any position: a fold of the log, with keyframes so that no way is long.
 
-Going forwards folds only what is new; going back decodes the nearest keyframe and folds on from there. Knows the
-log and the State, not the machine: registers and bytes of memory of the past are re-executed elsewhere.
+Going forwards folds only what is new; going back decodes the nearest keyframe and folds on from there. Knows
+the log and the State, not the machine: registers and bytes of memory of the past are re-executed elsewhere.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The log: every event in order, append-only, the one truth that State, files and exports are made of.
 
-Records are held in chunks: the open one as Python objects, closed ones encoded (msgpack arrays, checked field by
-field when read) and compressed. `encoded` gives a chunk as it goes into a session file, `add_chunk` takes one from
-there and trusts nothing in it. Where records lie in a file, and what they mean, is for others.
+Records are held in chunks: the open one as Python objects, closed ones encoded (msgpack arrays, checked field
+by field when read) and compressed. `encoded` gives a chunk as it goes into a session file, `add_chunk` takes
+one from there and trusts nothing in it. Where records lie in a file, and what they mean, is for others.
 """
 
 from __future__ import annotations

@@ -43,6 +43,8 @@ class Checkpoint(msgspec.Struct, array_like=True):
     tables: bytes
     machine: MachineState
     pid: int
+    reached: int
+    """Tick of the first rest with `seq` events."""
 
 
 class Machine:
@@ -63,6 +65,8 @@ class Machine:
         self._image_frames = list(range(0x100, end))
         self.before = 0
         """Events before the last step: the machine rests between `before` and `seq`."""
+        self.reached = 0
+        """Tick of the first rest with `seq` events: time may have passed since without an event."""
         self.checkpoints: list[Checkpoint] = []
         self.outcome: Idle | Halted | None = None
         self._take()
@@ -80,7 +84,7 @@ class Machine:
         if seq < len(self.log):
             record = self.log.record(seq)
             if record.event != event or record.tick != tick or record.pid != pid:
-                raise Divergence(seq, record.event, event)
+                raise Divergence(seq, (record.tick, record.pid, record.event), (tick, pid, event))
         elif not self.sealed:
             self.log.append(tick, pid, event)
 
@@ -90,16 +94,22 @@ class Machine:
         """One slice; a checkpoint afterwards if one is due."""
         self.before = self.seq
         self.outcome = self.kernel.step(limit)
+        self._note()
         self._take_if_due()
         return self.outcome
 
     def step_instruction(self) -> Idle | Halted | None:
         self.before = self.seq
         self.outcome = self.kernel.step_instruction()
+        self._note()
         return self.outcome
 
+    def _note(self) -> None:
+        if self.seq != self.before:
+            self.reached = self.tick
+
     def go_to(self, seq: int, tick: int) -> None:
-        """Stand at the first rest with at least `seq` events; at exactly `tick` if that has no more events."""
+        """Stand at the first rest with at least `seq` events; from there on to `tick`, if that is later."""
         if not self._is_at(seq, tick):
             if self._is_beyond(seq, tick):
                 self._restore(seq, tick)
@@ -109,11 +119,11 @@ class Machine:
 
     def _is_at(self, seq: int, tick: int) -> bool:
         if self.seq == seq:
-            return self.tick == tick
+            return self.tick == max(tick, self.reached)
         return self.before < seq < self.seq
 
     def _is_beyond(self, seq: int, tick: int) -> bool:
-        return self.seq > seq or (self.seq == seq and self.tick > tick)
+        return self.seq > seq or (self.seq == seq and self.tick > max(tick, self.reached))
 
     def run_to_event(self, seq: int) -> bool:
         """Run until `seq` events have happened; False when the machine stops before."""
@@ -127,6 +137,7 @@ class Machine:
         while self.seq == seq and self.tick < tick:
             self.before = self.seq
             self.outcome = self.kernel.run_to(tick)
+            self._note()
             if self.outcome is not None:
                 if isinstance(self.outcome, Idle):
                     self.kernel.pass_time(tick)
@@ -175,7 +186,7 @@ class Machine:
         kernel = self.kernel
         near = self.checkpoints[-1].machine if self.checkpoints else None
         state = checkpoint.save(kernel.core, self._frames(), near)
-        return Checkpoint(self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid)
+        return Checkpoint(self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid, self.reached)
 
     def load(self, one: Checkpoint) -> None:
         """Make the machine what it was."""
@@ -189,7 +200,8 @@ class Machine:
         kernel.core.interrupt_at(irq.irq_at, irq.irq_vector)
         if kernel.inputs and one.seq:
             kernel.reprogram_timer()
-        self.before = max(0, one.seq - 1)
+        self.before = one.seq
+        self.reached = one.reached
         self.outcome = None
 
     def _frames(self) -> list[int]:

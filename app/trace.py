@@ -1,4 +1,4 @@
-"""A line of the trace as text, in short: names from the system call table, arguments as far as they are plain.
+"""A line of the trace as text, in short: names from the system call table, arguments as they are.
 
 What strace would print to the letter is `app.strace`'s business; this is what fits a pane.
 """

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from cpu.descriptors import Gate
 from cpu.disasm import Instruction, disassemble
-from cpu.paging import Step, read_linear, walk
+from cpu.paging import Step, walk
 from cpu.registers import Registers
 from cpu.symbols import Symbols
 from kernel.elf import read_symbols
@@ -34,7 +34,7 @@ class View:
         """Bytes at `va`, None when a page of them is not present."""
         if not 0 <= va <= 0xFFFF_FFFF or length < 0:
             return None
-        return read_linear(self._kernel.ram, self._kernel.core.cr3, va, length)
+        return self._kernel.core.read(va, length)
 
     def word(self, va: int) -> int | None:
         data = self.read(va, 4)

@@ -117,12 +117,14 @@ class Core:
         self._layout = layout()
         self._template = Context(self.emulator)
         self._now = Context(self.emulator)
+        self._power_on = Context(self.emulator)
         cause = (ctypes.c_uint32 * 2).from_address(self._now.address + self._layout.error)
         self._cause = memoryview(cause).cast("B").cast("I")
         self._fpu_size = self._layout.fpu_end - self._layout.fpu_start
         self._load = self.emulator.new_bank(
             (*GENERAL[:8], "eflags", "ds", "es", "fs", "gs", "cr2"),
         )
+        self._load_general = self.emulator.new_bank((*GENERAL[:8], "eflags", "cr2"))
         self._eip_bank = self.emulator.new_bank(("eip",))
         self._flags_bank = self.emulator.new_bank(("eflags",))
         self._result_bank = self.emulator.new_bank(("eax", "edx"))
@@ -135,6 +137,7 @@ class Core:
         self.emulator.write_fpu(
             FpuState(0x37F, 0, 0xFFFF, 0x1F80, ((0, 0),) * 8, (bytes(16),) * 8)
         )
+        self.emulator.save(self._power_on)
 
     def interrupt_at(self, tick: int, vector: int) -> None:
         self.irq_at = tick
@@ -206,9 +209,7 @@ class Core:
         size = instruction.size if instruction is not None else eip - pc & 0xF
         if error == ERR_INSN_INVALID or cells[REFUSED] or cells[VECTOR] >= 0:
             self.eip = eip
-            software = cells[VECTOR] >= 0 and not cells[REFUSED] and eip == (pc + size & 0xFFFF_FFFF)
-            completed = software and instruction is not None
-            if completed:
+            if eip != pc and not cells[REFUSED]:  # completed: `int n`, or the next fetch faulted
                 self.ticks += size
             return self._trap(error, pc)
         if error != ERR_OK:
@@ -261,7 +262,7 @@ class Core:
             one = self.instruction_at(eip)
             if one is not None and one.mnemonic.startswith(("in", "out", "sysenter")):
                 return eip
-        data = read_linear(self.ram, self.cr3, start, end - start) or b""
+        data = self.read(start, end - start) or b""
         address = start
         last = start
         while address < end:
@@ -281,7 +282,7 @@ class Core:
         size = self._cells[LAST_SIZE]
         if self.eip < start or self.eip > start + size:
             return True
-        data = read_linear(self.ram, self.cr3, start, size)
+        data = self.read(start, size)
         last = last_instruction(data, start) if data else None
         if last is None or not last.transfers:
             return False
@@ -323,7 +324,9 @@ class Core:
         self.irq_at = NEVER
         self.bus.tick = self.ticks
         self.emulator.save(self._now)
-        self._deliver(self.emulator.bank.read(), vector, Source.INTERRUPT, -1, 0)
+        regs = self.emulator.bank.read()
+        regs[r.EIP] = self.eip  # right behind a trap the emulator does not know of its entry yet
+        self._deliver(regs, vector, Source.INTERRUPT, -1, 0)
         return Interrupted(vector)
 
     def _deliver(self, regs: memoryview, vector: int, source: Source, error: int, cr2: int) -> None:
@@ -364,7 +367,7 @@ class Core:
         self.bus.publish(event)
 
     def _is_int_n(self, eip: int) -> bool:
-        data = read_linear(self.ram, self.cr3, eip - 2 & 0xFFFF_FFFF, 2)
+        data = self.read(eip - 2 & 0xFFFF_FFFF, 2)
         return data is not None and data[0] == 0xCD
 
     # What the kernel's Python does to the processor at a hypercall.
@@ -409,10 +412,19 @@ class Core:
     # Looking.
 
     def instruction_at(self, va: int) -> Instruction | None:
-        data = read_linear(self.ram, self.cr3, va, 15)
+        data = self.read(va, 15)
         if data is None:
-            data = read_linear(self.ram, self.cr3, va, 0x1000 - (va & 0xFFF))
+            data = self.read(va, 0x1000 - (va & 0xFFF))
         return decode(data[:15], va) if data else None
+
+    def read(self, va: int, length: int) -> bytes | None:
+        """`length` bytes at linear address `va` as the processor would read them now, None if not present."""
+        if self.tables is None:  # still booting: paging may be off, and no CR3 has been latched
+            cr0, _, cr3, _ = self.emulator.control.read()
+            if not cr0 >> 31:
+                return self.ram.read(va, length) if va + length <= self.ram.size else None
+            return read_linear(self.ram, cr3, va, length)
+        return read_linear(self.ram, self.cr3, va, length)
 
     def registers(self) -> Registers:
         general = [int(value) & 0xFFFF_FFFF for value in self.emulator.bank.read()]
@@ -447,13 +459,14 @@ class Core:
         """
         emulator = self.emulator
         regs = state.registers
-        if self.tables is not None:
-            emulator.restore(self._template)
+        paged = bool(regs.cr0 >> 31)
+        emulator.restore(self._template if paged and self.tables is not None else self._power_on)
+        if not paged:
+            self.tables = None
         emulator.write_control(regs.cr0, regs.cr3, regs.cr4, state.efer)
         emulator.write_table("gdtr", (0, *state.gdtr, 0))
         emulator.write_table("idtr", (0, *state.idtr, 0))
         emulator.flush_code()
-        paged = bool(regs.cr0 >> 31)
         if paged:
             emulator.write_table("tr", (state.tr, self._base_of(state, state.tr), 0x67, 0x8B00))
             if state.ldtr:
@@ -468,15 +481,16 @@ class Core:
         self.irq_at = state.irq_at
         self.irq_vector = state.irq_vector
         self.cr2 = regs.cr2
+        self.cr3 = regs.cr3
         if regs.cpl == 3:
             self._return_to_user(regs, iret)
-        else:
+        elif paged:
             emulator.write_register("cs", regs.cs)
             emulator.write_register("ss", regs.ss)
-        values = self._load.values
-        for n, name in enumerate(self._load.names):
-            values[n] = getattr(regs, name)
-        self._load.write()
+        bank = self._load if paged else self._load_general
+        for n, name in enumerate(bank.names):
+            bank.values[n] = getattr(regs, name)
+        bank.write()
         emulator.write_fpu(state.fpu)
         self.eip = regs.eip
         self.bus.tick = self.ticks

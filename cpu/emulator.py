@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
+from array import array
 from collections.abc import Callable
 from typing import Any
 
@@ -24,7 +25,7 @@ from unicorn.unicorn_const import (
 )
 from unicorn.unicorn_py3.unicorn import uclib
 
-from cpu.clock import REFUSED, VECTOR, Clock
+from cpu.clock import REFUSED, REMAINING, VECTOR, Clock
 from cpu.ram import Ram
 from cpu.registers import NAMES, Bank, FpuState, unicorn_id
 
@@ -85,6 +86,7 @@ class Emulator:
         self._cr2 = Bank(uclib, self.handle, ("cr2",))
         self._cr3 = Bank(uclib, self.handle, ("cr3",))
         self._counting = False
+        self._scratch: Context | None = None
         start = ctypes.CFUNCTYPE(
             ctypes.c_int,
             ctypes.c_void_p,
@@ -119,8 +121,26 @@ class Emulator:
 
     def start(self, pc: int) -> int:
         """Run from `pc` until something stops it; the emulator's error code."""
-        self._counting = False
+        if self._counting:
+            self._leave_counting(pc)
         return self._start(self.handle, pc, 0, 0, 0)
+
+    def _leave_counting(self, pc: int) -> None:
+        """Get rid of the emulator's own counting, which goes with the first uncounted run.
+
+        On its way out it looks every address up that it counted at: from ring 3 the kernel's raise
+        page faults inside the emulator. So that run ends before it begins, and its traces are undone.
+        """
+        cells = self.clock.cells
+        kept = cells.tolist()
+        if self._scratch is None:
+            self._scratch = Context(self)
+        self.save(self._scratch)
+        cells[REMAINING] = 0
+        self._start(self.handle, pc, 0, 0, 0)
+        self.restore(self._scratch)
+        cells[:] = memoryview(array("q", kept))
+        self.flush_code()
 
     def step(self, pc: int, count: int = 1) -> int:
         """Run `count` instructions from `pc`."""

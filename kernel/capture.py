@@ -12,7 +12,9 @@ without pointers, and calls that failed, give `EMPTY`. Behind the items of a cal
 Items are the bytes of user memory, with these exceptions:
 - strings come without their NUL, at most `TEXT` bytes (paths `PATH_MAX`): one more than is shown tells that
 there is more;
-- `argv`, `envp`, vectors and directories have the encodings of `Strings`, `Vector` and `count` below;
+- `argv`, `envp`, vectors, messages and directories have the encodings of `Strings`, `Vector`, `Message` and `count`
+  below;
+- `pselect6`'s last argument has the signal set that it points to behind it;
 - `clone3` gives its structure filled up with zeros and the `user_desc` that `tls` points to, at its end the words
   that `pidfd` and `parent_tid` point to, one after the other;
 - `sigreturn` gives the 8 bytes of the signal mask in its frame.
@@ -37,7 +39,7 @@ from kernel.table import (
     Arg,
     Kind,
     Row,
-    block_size,
+    argument_block,
     inner_call,
 )
 
@@ -69,7 +71,8 @@ class Strings(NamedTuple):
 
     def encode(self) -> bytes:
         parts = [
-            b"@" + _WORD.pack(item) if isinstance(item, int) else bytes((len(item),)) + item for item in self.items
+            b"@" + _WORD.pack(item) if isinstance(item, int) else bytes((len(item),)) + item
+            for item in self.items
         ]
         return (b"+" if self.more else b".") + b"".join(parts)
 
@@ -113,6 +116,35 @@ class Vector(NamedTuple):
                 vectors.append(cls(base, length, data[at : at + taken]))
                 at += taken
         return vectors
+
+
+class Message(NamedTuple):
+    """A `msghdr` (28 bytes) with name, vectors (as `Vector`s) and control data, each None where it is not there."""
+
+    header: bytes
+    name: bytes | None
+    vectors: bytes | None
+    control: bytes | None
+
+    def encode(self) -> bytes:
+        parts = (self.name, self.vectors, self.control)
+        sized = (b"\xff\xff" if part is None else len(part).to_bytes(2, "little") + part for part in parts)
+        return self.header + b"".join(sized)
+
+    @classmethod
+    def decode(cls, data: bytes) -> Message:
+        size = SIZES["msghdr"]
+        parts: list[bytes | None] = []
+        at = size
+        for _ in range(3):
+            length = int.from_bytes(data[at : at + 2], "little")
+            at += 2
+            if length == 0xFFFF:
+                parts.append(None)
+            else:
+                parts.append(data[at : at + length])
+                at += length
+        return cls(data[:size], *parts)
 
 
 def count(data: bytes) -> int:
@@ -252,7 +284,9 @@ def _bytes_of(arg: Arg, args: Args, result: int) -> int:
     if arg.size == NO_SIZE:
         return size
     number = result if arg.size == RESULT_SIZE else args[arg.size]
-    if arg.of == "sockaddr":
+    if arg.of == "residency":
+        number = (number + PAGE_SIZE - 1) // PAGE_SIZE
+    if arg.of in ("sockaddr", "cpu_set"):
         return min(number, size)
     if arg.of == "msgbuf":
         return size + min(number, TEXT)
@@ -266,12 +300,21 @@ def _struct_in(arg: Arg) -> _Enter:
         def take_one(value: int, args: Args, read: Reader) -> bytes | None:
             return read(value, size) if value else None
 
-        return take_one
+        return take_one if arg.of != "sigset_argpack" else _set_of_argpack
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
         return _take(value, _bytes_of(arg, args, 0), read)
 
     return take
+
+
+def _set_of_argpack(value: int, args: Args, read: Reader) -> bytes | None:
+    """`pselect6`'s pointer and size of a signal set, and behind them the set."""
+    data = read(value, SIZES["sigset_argpack"]) if value else None
+    if data is None:
+        return None
+    where, size = _PAIR.unpack(data)
+    return data + (_take(where, 8, read) or b"") if size == 8 else data
 
 
 def _clone_args_in(value: int, args: Args, read: Reader) -> bytes | None:
@@ -283,6 +326,33 @@ def _clone_args_in(value: int, args: Args, read: Reader) -> bytes | None:
     if not given.flags & process.CLONE_SETTLS:
         return data
     return data + (_take(given.tls & 0xFFFFFFFF, UserDesc.SIZE, read) or b"")
+
+
+def _message_in(value: int, args: Args, read: Reader) -> bytes | None:
+    return _message(value, files.MAX_RW_COUNT, read)
+
+
+def _message_header(value: int, args: Args, read: Reader) -> bytes | None:
+    """Before anything is received only the header counts: how much room there is for a name."""
+    header = read(value, SIZES["msghdr"]) if value else None
+    return Message(header, None, None, None).encode() if header is not None else None
+
+
+def _message(value: int, total: int, read: Reader) -> bytes | None:
+    header = read(value, SIZES["msghdr"]) if value else None
+    if header is None:
+        return None
+    name, name_size, vectors, how_many, control, control_size, _flags = _MSGHDR.unpack(header)
+    return Message(
+        header,
+        _take(name, min(name_size, SIZES["sockaddr"]), read),
+        _vectors(vectors, how_many, total, read),
+        _take(control, min(control_size, _CONTROL_LIMIT), read),
+    ).encode()
+
+
+_MSGHDR = Struct("<IIIIIII")
+_CONTROL_LIMIT = 256
 
 
 _FUTEX_WAITS = {
@@ -301,25 +371,32 @@ def _futex_in(arg: Arg) -> _Enter:
     return take
 
 
+_TERMIO = 18
+"""`struct termio` of asm-generic/termios.h, the older one."""
 _IOCTL_IN = {
     **dict.fromkeys((tty.TCSETS, tty.TCSETSW, tty.TCSETSF), Termios.SIZE),
+    **dict.fromkeys((tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2), Termios.SIZE),
+    **dict.fromkeys((tty.TCSETA, tty.TCSETAW, tty.TCSETAF), _TERMIO),
     **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), 4),
     tty.TIOCSWINSZ: Winsize.SIZE,
     tty.TIOCSTI: 1,
 }
 _IOCTL_OUT = {
-    tty.TCGETS: Termios.SIZE,
+    **dict.fromkeys((tty.TCGETS, tty.TCGETS2), Termios.SIZE),
+    tty.TCGETA: _TERMIO,
     **dict.fromkeys((tty.TIOCGPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.TIOCGPTN, tty.TIOCGETD), 4),
-    tty.TIOCGPTLCK: 4,
+    **dict.fromkeys((tty.TIOCGPTLCK, tty.TIOCGEXCL), 4),
     tty.TIOCGWINSZ: Winsize.SIZE,
 }
 _FCNTL_LOCKS = {
     **dict.fromkeys((files.F_SETLK, files.F_SETLKW), Flock.SIZE),
     **dict.fromkeys((files.F_SETLK64, files.F_SETLKW64, files.F_OFD_SETLK, files.F_OFD_SETLKW), Flock64.SIZE),
+    files.F_SETOWN_EX: 8,
 }
 _FCNTL_GETS = {
     files.F_GETLK: Flock.SIZE,
     **dict.fromkeys((files.F_GETLK64, files.F_OFD_GETLK), Flock64.SIZE),
+    files.F_GETOWN_EX: 8,
 }
 _PRCTL_WORDS = {
     *(process.PR_GET_PDEATHSIG, process.PR_GET_CHILD_SUBREAPER, process.PR_GET_TSC, process.PR_GET_UNALIGN),
@@ -364,9 +441,15 @@ def _string_out(value: int, args: Args, result: int, read: Reader) -> bytes | No
 
 
 def _buffer_out(row: Row, arg: Arg) -> _Exit:
+    """As much as the call returned, and no more than there was room for: how much is the argument behind."""
+    place = row.args.index(arg) + 1
+
+    def room_of(args: Args) -> int:
+        return args[place]
+
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
         if arg.size == RESULT_SIZE:
-            return _take(value, min(result, TEXT), read)
+            return _take(value, min(result, room_of(args), TEXT), read)
         number = (
             _word(args[arg.size], read) if row.args[arg.size].kind is Kind.STRUCT_INOUT else args[arg.size]
         )
@@ -444,6 +527,10 @@ def _clone_args_out(value: int, args: Args, result: int, read: Reader) -> bytes 
     return b"".join(_take(address, 4, read) or bytes(4) for flag, address in words if given.flags & flag)
 
 
+def _message_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return _message(value, result, read)
+
+
 def _ioctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
     return _take(value, _IOCTL_OUT[args[1]], read) if args[1] in _IOCTL_OUT else None
 
@@ -471,6 +558,8 @@ _ENTER_MAKERS: dict[Kind, Callable[[Arg], _Enter]] = {
     Kind.STRUCT_IN: _struct_in,
     Kind.STRUCT_INOUT: _struct_in,
     Kind.CLONE_ARGS: lambda arg: _clone_args_in,
+    Kind.MESSAGE_IN: lambda arg: _message_in,
+    Kind.MESSAGE_OUT: lambda arg: _message_header,
     Kind.FUTEX_ARG: _futex_in,
     Kind.IOCTL_ARG: lambda arg: _ioctl_in,
     Kind.FCNTL_ARG: lambda arg: _fcntl_in,
@@ -484,6 +573,7 @@ _EXIT_MAKERS: dict[Kind, Callable[[Row, Arg], _Exit]] = {
     Kind.STRUCT_OUT: _struct_out,
     Kind.STRUCT_INOUT: _struct_out,
     Kind.CLONE_ARGS: lambda row, arg: _clone_args_out,
+    Kind.MESSAGE_OUT: lambda row, arg: _message_out,
     Kind.IOCTL_ARG: lambda row, arg: _ioctl_out,
     Kind.FCNTL_ARG: lambda row, arg: _fcntl_out,
     Kind.PRCTL_ARG: lambda row, arg: _prctl_out,
@@ -571,12 +661,14 @@ def capture_exit(row: Row, args: Args, result: int, read_user: Reader) -> Items:
         return EMPTY
     called, inner_args = inner
     items = _run_exit(_INNER_PLANS[called.name], inner_args, result, read_user)
+    if row.name == "ipc" and called.name == "shmat" and not errno_of(result):
+        items = (*(None for _ in called.args), read_user(args[3], 4))
     return (None,) * len(block) + items if items else EMPTY
 
 
 def _inner(row: Row, args: Args, read: Reader) -> tuple[Items, tuple[Row, Args] | None]:
     """The outer call's own items, which are its block of arguments if it has one, and the call inside."""
-    size = block_size(row, args)
-    block = read(args[len(row.args) - 1], size) if size else None
+    address, size = argument_block(row, args)
+    block = read(address, size) if size else None
     own: Items = (None,) * (len(row.args) - 1) + (block,)
     return own, inner_call(row, args, block)

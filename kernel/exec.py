@@ -250,7 +250,8 @@ def _adopt(
     k.set_space(task, space)
     if old:
         drop_space(k, old)
-    task.comm = filename.rsplit("/", 1)[-1][:15]
+    name = filename.encode("utf-8", "surrogateescape").rsplit(b"/", 1)[-1]
+    task.comm = name[:15].decode("utf-8", "replace")
     task.exe = k.path_of(inode)
     task.tls = [0, 0, 0]
     task.altstack = [0, 2, 0]

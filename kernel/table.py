@@ -102,6 +102,9 @@ class Kind(Enum):
     REMAINDER = "rem"
     """Written only when a signal ended the call early."""
     CLONE_ARGS = "cloneargs"
+    MESSAGE_IN = "msgin"
+    MESSAGE_OUT = "msgout"
+    """A `msghdr` with what it points to."""
 
     # what it is depends on another argument
     BLOCK = "block"
@@ -231,7 +234,7 @@ _SEMTIMEDOP = _part("semtimedop", "semtimedop_time64", _SEMAPHORES + ", in:times
 IPC_CALLS: dict[int, tuple[Row, tuple[int, ...]]] = {
     1: (_SEMOP, (1, 4, 2)),
     2: (BY_NAME["semget"], (1, 2, 3)),
-    3: (BY_NAME["semctl"], (1, 2, 3, 4)),
+    3: (_part("semctl", "semctl", "int semid, int semnum, semcmd cmd, in:addr arg"), (1, 2, 3, 4)),
     4: (_SEMTIMEDOP, (1, 4, 2, 5)),
     11: (BY_NAME["msgsnd"], (1, 4, 2, 3)),
     12: (BY_NAME["msgrcv"], (1, 4, 2, 5, 3)),
@@ -259,13 +262,22 @@ INNER_ROWS: tuple[Row, ...] = (
 """All rows that `inner_call` can find; their numbers are those of the calls they resemble."""
 
 
-def block_size(row: Row, args: tuple[int, ...]) -> int:
-    """Bytes of the block in memory that holds the real arguments of this call, 0 where they are in
-    registers."""
+_MSGRCV = 12
+"""Of `ipc`; with 0 in the high half of the number it takes address and type of the message from memory."""
+
+
+def argument_block(row: Row, args: tuple[int, ...]) -> tuple[int, int]:
+    """Address and size in bytes of the block in memory that holds real arguments of this call; size 0 for none."""
     if row.name == "socketcall":
         inner = SOCKET_CALLS[args[0]] if args[0] < len(SOCKET_CALLS) else None
-        return 4 * len(inner.args) if inner is not None else 0
-    return 4 * len(_BLOCKS[row.name].args) if row.name in _BLOCKS else 0
+        return args[1], 4 * len(inner.args) if inner is not None else 0
+    if row.name == "ipc":
+        return args[4], 8 if args[0] == _MSGRCV else 0
+    return args[0], 4 * len(_BLOCKS[row.name].args)
+
+
+def _words(block: bytes) -> tuple[int, ...]:
+    return tuple(int.from_bytes(block[at : at + 4], "little") for at in range(0, len(block), 4))
 
 
 def inner_call(row: Row, args: tuple[int, ...], block: bytes | None) -> tuple[Row, tuple[int, ...]] | None:
@@ -276,13 +288,18 @@ def inner_call(row: Row, args: tuple[int, ...], block: bytes | None) -> tuple[Ro
         if row_and_places is None:
             return None
         inner, places = row_and_places
-        return inner, tuple(args[place] for place in places)
-    size = block_size(row, args)
+        words = [args[place] for place in places]
+        if args[0] == _MSGRCV:
+            if block is None:
+                return None
+            words[1], words[3] = _words(block)
+        return inner, tuple(words)
+    _address, size = argument_block(row, args)
     if block is None or not size or len(block) < size:
         return None
     called = SOCKET_CALLS[args[0]] if row.name == "socketcall" else _BLOCKS[row.name]
     assert called is not None
-    return called, tuple(int.from_bytes(block[at : at + 4], "little") for at in range(0, size, 4))
+    return called, _words(block[:size])
 
 
 HAS_INNER_CALL = frozenset({"mmap", "select", "socketcall", "ipc"})

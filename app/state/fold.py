@@ -1,7 +1,7 @@
 """fold: how one event changes the State.
 
-One handler per event type and room, found by the event's type; the rooms are `fold_*.py`. The State is changed in
-place: whoever wants an earlier one goes back by `app.history`.
+One handler per event type and room, found by the event's type; the rooms are `fold_*.py`. The State is
+changed in place: whoever wants an earlier one goes back by `app.history`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Address spaces: VMAs cut and merged, pages mapped, copied, protected, gone.
 
-The rules are those that the events' docstrings state, written down a second time on purpose: the kernel has its
-own in `kernel.mm.address_space`, and the two are compared.
+The rules are those that the events' docstrings state, written down a second time on purpose: the kernel has
+its own in `kernel.mm.address_space`, and the two are compared.
 """
 
 from __future__ import annotations

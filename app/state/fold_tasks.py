@@ -67,7 +67,7 @@ def task_renamed(state: State, event: e.TaskRenamed) -> None:
 
 
 def task_exited(state: State, event: e.TaskExited) -> None:
-    """A zombie keeps its name, its parent and its status; what it had goes, or is told to go by events of its own."""
+    """A zombie keeps its name, its parent and its status; the rest goes, some by events of its own."""
     task = state.machine.tasks[event.task]
     task.state = ZOMBIE
     task.exit_status = event.status

@@ -1,7 +1,7 @@
 """The trace and the milestones: the story told in lines, as strace orders them.
 
-A call is one line from its begin; its result is put in when it returns. When another task's line came between,
-the first line stays `unfinished` and the end gets a `resumed` line of its own.
+A call is one line from its begin; its result is put in when it returns. When another task's line came
+between, the first line stays `unfinished` and the end gets a `resumed` line of its own.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The State: all that events have told up to one position of the log.
 
 `machine` is the kernel as a textbook draws it, in the kernel's own words (`kernel.describe`), so that the two
-can be compared. The rest is what the screen remembers on top: counts, output, the trace, who is who. Everything
-is plain data that msgpack can carry, and whatever grows with time is bounded, so that a keyframe stays small.
+can be compared. The rest is what the screen remembers on top: counts, output, the trace, who is who. All
+of it is plain data that msgpack can carry; what grows with time is bounded, so that a keyframe stays small.
 
 Whoever is given a State reads it; only `fold` changes it.
 """

@@ -7,13 +7,14 @@ behind.
 from __future__ import annotations
 
 from collections.abc import Callable
+from struct import unpack_from
 
 from app.strace import structs, text
 from app.strace.call import Call, Part
 from app.strace.names import NAMES, Flags
 from app.strace.text import address, hexadecimal, name, signed
 from kernel.abi import files, time
-from kernel.capture import SHOWN, Strings, Vector, count
+from kernel.capture import SHOWN, Message, Strings, Vector, count
 from kernel.table import NO_SIZE, RESULT_SIZE, Kind
 
 _Show = Callable[[Call, int], str]
@@ -96,7 +97,8 @@ def _page_offset(call: Call, place: int) -> str:
 
 
 def _wide(call: Call, place: int) -> str:
-    return str(text.signed64(call.wide(place)))
+    value = call.wide(place)
+    return str(value if call.arg(place).of == "unsigned" else text.signed64(value))
 
 
 def _key(call: Call, place: int) -> str:
@@ -155,8 +157,8 @@ def _socket_type(call: Call, place: int) -> str:
 
 
 def _socket_option(call: Call, place: int) -> str:
-    value = call.word(place)
-    return name(value, "socket_option") if call.word(place - 1) == 1 else hexadecimal(value)
+    names = {1: "socket_option", 0: "ip_option", 6: "tcp_option"}.get(call.word(place - 1))
+    return name(call.word(place), names) if names is not None else hexadecimal(call.word(place))
 
 
 _FUTEX_OPS = {
@@ -209,8 +211,11 @@ def _buffer_out(call: Call, place: int) -> str:
 
 
 def _vectors(data: bytes | None, call: Call, place: int) -> str:
-    if data is None:
-        return _address(call, place)
+    return vectors_text(data) if data is not None else _address(call, place)
+
+
+def vectors_text(data: bytes) -> str:
+    """`[{iov_base="abc", iov_len=3}]`."""
     vectors = Vector.decode_all(data)
     shown = [
         f"{{iov_base={address(base) if taken is None else text.text_of(taken)}, iov_len={length}}}"
@@ -267,6 +272,40 @@ def _struct_out(call: Call, place: int) -> str:
     return struct(call.after(place), call, place)
 
 
+def _message_in(call: Call, place: int) -> str:
+    data = call.before(place)
+    if data is None:
+        return _address(call, place)
+    message = Message.decode(data)
+    return _message(message, str(unpack_from("<i", message.header, 4)[0]))
+
+
+def _message_out(call: Call, place: int) -> str:
+    before, after = call.before(place), call.after(place)
+    if before is None:
+        return _address(call, place)
+    room = unpack_from("<i", before, 4)[0]
+    if after is None:
+        return f"{{msg_namelen={room}}}"
+    message = Message.decode(after)
+    used = unpack_from("<i", message.header, 4)[0]
+    return _message(message, str(used) if used == room else f"{room} => {used}")
+
+
+def _message(message: Message, name_size: str) -> str:
+    """A `msghdr`: whom to or from, the data, and what goes with it (`man 2 recvmsg`)."""
+    name_at, _, vectors_at, how_many, control_at, control_size, how = unpack_from("<IiIIIII", message.header)
+    shown = structs.STRUCTS["sockaddr"](message.name) if message.name else address(name_at)
+    data = vectors_text(message.vectors) if message.vectors is not None else address(vectors_at)
+    fields = [f"msg_name={shown}", f"msg_namelen={name_size}", f"msg_iov={data}", f"msg_iovlen={how_many}"]
+    if control_size:
+        control = message.control
+        fields.append(
+            f"msg_control={structs.control(control) if control is not None else address(control_at)}"
+        )
+    return text.structure([*fields, f"msg_controllen={control_size}", f"msg_flags={text.flags(how, 'msg')}"])
+
+
 def _sigframe(call: Call, place: int) -> str:
     data = call.before(place)
     return f"{{mask={structs.sigset(data)}}}" if data is not None else ""
@@ -317,6 +356,8 @@ _SHOW: dict[Kind, _Show] = {
     Kind.STRUCT_INOUT: _struct_in,
     Kind.REMAINDER: _struct_out,
     Kind.CLONE_ARGS: _address,
+    Kind.MESSAGE_IN: _message_in,
+    Kind.MESSAGE_OUT: _message_out,
     Kind.BLOCK: _address,
     Kind.SOCKETCALL: _address,
     Kind.IOCTL_ARG: _hex,
@@ -325,7 +366,9 @@ _SHOW: dict[Kind, _Show] = {
     Kind.FUTEX_ARG: _struct_in,
     Kind.SIGFRAME: _sigframe,
 }
-_LATE = frozenset((Kind.STRING_OUT, Kind.BUF_OUT, Kind.IOVEC_OUT, Kind.STRUCT_OUT, Kind.REMAINDER))
+_LATE = frozenset(
+    (Kind.MESSAGE_OUT, Kind.STRING_OUT, Kind.BUF_OUT, Kind.IOVEC_OUT, Kind.STRUCT_OUT, Kind.REMAINDER)
+)
 
 
 def argument(call: Call, place: int) -> str:

@@ -13,12 +13,14 @@ from struct import unpack_from
 from app.strace import structs, text
 from app.strace.arguments import part, parts, struct
 from app.strace.call import Call, Part
+from app.strace.names import NAMES
 from app.strace.text import address, flags, hexadecimal, name, signed
 from kernel.abi import files, mman, process, time, tty
+from kernel.abi.structs import OpenHow, UserDesc
 from kernel.capture import SHOWN, count
 
 _Special = Callable[[Call], list[Part]]
-_Note = Callable[[Call], str]
+_Note = Callable[[Call], str | None]
 
 
 def _numbers(call: Call, places: range) -> list[Part]:
@@ -35,9 +37,9 @@ def _hexes(call: Call, first: int) -> list[Part]:
 def _open(call: Call) -> list[Part]:
     """The mode is there only if a file may be made."""
     shown = parts(call)
-    at = len(shown) - 1
+    at = 2 if call.row.name == "openat" else 1
     making = files.O_CREAT | (files.O_TMPFILE & ~files.O_DIRECTORY)
-    return shown if call.word(at - 1) & making else shown[:at]
+    return shown if call.word(at) & making else shown[: at + 1]
 
 
 def _mknod(call: Call) -> list[Part]:
@@ -91,11 +93,21 @@ def _fcntl(call: Call) -> list[Part]:
         ]
     if command in _FCNTL_INTS:
         return [*shown, Part(str(call.number(2)))]
+    if command == files.F_ADD_SEALS:
+        return [*shown, Part(flags(call.word(2), "seals"))]
+    if command == files.F_SETOWN_EX:
+        return [*shown, Part(_owner(call.before(2), call))]
+    if command == files.F_GETOWN_EX:
+        return [*shown, Part(_owner(call.after(2), call), late=True)]
     if command == files.F_SETSIG:
         return [*shown, Part(text.signal_of(call.word(2)))]
     if command == files.F_SETLEASE:
         return [*shown, Part(name(call.word(2), "lock_type"))]
     return [*shown, Part(hexadecimal(call.word(2)))]
+
+
+def _owner(data: bytes | None, call: Call) -> str:
+    return structs.STRUCTS["f_owner_ex"](data) if data is not None else address(call.word(2))
 
 
 _FCNTL_ALONE = frozenset(
@@ -108,18 +120,21 @@ _FCNTL_LOCKS = frozenset(
 _FCNTL_GETS = frozenset((files.F_GETLK, files.F_GETLK64, files.F_OFD_GETLK))
 
 
-def _fcntl_note(call: Call) -> str:
+def _fcntl_note(call: Call) -> str | None:
     """F_GETFL and F_GETFD return flags."""
     if call.word(1) == files.F_GETFL:
         return f"flags {structs.open_flags(call.value)}"
     if call.word(1) == files.F_GETFD and call.value:
         return f"flags {flags(call.value, 'fd')}"
-    return ""
+    return None
 
 
 _IOCTL_STRUCTS = {
     **dict.fromkeys((tty.TCGETS, tty.TCSETS, tty.TCSETSW, tty.TCSETSF), "termios"),
+    **dict.fromkeys((tty.TCGETS2, tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2), "termios"),
+    **dict.fromkeys((tty.TCGETA, tty.TCSETA, tty.TCSETAW, tty.TCSETAF), "termio"),
     **dict.fromkeys((tty.TIOCGWINSZ, tty.TIOCSWINSZ), "winsize"),
+    tty.TIOCGEXCL: "int",
     **dict.fromkeys(
         (tty.TIOCGPGRP, tty.TIOCSPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.FIONBIO), "int"
     ),
@@ -138,7 +153,7 @@ _IOCTL_SETS = frozenset(
         tty.FIOASYNC,
         tty.TIOCSPTLCK,
     )
-) | {tty.TIOCSETD}
+) | {tty.TIOCSETD, tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2, tty.TCSETA, tty.TCSETAW, tty.TCSETAF}
 _IOCTL_ALONE = frozenset(
     (tty.TIOCEXCL, tty.TIOCNXCL, tty.TIOCNOTTY, tty.TIOCVHANGUP, tty.FIOCLEX, tty.FIONCLEX)
 )
@@ -154,7 +169,10 @@ def _ioctl(call: Call) -> list[Part]:
         late = request not in _IOCTL_SETS
         data = call.after(2) if late else call.before(2)
         return [*shown, Part(structs.STRUCTS[of](data) if data is not None else address(value), late)]
-    if request in _IOCTL_ALONE:
+    if request == tty.TIOCSTI:
+        typed = call.before(2)
+        return [*shown, Part(text.quote(typed) if typed is not None else address(value))]
+    if request in _IOCTL_ALONE or request == tty.TIOCCONS:
         return shown
     if request == tty.TCFLSH:
         return [*shown, Part(_FLUSHES.get(value, hexadecimal(value)))]
@@ -165,8 +183,15 @@ def _ioctl(call: Call) -> list[Part]:
     return [*shown, Part(hexadecimal(value))]
 
 
-def _poll(call: Call) -> list[Part]:
-    return parts(call)
+def _openat2(call: Call) -> list[Part]:
+    shown = parts(call)
+    return shown if call.word(3) >= OpenHow.SIZE else [*shown[:2], Part(address(call.word(2))), shown[3]]
+
+
+def _ppoll(call: Call) -> list[Part]:
+    shown = parts(call)
+    shown[3] = _sized_set(call, 3, 4)
+    return shown
 
 
 def _ready(call: Call, place: int) -> list[str]:
@@ -187,7 +212,7 @@ def _select(call: Call) -> list[Part]:
     total = max(call.number(0), 0)
     shown = [part(call, 0)]
     for place in (1, 2, 3):
-        data = call.before(place)
+        data = call.before(place) if call.number(0) >= 0 else None
         shown.append(Part(_members(data, total) if data is not None else address(call.word(place))))
     return [*shown, *_numbers(call, range(4, len(call.row.args)))]
 
@@ -340,8 +365,8 @@ def _comm(data: bytes) -> str:
     return text.quote(data[: process.TASK_COMM_LEN - 1], more=len(data) >= process.TASK_COMM_LEN)
 
 
-def _prctl_note(call: Call) -> str:
-    return _DUMPABLE.get(call.value, "") if call.word(0) == process.PR_GET_DUMPABLE else ""
+def _prctl_note(call: Call) -> str | None:
+    return _DUMPABLE.get(call.value) if call.word(0) == process.PR_GET_DUMPABLE else None
 
 
 _MATCH_ANY = time.FUTEX_BITSET_MATCH_ANY
@@ -394,22 +419,116 @@ def _wake_op(value: int) -> str:
     return f"{shift}{done}<<28|{by}<<12|{compared}<<24|{against}"
 
 
-def _set_thread_area_note(call: Call) -> str:
+def _set_thread_area_note(call: Call) -> str | None:
     """The entry that the kernel chose, where it was asked to choose."""
     data = call.after(0)
-    return f"entry_number={unpack_from('<i', data)[0]}" if data is not None else ""
+    return f"entry_number={unpack_from('<i', data)[0]}" if data is not None else None
 
 
 def _get_thread_area(call: Call) -> list[Part]:
-    return [Part(struct(call.after(0), call, 0), late=True)]
+    before, after = call.before(0), call.after(0)
+    if before is None or after is not None:
+        return [Part(struct(after, call, 0), late=True)]
+    return [Part(f"{{entry_number={unpack_from('<i', before)[0]}, ...}}", late=True)]
 
 
 def _modify_ldt(call: Call) -> list[Part]:
     shown = parts(call)
-    data = call.before(1)
-    if data is not None and call.word(2) == len(data):
-        shown[1] = Part(structs.user_desc(data))
-    return shown
+    return shown if call.word(2) == UserDesc.SIZE else [shown[0], Part(address(call.word(1))), shown[2]]
+
+
+def _arch_prctl(call: Call) -> list[Part]:
+    shown = parts(call)
+    return shown[:1] if call.word(0) == process.ARCH_GET_CPUID else shown
+
+
+def _personality(call: Call) -> list[Part]:
+    value = call.word(0)
+    return [Part(hexadecimal(value) if value == 0xFFFFFFFF else _persona(value))]
+
+
+def _persona(value: int) -> str:
+    """Which Unix to be, a number of one byte, and what to do otherwise than usual (`man 2 personality`)."""
+    kind, ways = name(value & 0xFF, "persona"), value & ~0xFF
+    return f"{kind}|{flags(ways, 'persona')}" if ways else kind
+
+
+_PTRACE_ALONE = frozenset(
+    (process.PTRACE_ATTACH, process.PTRACE_KILL, process.PTRACE_INTERRUPT, process.PTRACE_LISTEN)
+)
+_PTRACE_RUNS = frozenset(
+    (
+        process.PTRACE_CONT,
+        process.PTRACE_SYSCALL,
+        process.PTRACE_SINGLESTEP,
+        process.PTRACE_DETACH,
+        process.PTRACE_SYSEMU,
+    )
+) | {process.PTRACE_SYSEMU_SINGLESTEP}
+_PTRACE_SETS = frozenset((process.PTRACE_SETOPTIONS, process.PTRACE_SEIZE))
+_PTRACE_REGISTERS = frozenset(
+    (process.PTRACE_GETREGS, process.PTRACE_SETREGS, process.PTRACE_GETFPREGS, process.PTRACE_SETFPREGS)
+) | {process.PTRACE_GETFPXREGS, process.PTRACE_SETFPXREGS}
+_PTRACE_USER = frozenset((process.PTRACE_PEEKUSR, process.PTRACE_POKEUSR))
+_USER_REGISTERS = (
+    *(
+        "EBX",
+        "ECX",
+        "EDX",
+        "ESI",
+        "EDI",
+        "EBP",
+        "EAX",
+        "DS",
+        "ES",
+        "FS",
+        "GS",
+        "ORIG_EAX",
+        "EIP",
+        "CS",
+        "EFL",
+        "UESP",
+    ),
+    "SS",
+)
+"""Words at the beginning of `struct user` (sys/user.h)."""
+
+
+def _ptrace(call: Call) -> list[Part]:
+    """Most requests leave some arguments out (`man 2 ptrace`)."""
+    request = call.word(0)
+    if request == process.PTRACE_TRACEME:
+        return [part(call, 0)]
+    shown = [part(call, 0), part(call, 1)]
+    where, data = call.word(2), call.word(3)
+    if request in _PTRACE_ALONE:
+        return shown
+    if request in _PTRACE_RUNS:
+        return [
+            *shown,
+            Part(address(where) if where != 1 else "0x1"),
+            Part(text.signal_of(data) if data else "0"),
+        ]
+    if request in _PTRACE_SETS:
+        return [*shown, Part(address(where)), Part(flags(data, "ptrace_options"))]
+    if request in _PTRACE_REGISTERS:
+        return [*shown, Part(address(data))]
+    if request in _PTRACE_USER:
+        at = where // 4
+        register = (
+            f"4*{_USER_REGISTERS[at]}" if where % 4 == 0 and at < len(_USER_REGISTERS) else hexadecimal(where)
+        )
+        return [*shown, Part(register), Part(hexadecimal(data))]
+    return [*shown, Part(address(where)), Part(hexadecimal(data))]
+
+
+def _syslog(call: Call) -> list[Part]:
+    kind = call.number(0)
+    known = NAMES["syslog"].names.get(kind)
+    shown = [Part(f"{kind} /* {known} */" if known is not None else f"{kind} /* SYSLOG_ACTION_??? */")]
+    if kind in (2, 3, 4):
+        return [*shown, part(call, 1), part(call, 2)]
+    return [*shown, Part(address(call.word(1))), part(call, 2)] if kind == 8 else shown
 
 
 def _execve(call: Call) -> list[Part]:
@@ -420,8 +539,8 @@ def _waitid(call: Call) -> list[Part]:
     return parts(call)
 
 
-def _personality_note(call: Call) -> str:
-    return "PER_LINUX" if call.value == 0 else ""
+def _personality_note(call: Call) -> str | None:
+    return _persona(call.value)
 
 
 # --- signals ---
@@ -460,8 +579,8 @@ def _sigsuspend(call: Call) -> list[Part]:
     return [part(call, 2)]
 
 
-def _signal_note(call: Call) -> str:
-    return {0: "SIG_DFL", 1: "SIG_IGN"}.get(call.value, "")
+def _signal_note(call: Call) -> str | None:
+    return {0: "SIG_DFL", 1: "SIG_IGN"}.get(call.value)
 
 
 def _mask_note(call: Call) -> str:
@@ -519,6 +638,10 @@ def _with_address(place: int) -> _Special:
     def show(call: Call) -> list[Part]:
         shown = parts(call)
         before, after = call.before(place + 1), call.after(place + 1)
+        peer = call.after(place)
+        if before is not None and peer is not None:
+            peer = peer[: unpack_from("<I", before)[0]]
+            shown[place] = Part(struct(peer, call, place) if peer else address(call.word(place)), late=True)
         if before is not None:
             room = unpack_from("<i", before)[0]
             used = unpack_from("<i", after)[0] if after is not None else room
@@ -532,8 +655,9 @@ def _with_address(place: int) -> _Special:
 def _sockopt(call: Call) -> list[Part]:
     shown = parts(call)
     data = call.after(3) if call.row.name == "getsockopt" else call.before(3)
-    if data is not None and len(data) == 4:
-        shown[3] = Part(f"[{unpack_from('<i', data)[0]}]", shown[3].late)
+    value = structs.socket_option(data, call.word(1), call.word(2)) if data is not None else None
+    if value is not None:
+        shown[3] = Part(value, shown[3].late)
     if call.row.name == "getsockopt":
         data = call.after(4) or call.before(4)
         shown[4] = Part(struct(data, call, 4), late=True)
@@ -556,6 +680,16 @@ def _llseek(call: Call) -> list[Part]:
     return parts(call)
 
 
+def _socketcall(call: Call) -> list[Part]:
+    """Only if the block of arguments could not be read."""
+    known = NAMES["socketcall"].names.get(call.word(0))
+    return [Part(known or str(call.number(0))), Part(address(call.word(1)))]
+
+
+def _restart_syscall(call: Call) -> list[Part]:
+    return [Part("<... resuming interrupted system call ...>")]
+
+
 SPECIAL: dict[str, _Special] = {
     **dict.fromkeys(("open", "openat", "mq_open"), _open),
     **dict.fromkeys(("mknod", "mknodat"), _mknod),
@@ -564,6 +698,8 @@ SPECIAL: dict[str, _Special] = {
     **dict.fromkeys(("fcntl", "fcntl64"), _fcntl),
     "ioctl": _ioctl,
     **dict.fromkeys(("select", "_newselect", "pselect6", "pselect6_time64"), _select),
+    **dict.fromkeys(("ppoll", "ppoll_time64"), _ppoll),
+    "openat2": _openat2,
     **dict.fromkeys(("mmap", "mmap2"), _mmap),
     "mremap": _mremap,
     "clone": _clone,
@@ -572,6 +708,12 @@ SPECIAL: dict[str, _Special] = {
     **dict.fromkeys(("futex", "futex_time64"), _futex),
     "get_thread_area": _get_thread_area,
     "modify_ldt": _modify_ldt,
+    "arch_prctl": _arch_prctl,
+    "personality": _personality,
+    "ptrace": _ptrace,
+    "syslog": _syslog,
+    "socketcall": _socketcall,
+    "restart_syscall": _restart_syscall,
     "rt_sigprocmask": _rt_sigprocmask,
     **dict.fromkeys(
         ("rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64"), _with_set(0)
@@ -600,4 +742,4 @@ NOTES: dict[str, _Note] = {
     "time": _time_note,
     "sched_getscheduler": _sched_note,
 }
-"""What stands in parentheses behind the result of a call that succeeded; '' for nothing."""
+"""What stands in parentheses behind the result of a call that succeeded; None for no parentheses."""

@@ -91,10 +91,12 @@ def result_text(call: Call) -> str:
     shown = _number(call.result, call.row.result)
     if call.failed:
         return shown
-    note = NOTES[call.row.name](call) if call.row.name in NOTES else ""
+    note = NOTES[call.row.name](call) if call.row.name in NOTES else None
+    if note is None:
+        return shown
     if note.startswith("flags "):
         shown = text.hexadecimal(call.result)
-    return f"{shown} ({note})" if note else shown
+    return f"{shown} ({note})"
 
 
 def _number(result: int, kind: Kind) -> str:
@@ -120,7 +122,10 @@ def _inner(call: Call) -> Call:
         return call
     row, args = found
     exited = call.exited[own:] if call.exited is not None else None
-    return Call(row, args, call.entered[own:], exited, call.result)
+    result = call.result
+    if exited and row.name == "shmat" and exited[-1] is not None:
+        result = int.from_bytes(exited[-1], "little")
+    return Call(row, args, call.entered[own:], exited, result)
 
 
 def _parts(call: Call) -> list[Part]:

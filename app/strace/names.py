@@ -84,6 +84,10 @@ _FALLOC = """FALLOC_FL_KEEP_SIZE=0x1 FALLOC_FL_PUNCH_HOLE=0x2 FALLOC_FL_NO_HIDE_
     FALLOC_FL_COLLAPSE_RANGE=0x8 FALLOC_FL_ZERO_RANGE=0x10 FALLOC_FL_INSERT_RANGE=0x20
     FALLOC_FL_UNSHARE_RANGE=0x40"""
 
+_PTRACE_OPTIONS = """PTRACE_O_TRACESYSGOOD PTRACE_O_TRACEFORK PTRACE_O_TRACEVFORK PTRACE_O_TRACECLONE
+    PTRACE_O_TRACEEXEC PTRACE_O_TRACEVFORKDONE PTRACE_O_TRACEEXIT PTRACE_O_TRACESECCOMP PTRACE_O_EXITKILL
+    PTRACE_O_SUSPEND_SECCOMP"""
+
 FLAGS: dict[str, Flags] = {
     "open": _flags(files, _OPEN),
     "fdopen": _flags(files, _OPEN, "O_???"),
@@ -95,11 +99,14 @@ FLAGS: dict[str, Flags] = {
     "statx_attributes": _flags(files, _STATX_ATTRIBUTES, "STATX_ATTR_???"),
     "access": _flags(files, "R_OK W_OK X_OK", "?_OK", "F_OK"),
     "flock": _pairs("LOCK_SH=1 LOCK_EX=2 LOCK_NB=4 LOCK_UN=8 LOCK_MAND=32 LOCK_RW=192", "LOCK_???"),
+    "seals": _flags(
+        files, "F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE", "F_SEAL_???"
+    ),
     "fd": _flags(files, "FD_CLOEXEC", "FD_???"),
     "poll": _flags(
         files,
-        "POLLIN POLLPRI POLLOUT POLLRDNORM POLLWRNORM POLLRDBAND POLLWRBAND POLLERR POLLHUP POLLNVAL POLLMSG "
-        "POLLREMOVE POLLRDHUP",
+        "POLLIN POLLPRI POLLOUT POLLERR POLLHUP POLLNVAL POLLRDNORM POLLRDBAND POLLWRNORM POLLWRBAND POLLMSG "
+        "POLLREMOVE POLLRDHUP POLL_BUSY_LOOP",
         "POLL???",
     ),
     "epoll": _flags(files, _EPOLL, "EPOLL???"),
@@ -131,6 +138,12 @@ FLAGS: dict[str, Flags] = {
         "RESOLVE_NO_XDEV RESOLVE_NO_MAGICLINKS RESOLVE_NO_SYMLINKS RESOLVE_BENEATH RESOLVE_IN_ROOT RESOLVE_CACHED",
         "RESOLVE_???",
     ),
+    "persona": _pairs(
+        "UNAME26=0x20000 ADDR_NO_RANDOMIZE=0x40000 FDPIC_FUNCPTRS=0x80000 MMAP_PAGE_ZERO=0x100000 "
+        "ADDR_COMPAT_LAYOUT=0x200000 READ_IMPLIES_EXEC=0x400000 ADDR_LIMIT_32BIT=0x800000 SHORT_INODE=0x1000000 "
+        "WHOLE_SECONDS=0x2000000 STICKY_TIMEOUTS=0x4000000 ADDR_LIMIT_3GB=0x8000000"
+    ),
+    "ptrace_options": _flags(process, _PTRACE_OPTIONS, "PTRACE_O_???"),
     "prot": _flags(
         mman, "PROT_READ PROT_WRITE PROT_EXEC PROT_SEM PROT_GROWSDOWN PROT_GROWSUP", "PROT_???", "PROT_NONE"
     ),
@@ -155,7 +168,7 @@ FLAGS: dict[str, Flags] = {
     ),
     "c_lflag": _flags(
         tty,
-        "ISIG ICANON ECHO ECHOE ECHOK ECHONL NOFLSH TOSTOP XCASE ECHOCTL ECHOPRT ECHOKE FLUSHO IEXTEN PENDIN EXTPROC",
+        "ISIG ICANON XCASE ECHO ECHOE ECHOK ECHONL NOFLSH IEXTEN ECHOCTL ECHOPRT ECHOKE FLUSHO PENDIN TOSTOP EXTPROC",
     ),
     "ipcget": _flags(ipc, "IPC_CREAT IPC_EXCL IPC_NOWAIT"),
     "shmget": _flags(ipc, "IPC_CREAT IPC_EXCL SHM_HUGETLB SHM_NORESERVE"),
@@ -207,10 +220,18 @@ _IOCTLS = " ".join(
     and name not in ("TCOOFF", "TCOON", "TCIOFF", "TCION")
 )
 
+_SHARED_IOCTLS = {
+    tty.TCSETS: "SNDCTL_TMR_START or TCSETS",
+    tty.TCSETSW: "SNDCTL_TMR_STOP or TCSETSW",
+    tty.TCSETSF: "SNDCTL_TMR_CONTINUE or TCSETSF",
+}
+"""Requests of terminals that have the numbers of others: strace can't tell and writes both."""
+
 NAMES: dict[str, Names] = {
     "whence": _names(files, "SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE", "SEEK_???"),
     "fcntl": _names(files, _FCNTL, "F_???"),
     "lock_type": _names(files, "F_RDLCK F_WRLCK F_UNLCK", "F_???"),
+    "owner": _names(files, "F_OWNER_TID F_OWNER_PID F_OWNER_PGRP", "F_OWNER_???"),
     "epoll_ctl": _names(files, "EPOLL_CTL_ADD EPOLL_CTL_DEL EPOLL_CTL_MOD", "EPOLL_CTL_???"),
     "fadvise": _count(
         "POSIX_FADV_NORMAL POSIX_FADV_RANDOM POSIX_FADV_SEQUENTIAL POSIX_FADV_WILLNEED POSIX_FADV_DONTNEED "
@@ -243,10 +264,17 @@ NAMES: dict[str, Names] = {
         },
         "SCHED_???",
     ),
-    "ptrace": _names(process, _PTRACE, "PTRACE_???"),
+    "ptrace": Names(
+        {
+            **_names(process, _PTRACE, "").names,
+            process.PTRACE_PEEKUSR: "PTRACE_PEEKUSER",
+            process.PTRACE_POKEUSR: "PTRACE_POKEUSER",
+        },
+        "PTRACE_???",
+    ),
     "clock": _count(_CLOCKS, "CLOCK_???"),
     "itimer": _names(time, "ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF", "ITIMER_???"),
-    "ioctl": _names(tty, _IOCTLS, ""),
+    "ioctl": Names({**_names(tty, _IOCTLS, "").names, **_SHARED_IOCTLS}),
     "socketcall": _names(ipc, _SOCKETCALLS, "SYS_???"),
     "ipc": _names(
         ipc,
@@ -327,7 +355,32 @@ NAMES: dict[str, Names] = {
     "sol": Names(
         {0: "SOL_IP", 1: "SOL_SOCKET", 6: "SOL_TCP", 17: "SOL_UDP", 41: "SOL_IPV6", 255: "SOL_RAW"}, "SOL_???"
     ),
-    "socket_option": _names(ipc, _SOCKET_OPTIONS, "SO_???"),
+    "socket_option": Names(
+        {**_names(ipc, _SOCKET_OPTIONS, "").names, 20: "SO_RCVTIMEO_OLD", 21: "SO_SNDTIMEO_OLD"}, "SO_???"
+    ),
+    "ip_option": Names(
+        {1: "IP_TOS", 2: "IP_TTL", 3: "IP_HDRINCL", 4: "IP_OPTIONS", 8: "IP_PKTINFO"}, "IP_???"
+    ),
+    "tcp_option": Names(
+        {
+            1: "TCP_NODELAY",
+            2: "TCP_MAXSEG",
+            3: "TCP_CORK",
+            4: "TCP_KEEPIDLE",
+            5: "TCP_KEEPINTVL",
+            6: "TCP_KEEPCNT",
+            7: "TCP_SYNCNT",
+            8: "TCP_LINGER2",
+            9: "TCP_DEFER_ACCEPT",
+            11: "TCP_INFO",
+        },
+        "TCP_???",
+    ),
+    "scm": Names({1: "SCM_RIGHTS", 2: "SCM_CREDENTIALS"}, "SCM_???"),
+    "sigev": Names(
+        {0: "SIGEV_SIGNAL", 1: "SIGEV_NONE", 2: "SIGEV_THREAD", 4: "SIGEV_THREAD_ID"}, "SIGEV_???"
+    ),
+    "persona": Names({0: "PER_LINUX", 8: "PER_LINUX32"}, "PER_???"),
     "shutdown": _names(ipc, "SHUT_RD SHUT_WR SHUT_RDWR", "SHUT_???"),
     "syslog": _count(
         "SYSLOG_ACTION_CLOSE SYSLOG_ACTION_OPEN SYSLOG_ACTION_READ SYSLOG_ACTION_READ_ALL SYSLOG_ACTION_READ_CLEAR "

@@ -170,6 +170,11 @@ def _flock_fields(lock: Flock | Flock64, *, pid: bool) -> str:
     return structure([*fields, f"l_pid={lock.l_pid}"] if pid else fields)
 
 
+def _f_owner(data: bytes) -> str:
+    kind, pid = unpack_from("<Ii", data)
+    return f"{{type={name(kind, 'owner')}, pid={pid}}}"
+
+
 def flock(data: bytes, *, pid: bool) -> str:
     """`struct flock` or `flock64`, by its size; the pid is shown only where the kernel wrote it."""
     return _flock_fields(Flock.unpack(data) if len(data) == Flock.SIZE else Flock64.unpack(data), pid=pid)
@@ -242,9 +247,12 @@ def _utime_part(show: Callable[[bytes], str], format_: str) -> Callable[[bytes],
     """A time for a file: `UTIME_NOW` and `UTIME_OMIT` stand in the place of nanoseconds."""
 
     def part(data: bytes) -> str:
-        nanoseconds = unpack_from(format_, data)[1]
+        seconds, nanoseconds = unpack_from(format_, data)
         special = {0x3FFFFFFF: "UTIME_NOW", 0x3FFFFFFE: "UTIME_OMIT"}.get(nanoseconds)
-        return special or show(data)
+        if special is not None:
+            return special
+        dated = text.date(seconds, nanoseconds) if 0 <= nanoseconds < 10**9 else ""
+        return f"{show(data)} /* {dated} */" if dated else show(data)
 
     return part
 
@@ -330,14 +338,19 @@ def _sysinfo(data: bytes) -> str:
     return structure(fields)
 
 
+def _padded(value: int) -> str:
+    """C's `%#08x`, which gives 0 no prefix."""
+    return f"{value:#08x}" if value else "00000000"
+
+
 def user_desc(data: bytes) -> str:
     """`struct user_desc` with its bit field taken apart."""
     desc = UserDesc.unpack(data)
     return structure(
         (
             f"entry_number={signed(desc.entry_number)}",
-            f"base_addr={hexadecimal(desc.base_addr)}",
-            f"limit={desc.limit:#08x}",
+            f"base_addr={_padded(desc.base_addr)}",
+            f"limit={_padded(desc.limit)}",
             f"seg_32bit={desc.seg_32bit}",
             f"contents={desc.contents}",
             f"read_exec_only={desc.read_exec_only}",
@@ -383,8 +396,7 @@ def wait_status(status: int) -> str:
         stopped = status >> 8 & 0xFF
         if stopped & 0x80:
             return f"{{WIFSTOPPED(s) && WSTOPSIG(s) == {text.signal_of(stopped & 0x7F)} | 0x80}}"
-        event = f" | 1 << {status >> 16}" if False else ""
-        return f"{{WIFSTOPPED(s) && WSTOPSIG(s) == {text.signal_of(stopped)}{event}}}"
+        return f"{{WIFSTOPPED(s) && WSTOPSIG(s) == {text.signal_of(stopped)}}}"
     if low:
         core = " && WCOREDUMP(s)" if status & 0x80 else ""
         return f"{{WIFSIGNALED(s) && WTERMSIG(s) == {text.signal_of(low)}{core}}}"
@@ -437,6 +449,13 @@ def sigset(data: bytes) -> str:
 
 def _old_sigset(data: bytes) -> str:
     return sigset(data)
+
+
+def _sigset_argpack(data: bytes) -> str:
+    """`pselect6`'s last argument: where the set is and how large; the set itself was captured behind it."""
+    where, size = unpack_from("<II", data)
+    mask = sigset(data[8:16]) if len(data) >= 16 and size == 8 else address(where)
+    return f"{{sigmask={mask}, sigsetsize={size}}}"
 
 
 def _stack_t(data: bytes) -> str:
@@ -571,13 +590,35 @@ _SPEEDS = {
             "B2400",
             "B4800",
         ),
-        *("B9600", "B19200", "B38400", "BOTHER", "B57600", "B115200", "B230400"),
+        *(
+            "B9600",
+            "B19200",
+            "B38400",
+            "BOTHER",
+            "B57600",
+            "B115200",
+            "B230400",
+            "B460800",
+            "B500000",
+            "B576000",
+        ),
+        *(
+            "B921600",
+            "B1000000",
+            "B1152000",
+            "B1500000",
+            "B2000000",
+            "B2500000",
+            "B3000000",
+            "B3500000",
+            "B4000000",
+        ),
     )
 }
 _CHARACTER_SIZES = ("CS5", "CS6", "CS7", "CS8")
 _DELAYS = (
     *((tty.NLDLY, ("NL0", "NL1")), (tty.CRDLY, ("CR0", "CR1", "CR2", "CR3"))),
-    *((tty.TABDLY, ("TAB0", "TAB1", "TAB2", "TAB3")), (tty.BSDLY, ("BS0", "BS1"))),
+    *((tty.TABDLY, ("TAB0", "TAB1", "TAB2", "XTABS")), (tty.BSDLY, ("BS0", "BS1"))),
     *((tty.VTDLY, ("VT0", "VT1")), (tty.FFDLY, ("FF0", "FF1"))),
 )
 _OUTPUT = ("OPOST", "OLCUC", "ONLCR", "OCRNL", "ONOCR", "ONLRET", "OFILL", "OFDEL")
@@ -587,6 +628,11 @@ _CONTROL = ("CSTOPB", "CREAD", "PARENB", "PARODD", "HUPCL", "CLOCAL", "CMSPAR", 
 def _field(mask: int, names: tuple[str, ...], value: int) -> str:
     """The name of a number inside flags."""
     return names[(value & mask) // (mask & -mask)]
+
+
+def _termio(data: bytes) -> str:
+    """The older `struct termio`: the same flags, 16 bits each."""
+    return _termios(Termios(*unpack_from("<HHHH", data)).pack())
 
 
 def _termios(data: bytes) -> str:
@@ -635,6 +681,101 @@ def _unix_address(path: bytes) -> str:
     return f"{{sa_family=AF_UNIX, sun_path={text.quote(text.cstring(path))}}}"
 
 
+def control(data: bytes) -> str:
+    """Control messages: descriptors and credentials that are passed along (`man 3 cmsg`)."""
+    found: list[str] = []
+    at = 0
+    while at + 12 <= len(data):
+        size, level, kind = unpack_from("<Iii", data, at)
+        shown = f"cmsg_len={size}, cmsg_level={name(level & 0xFFFFFFFF, 'sol')}"
+        shown += f", cmsg_type={_control_type(level, kind)}"
+        body = data[at + 12 : at + size]
+        if size < 12:
+            found.append(f"{{{shown}}}")
+            break
+        found.append(f"{{{shown}, cmsg_data={_control_data(level, kind, body)}}}" if body else f"{{{shown}}}")
+        at += (size + 3) & ~3
+    return array(found)
+
+
+def _control_type(level: int, kind: int) -> str:
+    return name(kind, "scm") if level == 1 else hexadecimal(kind & 0xFFFFFFFF)
+
+
+def _control_data(level: int, kind: int, body: bytes) -> str:
+    if level == 1 and kind == 1:
+        return array([str(signed(fd)) for fd in _words(body)])
+    if level == 1 and kind == 2 and len(body) >= 12:
+        return _credentials(body)
+    return text.quote_hex(body[:SHOWN], more=len(body) > SHOWN)
+
+
+def _credentials(data: bytes) -> str:
+    pid, uid, gid = unpack_from("<iII", data)
+    return f"{{pid={pid}, uid={_uid(uid)}, gid={_uid(gid)}}}"
+
+
+def socket_option(data: bytes, level: int, option: int) -> str | None:
+    """The value of a socket option; None for one that is just bytes."""
+    if level == 1 and option == 17 and len(data) >= 12:
+        return _credentials(data)
+    if level == 1 and option == 13 and len(data) == 8:
+        return "{{l_onoff={}, l_linger={}}}".format(*unpack_from("<ii", data))
+    return f"[{unpack_from('<i', data)[0]}]" if len(data) == 4 else None
+
+
+def _sigevent(data: bytes) -> str:
+    """`struct sigevent`: what is to happen when a timer ends."""
+    value, signo, how, thread = unpack_from("<IiIi", data)
+    fields = [f"sigev_value={{sival_int={signed(value)}, sival_ptr={address(value)}}}"]
+    fields.append(f"sigev_signo={text.signal_of(signo) if how in (0, 4) else signo}")
+    fields.append(f"sigev_notify={name(how, 'sigev')}")
+    if how == 4:
+        fields.append(f"sigev_notify_thread_id={thread}")
+    return structure(fields)
+
+
+def _cpu_set(data: bytes) -> str:
+    return _fd_set(data)
+
+
+def _residency(data: bytes) -> str:
+    """One byte per page: whether it is in memory."""
+    return array([str(page & 1) for page in data[:SHOWN]], more=len(data) > SHOWN)
+
+
+def _capabilities(bits: int) -> str:
+    shown = [
+        f"1<<{_CAPABILITIES[bit]}" if bit in _CAPABILITIES else f"1<<{bit}"
+        for bit in range(64)
+        if bits >> bit & 1
+    ]
+    return "|".join(shown) or "0"
+
+
+_CAPABILITIES = {value: word for word, value in vars(process).items() if word.startswith("CAP_")}
+_CAPABILITY_VERSIONS = {
+    0x19980330: "_LINUX_CAPABILITY_VERSION_1",
+    0x20071026: "_LINUX_CAPABILITY_VERSION_2",
+    0x20080522: "_LINUX_CAPABILITY_VERSION_3",
+}
+
+
+def _cap_header(data: bytes) -> str:
+    version, pid = unpack_from("<Ii", data)
+    known = _CAPABILITY_VERSIONS.get(version)
+    shown = known or f"{hexadecimal(version)} /* _LINUX_CAPABILITY_VERSION_??? */"
+    return f"{{version={shown}, pid={pid}}}"
+
+
+def _cap_data(data: bytes) -> str:
+    low, high = unpack_from("<III", data), unpack_from("<III", data, 12)
+    words = ("effective", "permitted", "inheritable")
+    return structure(
+        [f"{word}={_capabilities(a | b << 32)}" for word, a, b in zip(words, low, high, strict=True)]
+    )
+
+
 def _sembuf(data: bytes) -> str:
     number, change, how = unpack_from("<HhH", data)
     return structure((f"sem_num={number}", f"sem_op={change}", f"sem_flg={flags(how, 'semop')}"))
@@ -642,7 +783,7 @@ def _sembuf(data: bytes) -> str:
 
 def _mq_attr(data: bytes) -> str:
     values = unpack_from("<iiii", data)
-    how, rest = open_flags(values[0] & 0xFFFFFFFF), values[1:]
+    how, rest = flags(values[0] & 0xFFFFFFFF, "fdopen"), values[1:]
     words = zip(("mq_maxmsg", "mq_msgsize", "mq_curmsgs"), rest, strict=True)
     return structure([f"mq_flags={how}", *(f"{word}={value}" for word, value in words)])
 
@@ -681,6 +822,7 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "user_desc": user_desc,
     "sched_param": _sched_param,
     "wstatus": _wstatus,
+    "f_owner_ex": _f_owner,
     "int": _boxed_int,
     "uint": _boxed_uint,
     "addr": _boxed_address,
@@ -695,8 +837,15 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "siginfo": _siginfo,
     "stack_t": _stack_t,
     "termios": _termios,
+    "termio": _termio,
+    "sigset_argpack": _sigset_argpack,
     "winsize": _winsize,
     "mq_attr": _mq_attr,
+    "sigevent": _sigevent,
+    "cpu_set": _cpu_set,
+    "residency": _residency,
+    "cap_header": _cap_header,
+    "cap_data": _cap_data,
     "sockaddr": _sockaddr,
 }
 """Text of a structure by its name in the table."""

@@ -125,12 +125,10 @@ def mode(value: int) -> str:
 
 def file_mode(value: int) -> str:
     """`S_IFREG|S_ISUID|0755`."""
-    parts: list[str] = []
     kind = FILE_TYPES.get(value & 0o170000)
-    if kind is not None:
-        parts.append(kind)
-    elif value & 0o170000:
-        parts.append(f"0{value & 0o170000:o}")
+    if kind is None and value & 0o170000:
+        return mode(value)
+    parts = [kind] if kind is not None else []
     parts += [
         word for bit, word in ((0o4000, "S_ISUID"), (0o2000, "S_ISGID"), (0o1000, "S_ISVTX")) if value & bit
     ]
@@ -184,6 +182,10 @@ def size_of_limit(value: int, infinity: int, infinity_name: str) -> str:
     return f"{value // 1024}*1024" if value > 1024 and value % 1024 == 0 else str(value)
 
 
-def date(seconds: int) -> str:
-    """` /* 2023-11-14T22:13:20+0000 */`'s middle: the time in UTC, for the guest knows no other zone."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S+0000")
+def date(seconds: int, nanoseconds: int | None = None) -> str:
+    """`2023-11-14T22:13:20+0000`: UTC, for the guest knows no other zone; '' for years that no calendar has."""
+    try:
+        shown = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    except (OverflowError, ValueError, OSError):
+        return ""
+    return f"{shown}+0000" if nanoseconds is None else f"{shown}.{nanoseconds:09d}+0000"

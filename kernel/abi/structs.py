@@ -540,15 +540,15 @@ class StackT(CStruct, frozen=True):
 
 # fmt: off
 SIZES: dict[str, int] = {
-    "stat": Stat.SIZE, "oldstat": OldStat.SIZE, "stat64": Stat64.SIZE, "statx": Statx.SIZE, "statfs": Statfs.SIZE,
-    "statfs64": Statfs64.SIZE, "iovec": Iovec.SIZE, "pollfd": Pollfd.SIZE, "epoll_event": EpollEvent.SIZE,
+    "stat": Stat.SIZE, "oldstat": OldStat.SIZE, "stat64": Stat64.SIZE, "statx": Statx.SIZE,
+    "statfs": Statfs.SIZE, "statfs64": Statfs64.SIZE, "iovec": Iovec.SIZE, "pollfd": Pollfd.SIZE, "epoll_event": EpollEvent.SIZE,
     "open_how": OpenHow.SIZE, "fd_set": 128, "fdpair": 8, "off_t": 4, "loff_t": 8, "utimbuf": 8,
     "timeval": Timeval.SIZE, "timespec": Timespec.SIZE, "timespec64": Timespec64.SIZE, "time_t": 4,
     "timezone": Timezone.SIZE, "timevals": 16, "utimespecs": 16, "utimespecs64": 32, "tms": Tms.SIZE,
     "itimerval": Itimerval.SIZE, "itimerspec": 16, "itimerspec64": 32, "rlimit": Rlimit.SIZE,
     "rlimit64": Rlimit64.SIZE, "rusage": Rusage.SIZE, "utsname": Utsname.SIZE, "olduname": 5 * 65,
     "sysinfo": Sysinfo.SIZE, "user_desc": UserDesc.SIZE, "clone_args": CloneArgs.SIZE, "sched_param": 4,
-    "cap_header": 8, "cap_data": 24, "wstatus": 4, "int": 4, "uint": 4, "addr": 4, "uid16": 2, "gid16": 2,
+    "sigevent": 64, "cpu_set": 128, "residency": 1, "cap_header": 8, "cap_data": 24, "wstatus": 4, "int": 4, "uint": 4, "addr": 4, "uid16": 2, "gid16": 2,
     "uid32": 4, "gid32": 4, "mmap": MmapArgs.SIZE, "select": SelectArgs.SIZE, "sigaction": Sigaction.SIZE,
     "old_sigaction": OldSigaction.SIZE, "stack_t": StackT.SIZE, "sigset": 8, "old_sigset": 4,
     "sigset_argpack": 8, "siginfo": 128, "mq_attr": 32, "msghdr": 28, "sembuf": 6, "msgbuf": 4,

@@ -1,16 +1,16 @@
 """The file side: what has a descriptor or a path.
 
     names        bytes of a path and text, one for one
+    iov          user memory as a call moves through it
     ramfs        inodes, directories, regular files in the page cache
     devfs        /dev: null, zero, full, random, the terminals
     procfs       /proc, made from the tables when looked at
-    vfs          from a path to an inode; who may what
-    directory    names made, removed, moved
-    iov          user memory as a call moves through it
     pipe         pipes and named pipes
     n_tty, tty   the line discipline, and the terminal around it
     stream       what the host gave as standard input, output, error
     files        open files and descriptor tables
+    vfs          from a path to an inode; who may what
+    directory    names made, removed, moved
     operations   which of the rooms above serves an open file
     opening      open(2)
     setup        the root file system, files from outside, descriptors 0-2

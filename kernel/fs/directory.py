@@ -1,7 +1,7 @@
 """Names: made, removed and moved (the part of Linux's fs/namei.c behind mkdir, unlink, rename and so on).
 
-All take paths and a directory to start from (0: the current one), act for the current task, and raise what the manual
-of the call says. /proc is read-only.
+All take paths and a directory to start from (0: the current one), act for the current task, and raise what
+the manual of the call says. /proc is read-only.
 """
 
 from __future__ import annotations
@@ -20,12 +20,26 @@ from kernel.abi.files import (
     S_IFREG,
     S_IFSOCK,
     S_ISGID,
+    S_ISUID,
     S_ISVTX,
+    S_IXGRP,
 )
 from kernel.errors import KernelError
 from kernel.fs import procfs, ramfs
 from kernel.fs.names import encode_name
-from kernel.fs.vfs import MAY_EXEC, MAY_WRITE, Found, get_inode, insist, is_dir, need, walk
+from kernel.fs.vfs import (
+    MAY_EXEC,
+    MAY_READ,
+    MAY_WRITE,
+    Found,
+    get_inode,
+    is_dir,
+    is_regular,
+    look_up,
+    need,
+    permitted,
+    walk,
+)
 from kernel.tables import Inode
 
 if TYPE_CHECKING:
@@ -33,7 +47,7 @@ if TYPE_CHECKING:
 
 
 def create(k: Kernel, found: Found, mode: int, rdev: int = 0) -> Inode:
-    """A new inode under the name that a walk found free; the umask is applied to `mode`, which has the type."""
+    """A new inode under the name that a walk found free. `mode` has the type; the umask is applied here."""
     parent = writable_parent(k, found)
     cred = k.task.cred
     gid = parent.gid if parent.mode & S_ISGID else cred.fsgid
@@ -52,12 +66,14 @@ def writable_parent(k: Kernel, found: Found) -> Inode:
         raise KernelError(Errno.EACCES)
     parent = get_inode(k, found.parent)
     need(k.task, parent, MAY_WRITE | MAY_EXEC)
+    if not parent.nlink:
+        raise KernelError(Errno.ENOENT)
     return parent
 
 
 def _free_name(k: Kernel, path: str, start: int, directory: bool = False) -> Found:
-    """Where a new name can go (`filename_create`): EEXIST, and ENOENT for a trailing slash but for directories."""
-    found = walk(k, k.task, path, start, follow=False)
+    """Where a new name can go (`filename_create`): EEXIST; ENOENT for a trailing slash unless `directory`."""
+    found = look_up(k, walk(k, k.task, path, start, naming=True))
     if found.inode or not found.name:
         raise KernelError(Errno.EEXIST)
     if found.slash and not directory:
@@ -70,13 +86,17 @@ def mkdir(k: Kernel, path: str, mode: int, start: int = 0) -> None:
     create(k, found, S_IFDIR | mode & 0o1777)
 
 
-def mknod(k: Kernel, path: str, mode: int, dev: int, start: int = 0) -> None:
-    """EPERM for devices unless root, EINVAL for types that nobody makes so."""
-    kind = mode & S_IFMT or S_IFREG
-    if kind == S_IFDIR:
+def check_mknod(mode: int) -> None:
+    """Types that nobody makes with mknod: EPERM for directories, else EINVAL. Linux looks at this first."""
+    if mode & S_IFMT == S_IFDIR:
         raise KernelError(Errno.EPERM)
-    if kind not in (S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK):
+    if mode & S_IFMT not in (0, S_IFREG, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK):
         raise KernelError(Errno.EINVAL)
+
+
+def mknod(k: Kernel, path: str, mode: int, dev: int, start: int = 0) -> None:
+    """A file of a type that `check_mknod` has passed. EPERM for devices unless root."""
+    kind = mode & S_IFMT or S_IFREG
     found = _free_name(k, path, start)
     if kind in (S_IFCHR, S_IFBLK) and k.task.cred.euid:
         raise KernelError(Errno.EPERM)
@@ -95,6 +115,8 @@ def symlink(k: Kernel, target: str, path: str, start: int = 0) -> None:
 def link(k: Kernel, inode: Inode, path: str, start: int = 0) -> None:
     """One more name for `inode`. EPERM for directories, EXDEV for what is not in memory."""
     found = _free_name(k, path, start)
+    if k.task.cred.fsuid not in (0, inode.uid) and not _is_harmless(k, inode):
+        raise KernelError(Errno.EPERM)
     parent = writable_parent(k, found)
     if procfs.is_proc(inode.ino) or not inode.parent:
         raise KernelError(Errno.EXDEV)
@@ -106,6 +128,15 @@ def link(k: Kernel, inode: Inode, path: str, start: int = 0) -> None:
     ramfs.add_name(k, parent, found.name, inode)
 
 
+def _is_harmless(k: Kernel, inode: Inode) -> bool:
+    """Whether who does not own a file may link it (man 5 proc, protected_hardlinks)."""
+    mode = inode.mode
+    setgid = mode & (S_ISGID | S_IXGRP) == S_ISGID | S_IXGRP
+    if not is_regular(inode) or mode & S_ISUID or setgid:
+        return False
+    return permitted(k.task, inode, MAY_READ | MAY_WRITE)
+
+
 def _may_delete(k: Kernel, parent: Inode, victim: Inode) -> None:
     """In a sticky directory only the owners may (`may_delete`)."""
     uid = k.task.cred.fsuid
@@ -114,7 +145,7 @@ def _may_delete(k: Kernel, parent: Inode, victim: Inode) -> None:
 
 
 def unlink(k: Kernel, path: str, start: int = 0) -> None:
-    found = walk(k, k.task, path, start, follow=False)
+    found = look_up(k, walk(k, k.task, path, start, naming=True))
     if not found.name:
         raise KernelError(Errno.EISDIR)
     if not found.inode:
@@ -131,7 +162,7 @@ def unlink(k: Kernel, path: str, start: int = 0) -> None:
 
 
 def rmdir(k: Kernel, path: str, start: int = 0) -> None:
-    found = walk(k, k.task, path, start, follow=False)
+    found = look_up(k, walk(k, k.task, path, start, naming=True))
     if not found.name:
         last = path.rstrip("/").rpartition("/")[2]
         raise KernelError({"..": Errno.ENOTEMPTY, ".": Errno.EINVAL}.get(last, Errno.EBUSY))
@@ -150,26 +181,43 @@ def rmdir(k: Kernel, path: str, start: int = 0) -> None:
     ramfs.drop_link(k, inode)
 
 
-def rename(k: Kernel, old: str, new: str, old_start: int = 0, new_start: int = 0, flags: int = 0) -> None:
-    """Move a name; what the new one led to goes (man 2 rename). Of the flags only RENAME_NOREPLACE."""
-    if flags & ~RENAME_NOREPLACE:
-        raise KernelError(Errno.EINVAL)
-    source = walk(k, k.task, old, old_start, follow=False)
-    target = walk(k, k.task, new, new_start, follow=False)
+def rename(k: Kernel, source: Found, target: Found, flags: int = 0) -> None:
+    """Move a name; what the new one led to goes (man 2 rename). Of the flags only RENAME_NOREPLACE.
+
+    `source` and `target` are from walks with `naming`. The order of the checks is `do_renameat2`'s.
+    """
     if procfs.is_proc(source.parent) != procfs.is_proc(target.parent):
         raise KernelError(Errno.EXDEV)
     if not source.name or not target.name:
-        raise KernelError(Errno.EBUSY)
-    inode = insist(k, source)
+        raise KernelError(Errno.EEXIST if flags and source.name else Errno.EBUSY)
+    source = look_up(k, source)
+    if not source.inode:
+        raise KernelError(Errno.ENOENT)
+    target = look_up(k, target)
     if target.inode and flags & RENAME_NOREPLACE:
         raise KernelError(Errno.EEXIST)
-    if not is_dir(inode) and target.slash:
+    inode = get_inode(k, source.inode)
+    replaced = get_inode(k, target.inode) if target.inode else None
+    if not is_dir(inode) and (source.slash or target.slash):
         raise KernelError(Errno.ENOTDIR)
     if is_dir(inode) and _is_inside(k, target.parent, inode.ino):
         raise KernelError(Errno.EINVAL)
-    replaced = get_inode(k, target.inode) if target.inode else None
     if replaced is not None and is_dir(replaced) and _is_inside(k, source.parent, replaced.ino):
         raise KernelError(Errno.ENOTEMPTY)
+    if replaced is inode:
+        return
+    old_parent, new_parent = _may_rename(k, source, target, inode, replaced)
+    if replaced is not None:
+        ramfs.remove_name(k, new_parent, target.name, replaced)
+        ramfs.drop_link(k, replaced)
+    ramfs.remove_name(k, old_parent, source.name, inode)
+    ramfs.add_name(k, new_parent, target.name, inode)
+
+
+def _may_rename(
+    k: Kernel, source: Found, target: Found, inode: Inode, replaced: Inode | None
+) -> tuple[Inode, Inode]:
+    """Permissions and types, as `vfs_rename` has them; the directories."""
     old_parent = writable_parent(k, source)
     _may_delete(k, old_parent, inode)
     new_parent = writable_parent(k, target)
@@ -179,19 +227,13 @@ def rename(k: Kernel, old: str, new: str, old_start: int = 0, new_start: int = 0
             raise KernelError(Errno.ENOTDIR)
         if is_dir(replaced) and not is_dir(inode):
             raise KernelError(Errno.EISDIR)
-        if procfs.ROOT in (inode.ino, replaced.ino):
-            raise KernelError(Errno.EBUSY)
-        if replaced.ino == inode.ino:
-            return
-        if replaced.entries:
-            raise KernelError(Errno.ENOTEMPTY)
-    if inode.ino == procfs.ROOT:
+    if is_dir(inode) and source.parent != target.parent:
+        need(k.task, inode, MAY_WRITE)
+    if procfs.ROOT in (source.inode, target.inode):
         raise KernelError(Errno.EBUSY)
-    if replaced is not None:
-        ramfs.remove_name(k, new_parent, target.name, replaced)
-        ramfs.drop_link(k, replaced)
-    ramfs.remove_name(k, old_parent, source.name, inode)
-    ramfs.add_name(k, new_parent, target.name, inode)
+    if replaced is not None and replaced.entries:
+        raise KernelError(Errno.ENOTEMPTY)
+    return old_parent, new_parent
 
 
 def _is_inside(k: Kernel, directory: int, ancestor: int) -> bool:

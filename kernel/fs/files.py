@@ -1,8 +1,8 @@
 """Open file descriptions and descriptor tables (man 2 open, "Open file descriptions").
 
-A descriptor is a small number in a task's table; it names an open file, which dup and fork share. The open file
-goes with its last descriptor. What is behind it is the business of its room (`operations`); only what an open file
-holds on to is counted here: its inode and its end of a pipe.
+A descriptor is a small number in a task's table; it names an open file, which dup and fork share. The open
+file goes with its last descriptor. What is behind it is the business of its room (`operations`); only what
+an open file holds on to is counted here: its inode and its end of a pipe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 
-# --- open files -------------------------------------------------------------------------------------------------
+# --- open files ---------------------------------------------------------------------------------------------
 
 
 def open_file(k: Kernel, kind: str, flags: int, inode: int = 0, number: int = 0, path: str = "") -> OpenFile:
@@ -59,7 +59,7 @@ def put_file(k: Kernel, file: OpenFile) -> None:
         close_file(k, file)
 
 
-# --- descriptors of the current task ----------------------------------------------------------------------------
+# --- descriptors of the current task ------------------------------------------------------------------------
 
 
 def current_table(k: Kernel) -> FdTable:
@@ -141,7 +141,7 @@ def dup(k: Kernel, fd: int, cloexec: bool = False, minimum: int = 0) -> int:
     return install_fd(k, get_file(k, fd, with_path=True), cloexec, minimum)
 
 
-# --- tables -----------------------------------------------------------------------------------------------------
+# --- tables -------------------------------------------------------------------------------------------------
 
 
 def new_fdtable(k: Kernel) -> FdTable:

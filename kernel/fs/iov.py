@@ -1,7 +1,7 @@
 """User memory as read, write, readv and writev move through it: Linux's `struct iov_iter`.
 
-Whoever serves a file takes or gives pieces and learns how far user memory could be reached; what a fault in the
-middle of a piece means (a short count, EFAULT) is for each kind of file to say.
+Whoever serves a file takes or gives pieces and learns how far user memory could be reached; what a fault in
+the middle of a piece means (a short count, EFAULT) is for each kind of file to say.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ def one_buffer(address: int, count: int) -> IovIter:
 
 
 def import_iovec(k: Kernel, address: int, length: int) -> IovIter:
-    """The vector of readv or writev (lib/iov_iter.c). EINVAL for its length or a negative one in it, EFAULT."""
+    """The vector of readv or writev (lib/iov_iter.c). EINVAL for a bad length, its own or in it; EFAULT."""
     if length > IOV_MAX:
         raise KernelError(Errno.EINVAL)
     data = uaccess.copy_from_user(k, address, length * Iovec.SIZE) if length else b""

@@ -1,8 +1,9 @@
-"""The line discipline N_TTY: what becomes of characters on their way through a terminal (Linux's drivers/tty/n_tty.c).
+"""The line discipline N_TTY: what becomes of characters on their way through a terminal (Linux's
+drivers/tty/n_tty.c).
 
-Input: in canonical mode a line is edited here until return; characters with a meaning (^C, ^D, ^U, ...) take effect;
-what is typed is echoed. Output: `\\n` becomes `\\r\\n`, and so on. Everything is driven by the terminal's termios
-(man 3 termios). Who may read and write, waiting and ioctls are in `tty`.
+Input: in canonical mode a line is edited here until return; characters with a meaning (^C, ^D, ^U, ...)
+take effect; what is typed is echoed. Output: `\\n` becomes `\\r\\n`, and so on. Everything is driven by the
+terminal's termios (man 3 termios). Who may read and write, waiting and ioctls are in `tty`.
 
 Left out: ECHOPRT, OLCUC and IUCLC, delays, parity; echo while output is stopped appears at once.
 """
@@ -68,7 +69,7 @@ _NEWLINE, _RETURN, _TAB, _BACKSPACE, _BELL = 10, 13, 9, 8, 7
 _SIGNALS = ((VINTR, SIGINT), (VQUIT, SIGQUIT), (VSUSP, SIGTSTP))
 
 
-# --- output -----------------------------------------------------------------------------------------------------
+# --- output -------------------------------------------------------------------------------------------------
 
 
 def process_output(terminal: Terminal, data: bytes) -> bytes:
@@ -117,7 +118,7 @@ def _continues(terminal: Terminal, char: int) -> bool:
     return bool(terminal.iflag & IUTF8) and char & 0xC0 == 0x80
 
 
-# --- input ------------------------------------------------------------------------------------------------------
+# --- input --------------------------------------------------------------------------------------------------
 
 
 def receive(k: Kernel, number: int, data: bytes) -> None:
@@ -180,15 +181,16 @@ def _receive_char(terminal: Terminal, char: int, echo: bytearray) -> int:
                 if iflag & IXON:
                     terminal.stopped = False
                 return signo
+    returned = char == _RETURN and bool(iflag & ICRNL)
     if char == _RETURN:
         if iflag & IGNCR:
             return 0
-        if iflag & ICRNL:
+        if returned:
             char = _NEWLINE
     elif char == _NEWLINE and iflag & INLCR:
         char = _RETURN
     if not lflag & ICANON or not _edit(terminal, char, echo):
-        _insert(terminal, char, echo)
+        _insert(terminal, char, echo, returned)
     return 0
 
 
@@ -233,8 +235,8 @@ def _end_line(terminal: Terminal, end: bytes) -> None:
     terminal.editing = b""
 
 
-def _insert(terminal: Terminal, char: int, echo: bytearray) -> None:
-    """An ordinary character: into the line, or at once to the readers."""
+def _insert(terminal: Terminal, char: int, echo: bytearray, returned: bool = False) -> None:
+    """An ordinary character: into the line, or at once to the readers. `returned`: return taken as newline."""
     if len(terminal.editing) + len(terminal.ready) >= BUFFER - 1:
         if terminal.iflag & IMAXBEL:
             _echo_raw(terminal, bytes((_BELL,)), echo)
@@ -242,7 +244,7 @@ def _insert(terminal: Terminal, char: int, echo: bytearray) -> None:
     if terminal.lflag & ECHO:
         if not terminal.editing:
             terminal.line_column = terminal.column
-        if char == _NEWLINE:
+        if returned:
             _echo_raw(terminal, b"\n", echo)
         else:
             _echo(terminal, char, echo)
@@ -272,6 +274,8 @@ def _erase(terminal: Terminal, char: int, echo: bytearray) -> None:
         while at and _continues(terminal, terminal.editing[at]):
             at -= 1
         last = terminal.editing[at]
+        if _continues(terminal, last):
+            break  # half a character stays
         if word:
             if chr(last).isalnum() or last == ord("_"):
                 seen = True
@@ -292,7 +296,9 @@ def _echo_erased(terminal: Terminal, char: int, one: bool, echo: bytearray) -> N
         column = terminal.line_column
         for before in terminal.editing:
             column += _width(terminal, before, column)
-        _echo_raw(terminal, b"\b" * (8 - column % 8), echo)
+        width = 8 - column % 8
+        echo += b"\b" * width
+        terminal.column = max(0, terminal.column - width)
     else:
         _echo_raw(terminal, b"\b \b" * _width(terminal, char, 0), echo)
 
@@ -309,7 +315,8 @@ def _width(terminal: Terminal, char: int, column: int) -> int:
 def _echo(terminal: Terminal, char: int, echo: bytearray) -> None:
     """Show a character that was typed: control characters as ^X if ECHOCTL."""
     if terminal.lflag & ECHOCTL and _is_control(char) and char != _TAB:
-        _echo_raw(terminal, bytes((ord("^"), char ^ 0x40)), echo)
+        echo += bytes((ord("^"), char ^ 0x40))
+        terminal.column += 2
     else:
         _echo_raw(terminal, bytes((char,)), echo)
 
@@ -318,18 +325,18 @@ def _echo_raw(terminal: Terminal, data: bytes, echo: bytearray) -> None:
     echo += process_output(terminal, data)
 
 
-# --- reading ----------------------------------------------------------------------------------------------------
+# --- reading ------------------------------------------------------------------------------------------------
 
 
 def readable(terminal: Terminal) -> bool:
-    """Whether a read would not wait; with VMIN and no VTIME only when VMIN bytes are there (`input_available_p`)."""
+    """Whether a read would not wait: with VMIN alone only once so many bytes are there."""
     if terminal.lflag & ICANON:
         return bool(terminal.lines)
     return len(terminal.ready) >= (1 if terminal.cc[VTIME] else max(1, terminal.cc[VMIN]))
 
 
 def take_line(terminal: Terminal, count: int) -> bytes:
-    """Canonical mode: up to `count` bytes of the oldest line; b'' for an end of file. There must be a line."""
+    """Canonical mode: up to `count` bytes of the oldest line (there must be one); b'' for an end of file."""
     length = min(count, terminal.lines[0])
     data = terminal.ready[:length]
     terminal.ready = terminal.ready[length:]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    __O_TMPFILE,
     O_ACCMODE,
     O_CLOEXEC,
     O_CREAT,
@@ -27,7 +28,6 @@ from kernel.abi.files import (
     S_IFMT,
     S_IFREG,
     S_IFSOCK,
-    __O_TMPFILE,
 )
 from kernel.errors import KernelError
 from kernel.fs import devfs, pipe, procfs, ramfs, tty
@@ -114,6 +114,7 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool) -> OpenFile:
         if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:
             raise KernelError(Errno.EOVERFLOW)
         if flags & O_TRUNC and not created:
+            ramfs.remove_privileges(k, inode)
             ramfs.truncate(k, inode, 0)
         return open_file(k, "file", kept, inode.ino, path=path)
     if kind == S_IFDIR:
@@ -139,9 +140,11 @@ def _open_device(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
 
 def _open_fifo(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
     """A named pipe: each end waits for the other, unless O_NONBLOCK or O_RDWR (man 7 fifo)."""
-    if flags & O_ACCMODE == O_WRONLY and flags & O_NONBLOCK:
-        if not inode.pipe or not k.tables.pipes[inode.pipe].readers:
-            raise KernelError(Errno.ENXIO)
+    if flags & O_ACCMODE > O_RDWR:
+        raise KernelError(Errno.EINVAL)
+    readers = k.tables.pipes[inode.pipe].readers if inode.pipe else 0
+    if flags & O_ACCMODE == O_WRONLY and flags & O_NONBLOCK and not readers:
+        raise KernelError(Errno.ENXIO)
     number = pipe.pipe_of_fifo(k, inode).id
     return _continue_fifo(k, open_file(k, "pipe", flags, inode.ino, number, path))
 

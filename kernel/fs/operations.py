@@ -1,7 +1,7 @@
 """What each kind of open file can do: Linux's `struct file_operations` as a table by `OpenFile.kind`.
 
-The checks that come before are here too, in Linux's order (fs/read_write.c): the descriptor's access mode first, then
-whether that kind of file can be read or written at all.
+The checks that come before are here too, in Linux's order (fs/read_write.c): the descriptor's access mode
+first, then whether that kind of file can be read or written at all.
 """
 
 from __future__ import annotations

@@ -1,10 +1,12 @@
 """Pipes: a ring of pages between those who write and those who read (man 7 pipe, Linux's fs/pipe.c).
 
-A pipe has as many slots as its capacity has pages. A write first tries to put what does not fill a page into the
-last page that is in use; the rest takes new slots, a page at a time. From that follow the rules of the manual: up
-to PIPE_BUF (4096) bytes go in at once or not at all, and a pipe of small writes can be full before 65536 bytes.
+A pipe has as many slots as its capacity has pages. A write first tries to put what does not fill a page
+into the last page that is in use; the rest takes new slots, a page at a time. From that follow the rules of
+the manual: up to PIPE_BUF (4096) bytes go in at once or not at all, and a pipe of small writes can be full
+before 65536 bytes.
 
-Each end sleeps on its own queue, `pipe:ID:read` and `pipe:ID:write`. A named pipe's open sleeps on `fifo:INODE`.
+Each end sleeps on its own queue, `pipe:ID:read` and `pipe:ID:write`. A named pipe's open sleeps on
+`fifo:INODE`.
 """
 
 from __future__ import annotations
@@ -108,14 +110,18 @@ def remove_end(k: Kernel, file: OpenFile) -> None:
 def wait_for_partner(k: Kernel, file: OpenFile) -> None:
     """Opening a named pipe waits until the other end is opened (man 7 fifo). Called again after each wake-up.
 
-    `Task.progress` is [file, how often the other end had been opened when the waiting began].
+    `Task.progress` is [file, how often the other end had been opened when the waiting began]. Who does not
+    wait for a writer keeps that number as its position: until one comes, the pipe is not hung up.
     """
     pipe = k.tables.pipes[file.object]
     access = file.flags & O_ACCMODE
     partners = pipe.writers if access == O_RDONLY else pipe.readers
     opens = pipe.write_opens if access == O_RDONLY else pipe.read_opens
     if not k.task.progress:
-        if partners or access == O_RDWR or (file.flags & O_NONBLOCK and access == O_RDONLY):
+        if partners or access == O_RDWR:
+            return
+        if file.flags & O_NONBLOCK and access == O_RDONLY:
+            file.pos = opens
             return
         k.task.progress = [file.id, opens]
     if opens != k.task.progress[1]:
@@ -125,7 +131,7 @@ def wait_for_partner(k: Kernel, file: OpenFile) -> None:
     raise Blocked(f"fifo:{pipe.fifo}")
 
 
-# --- reading and writing ----------------------------------------------------------------------------------------
+# --- reading and writing ------------------------------------------------------------------------------------
 
 
 def is_full(pipe: Pipe) -> bool:
@@ -233,7 +239,7 @@ def poll_pipe(k: Kernel, file: OpenFile) -> tuple[int, tuple[str, ...]]:
         queues += (f"pipe:{pipe.id}:read",)
         if pipe.slots:
             mask |= POLLIN | POLLRDNORM
-        if not pipe.writers:
+        if not pipe.writers and pipe.write_opens != file.pos:
             mask |= POLLHUP
     if _writes(file.flags):
         queues += (f"pipe:{pipe.id}:write",)

@@ -1,7 +1,7 @@
 """/proc: directories and files that are made from the tables when somebody looks.
 
-Nothing of it is stored: an inode number says which file of which process is meant, and `inode` makes an `Inode` of
-it. Its numbers lie above all others, so that they can be told apart.
+Nothing of it is stored: an inode number says which file of which process is meant, and `inode` makes an
+`Inode` of it. Its numbers lie above all others, so that they can be told apart.
 
     /proc/self      -> PID
     /proc/PID/exe   -> path of the program
@@ -180,4 +180,3 @@ def _mask(pending: list[SigInfo]) -> int:
     for info in pending:
         mask |= sigmask(info.signo)
     return mask
-

@@ -1,7 +1,8 @@
 """A file system in memory: inodes, directories, regular files whose pages lie in guest frames.
 
-The page cache is the file: what is read, written and mapped are the same frames. A page of a file from outside is
-filled from its blob when first touched; a page never touched is a hole of zeroes. Times are ticks.
+The page cache is the file: what is read, written and mapped are the same frames. A page of a file from
+outside is filled from its blob when first touched; a page never touched is a hole of zeroes. Times are
+ticks.
 
 Leaves paths and permissions to `vfs`, the rules for names to `directory`.
 """
@@ -11,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.files import O_APPEND, O_LARGEFILE, S_IFDIR, S_IFMT, S_IFREG
+from kernel.abi.files import O_APPEND, O_LARGEFILE, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP
 from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
 from kernel.abi.signal import SI_USER, SIGXFSZ
 from kernel.errors import KernelError
@@ -30,7 +31,7 @@ MAX_NON_LFS = 0x7FFF_FFFF
 MAX_LFS = (1 << 63) - 1
 
 
-# --- inodes and names -------------------------------------------------------------------------------------------
+# --- inodes and names ---------------------------------------------------------------------------------------
 
 
 def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
@@ -44,7 +45,7 @@ def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -
 
 
 def anonymous_inode(k: Kernel, size: int) -> Inode:
-    """A file without a name, behind shared anonymous memory (Linux's shmem); it goes with its last mapping."""
+    """A file without a name behind shared anonymous memory (Linux's shmem). It goes with its mappings."""
     inode = new_inode(k, S_IFREG | 0o777)
     inode.size = size
     return inode
@@ -73,7 +74,7 @@ def remove_name(k: Kernel, parent: Inode, name: str, inode: Inode) -> None:
 def drop_link(k: Kernel, inode: Inode) -> None:
     """A name of it is gone; with the last one, unless it is open, the inode is too."""
     inode.nlink = 0 if inode.mode & S_IFMT == S_IFDIR else inode.nlink - 1
-    _free_unused(k, inode)
+    free_unused(k, inode)
 
 
 def release_inode(k: Kernel, ino: int) -> None:
@@ -81,11 +82,14 @@ def release_inode(k: Kernel, ino: int) -> None:
     inode = k.tables.inodes.get(ino)
     if inode is not None:
         inode.opened -= 1
-        _free_unused(k, inode)
+        free_unused(k, inode)
 
 
-def _free_unused(k: Kernel, inode: Inode) -> None:
+def free_unused(k: Kernel, inode: Inode) -> None:
+    """The inode goes, with its pages, unless it has a name, is open or mapped, or is somebody's directory."""
     if inode.opened > 0 or (inode.nlink and inode.parent):
+        return
+    if any(task.cwd == inode.ino for task in k.tables.tasks.values()):
         return
     for frame in inode.pages.values():
         put_frame(k, frame)
@@ -112,7 +116,7 @@ def path_of(k: Kernel, inode: Inode) -> str:
     return "/" + "/".join(reversed(names))
 
 
-# --- contents ---------------------------------------------------------------------------------------------------
+# --- contents -----------------------------------------------------------------------------------------------
 
 
 def page_of(k: Kernel, inode: Inode, index: int) -> int:
@@ -165,7 +169,7 @@ def peek_inode(k: Kernel, ino: int, pos: int, n: int) -> bytes:
 
 
 def write_inode(k: Kernel, inode: Inode, pos: int, data: bytes) -> int:
-    """Put `data` at `pos`; how much of it there was room for (ENOMEM if for none). No event: see `write_file`."""
+    """Put `data` at `pos`; how much there was room for, ENOMEM if for none. The event is `write_file`'s."""
     done = 0
     while done < len(data):
         index, offset = divmod(pos + done, PAGE)
@@ -184,6 +188,12 @@ def write_inode(k: Kernel, inode: Inode, pos: int, data: bytes) -> int:
     return done
 
 
+def remove_privileges(k: Kernel, inode: Inode) -> None:
+    """A program that is changed by anyone but root is no longer set-user-ID (`file_remove_privs`)."""
+    if k.task.cred.fsuid:
+        inode.mode &= ~(S_ISUID | (S_ISGID if inode.mode & S_IXGRP else 0))
+
+
 def truncate(k: Kernel, inode: Inode, size: int) -> None:
     """Cut or extend (by a hole) to `size` bytes."""
     if size < inode.size:
@@ -199,7 +209,7 @@ def truncate(k: Kernel, inode: Inode, size: int) -> None:
     inode.mtime = k.now
 
 
-# --- open files -------------------------------------------------------------------------------------------------
+# --- open files ---------------------------------------------------------------------------------------------
 
 
 def read_file(k: Kernel, file: OpenFile, to: IovIter, at: int | None) -> int:
@@ -227,6 +237,7 @@ def write_file(k: Kernel, file: OpenFile, source: IovIter, at: int | None) -> in
     if not source.count:
         return 0
     pos = inode.size if file.flags & O_APPEND else file.pos if at is None else at
+    remove_privileges(k, inode)
     room = _room(k, file, pos)
     start = pos
     error = 0
@@ -251,7 +262,7 @@ def write_file(k: Kernel, file: OpenFile, source: IovIter, at: int | None) -> in
 
 
 def _room(k: Kernel, file: OpenFile, pos: int) -> int:
-    """How many bytes a write at `pos` may have: EFBIG, and SIGXFSZ for the process's own limit (mm/filemap.c)."""
+    """How many bytes a write at `pos` may have. EFBIG, with SIGXFSZ for the process's own limit."""
     limit = k.rlimit(RLIMIT_FSIZE)
     if limit >= RLIM_INFINITY:
         limit = MAX_LFS

@@ -80,8 +80,8 @@ def add_file(k: Kernel, path: str, blob_key: str, size: int, mode: int) -> Inode
 def standard_descriptors(k: Kernel, task: Task, modes: tuple[int, int, int] | None) -> None:
     """The first program's descriptor table with 0, 1 and 2 in it.
 
-    `modes` None: one open file on terminal 0, as a login gives it. Else for each descriptor the st_mode of what
-    the host has there, 0 meaning the terminal. The task's session gets the terminal if any descriptor leads to it.
+    `modes` None: one open file on terminal 0, as a login gives it. Else for each descriptor the st_mode of
+    what the host has there, 0 meaning the terminal, which then controls the task's session.
     """
     table = new_fdtable(k)
     task.fdtable = table.id

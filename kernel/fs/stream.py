@@ -1,8 +1,8 @@
 """Streams: what the host gave the first program as standard input, output and error, other than a terminal.
 
-Seen from the guest a stream is a pipe, a regular file or /dev/null, as its `mode` says. Input arrives from outside
-in pieces and is kept here; of a regular file all of it stays, so that programs can seek in it. Output leaves as
-an event and never waits.
+Seen from the guest a stream is a pipe, a regular file or /dev/null, as its `mode` says. Input arrives from
+outside in pieces and is kept here; of a regular file all of it stays, so that programs can seek in it.
+Output leaves as an event and never waits.
 """
 
 from __future__ import annotations

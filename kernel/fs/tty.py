@@ -1,8 +1,8 @@
 """Terminals: reading and writing them, the foreground group, ioctls (man 2 ioctl_tty, man 4 tty_ioctl).
 
-What becomes of the characters is the line discipline's business (`n_tty`). Terminal 0 is the machine's console. A
-terminal controls the session that its `session` names; unlike on a real /dev/console, job control works there,
-because it is the only terminal that there is.
+What becomes of the characters is the line discipline's business (`n_tty`). Terminal 0 is the machine's
+console. A terminal controls the session that its `session` names; unlike on a real /dev/console, job
+control works there, because it is the only terminal that there is.
 
 Readers sleep on `tty:N`, writers on `tty:N:write` while output is stopped by ^S.
 """
@@ -71,7 +71,7 @@ def _is_controlling(task: Task, terminal: Terminal) -> bool:
     return bool(terminal.session) and terminal.session == task.session
 
 
-# --- job control ------------------------------------------------------------------------------------------------
+# --- job control --------------------------------------------------------------------------------------------
 
 
 def check_change(k: Kernel, terminal: Terminal, signo: int) -> None:
@@ -120,7 +120,7 @@ def release_session(k: Kernel, task: Task) -> None:
                 send_to_group(k, foreground, SigInfo(SIGCONT, SI_KERNEL))
 
 
-# --- reading and writing ----------------------------------------------------------------------------------------
+# --- reading and writing ------------------------------------------------------------------------------------
 
 
 def read_tty(k: Kernel, file: OpenFile, to: IovIter, _at: int | None) -> int:
@@ -205,7 +205,7 @@ def poll_tty(k: Kernel, file: OpenFile) -> tuple[int, tuple[str, ...]]:
     return mask, (f"tty:{file.object}", f"tty:{file.object}:write")
 
 
-# --- ioctl ------------------------------------------------------------------------------------------------------
+# --- ioctl --------------------------------------------------------------------------------------------------
 
 
 def ioctl_tty(k: Kernel, file: OpenFile, request: int, arg: int) -> int:

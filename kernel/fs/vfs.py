@@ -1,7 +1,8 @@
 """From a path to an inode, and who may do what with it (Linux's fs/namei.c, man 7 path_resolution).
 
-`walk` says where the last name of a path leads, or would lead; `resolve` insists that it leads somewhere. Directories
-in memory and /proc look alike from here. Making and removing names is in `directory`, opening in `opening`.
+`walk` says where the last name of a path leads, or would lead; `resolve` insists that it leads somewhere.
+Directories in memory and /proc look alike from here. Making and removing names is in `directory`, opening
+in `opening`.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ MAY_EXEC, MAY_WRITE, MAY_READ = 1, 2, 4
 class Found(NamedTuple):
     """Where a path ends: `name` in directory `parent` leads to `inode` (0 for nothing yet).
 
-    `name` is '' for `/`, `.` and `..`. `slash` is whether the path insists on a directory. `file` is the open file
-    behind a link in /proc/PID/fd, or 0.
+    `name` is '' for `/`, `.` and `..`. `slash` is whether the path insists on a directory. `file` is the open
+    file behind a link in /proc/PID/fd, or 0.
     """
 
     parent: int
@@ -69,7 +70,7 @@ def path_of(k: Kernel, inode: Inode) -> str:
     return procfs.path_of(k, inode) if procfs.is_proc(inode.ino) else ramfs.path_of(k, inode)
 
 
-# --- permissions ------------------------------------------------------------------------------------------------
+# --- permissions --------------------------------------------------------------------------------------------
 
 
 def permitted(task: Task, inode: Inode, mask: int, real: bool = False) -> bool:
@@ -95,11 +96,16 @@ def need(task: Task, inode: Inode, mask: int) -> None:
         raise KernelError(Errno.EACCES)
 
 
-# --- the walk ---------------------------------------------------------------------------------------------------
+# --- the walk -----------------------------------------------------------------------------------------------
 
 
-def walk(k: Kernel, task: Task, path: str, start: int = 0, follow: bool = True) -> Found:
+def walk(
+    k: Kernel, task: Task, path: str, start: int = 0, follow: bool = True, naming: bool = False
+) -> Found:
     """Follow `path` from directory `start` (0: the task's own). With `follow` a symbolic link at its end too.
+
+    A slash at the end has it followed all the same. With `naming` the last name is not looked up at all, but
+    for `.` and `..`: that is left to `look_up`.
 
     ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG for everything before the last name; what that leads to, and
     whether it is a directory where `slash` demands one, is left to the caller.
@@ -118,6 +124,8 @@ def walk(k: Kernel, task: Task, path: str, start: int = 0, follow: bool = True) 
             raise KernelError(Errno.ENOTDIR)
         need(task, directory, MAY_EXEC)
         name = pending.pop()
+        if naming and not pending and name not in (".", ".."):
+            return Found(here, name, 0, slash)
         parent, found, file = here, _step(k, directory, name), 0
         if name in (".", ".."):
             name = ""
@@ -154,11 +162,20 @@ def _step(k: Kernel, directory: Inode, name: str) -> int:
         return directory.ino
     if name == "..":
         return directory.parent or directory.ino
+    if not directory.nlink:  # removed, and still somebody's current directory
+        return 0
     if len(name) * 4 > NAME_MAX and len(encode_name(name)) > NAME_MAX:
         raise KernelError(Errno.ENAMETOOLONG)
     if procfs.is_proc(directory.ino):
         return procfs.lookup(k, directory, name)
     return directory.entries.get(name, 0)
+
+
+def look_up(k: Kernel, found: Found) -> Found:
+    """What the last name itself leads to, after a walk with `naming`."""
+    if not found.name:
+        return found
+    return found._replace(inode=_step(k, get_inode(k, found.parent), found.name))
 
 
 def insist(k: Kernel, found: Found) -> Inode:
@@ -190,7 +207,15 @@ def executable(k: Kernel, task: Task, path: str) -> Inode:
     return inode
 
 
-# --- paths from user memory ---------------------------------------------------------------------------------------
+def set_cwd(k: Kernel, inode: Inode) -> None:
+    """The current task is in that directory now; the old one goes if nobody else keeps it."""
+    old = k.tables.inodes.get(k.task.cwd)
+    k.task.cwd = inode.ino
+    if old is not None:
+        ramfs.free_unused(k, old)
+
+
+# --- paths from user memory ---------------------------------------------------------------------------------
 
 
 def getname(k: Kernel, address: int, empty: bool = False) -> str:
@@ -202,7 +227,7 @@ def getname(k: Kernel, address: int, empty: bool = False) -> str:
 
 
 def start_of(k: Kernel, dirfd: int, path: str) -> int:
-    """Where an `*at` call begins: 0 for the current directory. EBADF, ENOTDIR; not looked at for absolute paths."""
+    """Where an `*at` call begins, 0 for the current directory. EBADF, ENOTDIR; absolute paths need none."""
     fd = uaccess.signed(dirfd)
     if fd == AT_FDCWD or path.startswith("/"):
         return 0

@@ -30,12 +30,12 @@ def alloc_frame(k: Kernel, reserve: int = RESERVE) -> int:
         if len(t.frames_free) <= reserve and frames_left(k) <= reserve:
             raise KernelError(Errno.ENOMEM)
         pfn = t.frames_free.pop()
-        k.ram.zero_frame(pfn)
     else:
         pfn = t.frame_next
         if k.ram.frames - pfn <= reserve:
             raise KernelError(Errno.ENOMEM)
         t.frame_next = pfn + 1
+    k.ram.zero_frame(pfn)  # a fresh one too: a machine taken back in time has used it already
     t.frame_refs[pfn] = 1
     return pfn
 
@@ -45,8 +45,6 @@ def alloc_stack(k: Kernel) -> int:
     t = k.tables
     if t.stacks_free:
         pfn = t.stacks_free.pop()
-        k.ram.zero_frame(pfn)
-        k.ram.zero_frame(pfn + 1)
     else:
         if t.frame_next & 1:
             t.frames_free.append(t.frame_next)
@@ -55,6 +53,8 @@ def alloc_stack(k: Kernel) -> int:
         if k.ram.frames - pfn <= RESERVE:
             raise KernelError(Errno.ENOMEM)
         t.frame_next = pfn + 2
+    k.ram.zero_frame(pfn)
+    k.ram.zero_frame(pfn + 1)
     t.frame_refs[pfn] = t.frame_refs[pfn + 1] = 1
     return pfn
 

@@ -36,20 +36,22 @@ from kernel.abi.signal import (
 from kernel.events import SignalActionSet, SignalDelivered, TaskStopped
 from kernel.exit import do_group_exit
 from kernel.signals.frame import NO_SYSCALL, setup_frame
-from kernel.signals.state import (
-    UNBLOCKABLE,
+from kernel.signals.pending import (
     fatal_signal,
-    force_signal,
     get_action,
-    is_orphaned_pgrp,
     leader_of,
     next_signal,
-    notify_parent_stopped,
     recalc_pending,
+    thread_group,
+)
+from kernel.signals.state import (
+    UNBLOCKABLE,
+    force_signal,
+    is_orphaned_pgrp,
+    notify_parent_stopped,
     retarget_shared,
     set_blocked,
     signal_wake_up,
-    thread_group,
 )
 from kernel.tables import SigAction, SigInfo, Task, TaskState
 from kernel.thread import TIF_NEED_RESCHED, TIF_SIGPENDING, Regs, set_flag
@@ -123,7 +125,7 @@ def _default_action(k: Kernel, task: Task, signo: int) -> str:
 
 
 def _begin_stop(k: Kernel, task: Task, signo: int) -> None:
-    """All threads of the process are to stop; each does it on its own way back to user mode (do_signal_stop)."""
+    """All threads of the process are to stop, each on its own way back to user mode (do_signal_stop)."""
     leader_of(k, task).stop_signal = signo
     for thread in thread_group(k, task):
         if thread.pid != task.pid:

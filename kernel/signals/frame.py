@@ -48,7 +48,8 @@ from kernel.abi.structs import StackT
 from kernel.errors import KernelError
 from kernel.events import SignalReturned
 from kernel.signals.fpstate import FXSAVE_SIZE, fpstate_from_fxsave, fxsave_from_fpstate
-from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, recalc_pending, retarget_shared
+from kernel.signals.pending import recalc_pending
+from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, retarget_shared
 from kernel.tables import SigAction, SigInfo, Task
 from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_read, fxsave_write
 from kernel.uaccess import copy_from_user, copy_to_user
@@ -169,7 +170,7 @@ def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int 
 
 
 def _places(task: Task, action: SigAction, sp: int, size: int) -> tuple[int, int] | None:
-    """Where the frame and the floating point state go (get_sigframe); None: the alternate stack is too small."""
+    """Where the frame and the floating point state go (get_sigframe), None for want of room."""
     nested = on_altstack(task, sp)
     entering = False
     if action.flags & SA_ONSTACK and altstack_flags(task, sp) == 0:

@@ -1,20 +1,17 @@
-"""Generating, blocking and queueing signals: kernel/signal.c's sending half.
+"""Generating and blocking signals, and setting their actions: kernel/signal.c's sending half.
 
-Signals for one thread wait in its `Task.pending`, those for a process in the group leader's `shared_pending`.
-Whatever makes one deliverable sets TIF_SIGPENDING, which the entry code looks at before it returns to user
-mode. Taking them out again is `kernel.signals.delivery`'s; permissions are checked here (`kill_permitted`)
-but asked for by the system calls.
+Whatever makes a signal deliverable sets TIF_SIGPENDING, which the entry code looks at before it returns to
+user mode. What is pending is `kernel.signals.pending`'s, taking it out `kernel.signals.delivery`'s.
+Permissions are checked here (`kill_permitted`) but asked for by the system calls.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from kernel.abi.signal import (
     CLD_CONTINUED,
     CLD_STOPPED,
-    DEFAULT_ACTIONS,
     SA_NOCLDSTOP,
     SI_USER,
     SIG_DFL,
@@ -27,8 +24,6 @@ from kernel.abi.signal import (
     SIGTSTP,
     SIGTTIN,
     SIGTTOU,
-    SYNCHRONOUS_SIGNALS,
-    DefaultAction,
     sigmask,
 )
 from kernel.events import (
@@ -39,8 +34,21 @@ from kernel.events import (
     TaskContinued,
     TaskWoken,
 )
+from kernel.signals.pending import (
+    dequeue_signal,
+    fatal_signal,
+    get_action,
+    handler_ignored,
+    is_fatal,
+    leader_of,
+    pending_mask,
+    real_blocked,
+    recalc_pending,
+    signal_pending,
+    thread_group,
+)
 from kernel.tables import SigAction, SigInfo, Task, TaskState
-from kernel.thread import PAGE_OFFSET, TIF_SIGPENDING, clear_flag, set_flag
+from kernel.thread import PAGE_OFFSET, TIF_SIGPENDING, set_flag
 from kernel.wait import wake_task, wake_up
 
 if TYPE_CHECKING:
@@ -53,127 +61,9 @@ STOP_MASK = sum(sigmask(signo) for signo in STOP_SIGNALS)
 TI_TRAP = 0x14
 """Three words of thread_info that the entry code leaves free: trap number, error code and CR2 of the last
 exception that became a signal (Linux: thread.trap_nr, error_code, cr2)."""
-SIGTIMEDWAIT_CALLS = (177, 421)
-"""`rt_sigtimedwait` and its 64-bit form: their `Task.progress` is [deadline, the mask to come back to]."""
 
 
-# --- looking ------------------------------------------------------------------------------------------------
-
-
-def leader_of(k: Kernel, task: Task) -> Task:
-    """The thread group's leader, on which the process-wide things are kept."""
-    return k.tables.tasks.get(task.tgid, task)
-
-
-def thread_group(k: Kernel, task: Task) -> list[Task]:
-    """The threads of the task's process that have not ended."""
-    return [
-        other
-        for other in k.tables.tasks.values()
-        if other.tgid == task.tgid and other.state != TaskState.ZOMBIE
-    ]
-
-
-def get_action(k: Kernel, task: Task, signo: int) -> SigAction:
-    """The action in force; not to be changed in place (`set_action`)."""
-    hand = k.tables.sighands.get(task.sighand)
-    return (hand.actions.get(signo) if hand is not None else None) or SigAction()
-
-
-def handler_ignored(handler: int, signo: int) -> bool:
-    """Whether an action means that nothing happens (sig_handler_ignored)."""
-    if handler == SIG_IGN:
-        return True
-    return handler == SIG_DFL and DEFAULT_ACTIONS[signo] in (DefaultAction.IGN, DefaultAction.CONT)
-
-
-def pending_mask(infos: Iterable[SigInfo]) -> int:
-    mask = 0
-    for info in infos:
-        mask |= sigmask(info.signo)
-    return mask
-
-
-def signal_pending(k: Kernel, task: Task) -> bool:
-    """Whether the task has to see to a signal, or to its process's stop, before it goes on."""
-    leader = leader_of(k, task)
-    if task.pending and pending_mask(task.pending) & ~task.blocked:
-        return True
-    if leader.shared_pending and pending_mask(leader.shared_pending) & ~task.blocked:
-        return True
-    return bool(leader.stop_signal) and task.state != TaskState.STOPPED
-
-
-def fatal_signal(k: Kernel, task: Task) -> SigInfo | None:
-    """A pending signal that ends the process whatever else is pending (sig_fatal).
-
-    SIGKILL, or one whose default action ends it without a core dump; a stopped process only sees the former.
-    """
-    queues = (task.pending, leader_of(k, task).shared_pending)
-    for queue in queues:
-        for info in queue:
-            if info.signo == SIGKILL:
-                return info
-    if task.state == TaskState.STOPPED:
-        return None
-    blocked = task.blocked | _real_blocked(task)
-    for queue in queues:
-        for info in queue:
-            if not blocked & sigmask(info.signo) and _is_fatal(k, task, info.signo):
-                return info
-    return None
-
-
-def _is_fatal(k: Kernel, task: Task, signo: int) -> bool:
-    return DEFAULT_ACTIONS[signo] is DefaultAction.TERM and get_action(k, task, signo).handler == SIG_DFL
-
-
-def next_signal(k: Kernel, task: Task, blocked: int) -> tuple[list[SigInfo], int] | None:
-    """Which signal comes next: its queue and its place there (dequeue_synchronous_signal, next_signal).
-
-    A fatal one first, then what the processor raised, then the thread's own before its process's, low numbers
-    before high ones, and of one number the oldest.
-    """
-    queues = (task.pending, leader_of(k, task).shared_pending)
-    fatal = fatal_signal(k, task)
-    if fatal is not None and not blocked & sigmask(fatal.signo):
-        for queue in queues:
-            for place, info in enumerate(queue):
-                if info is fatal:
-                    return queue, place
-    for place, info in enumerate(task.pending):  # raised by the processor: in the order of their coming
-        if info.signo in SYNCHRONOUS_SIGNALS and info.code > SI_USER and not blocked & sigmask(info.signo):
-            return task.pending, place
-    for queue in queues:
-        ready = [
-            (info.signo not in SYNCHRONOUS_SIGNALS, info.signo, place)
-            for place, info in enumerate(queue)
-            if not blocked & sigmask(info.signo)
-        ]
-        if ready:
-            return queue, min(ready)[2]
-    return None
-
-
-def dequeue_signal(k: Kernel, task: Task, blocked: int) -> SigInfo | None:
-    """Take out the next signal that is not in `blocked`. The caller tells what became of it by an event."""
-    found = next_signal(k, task, blocked)
-    if found is None:
-        return None
-    info = found[0].pop(found[1])
-    recalc_pending(k, task)
-    return info
-
-
-# --- the flag, the mask, the actions ------------------------------------------------------------------------
-
-
-def recalc_pending(k: Kernel, task: Task) -> None:
-    """Set or clear TIF_SIGPENDING (recalc_sigpending)."""
-    if signal_pending(k, task):
-        set_flag(k, task, TIF_SIGPENDING)
-    else:
-        clear_flag(k, task, TIF_SIGPENDING)
+# --- the mask and the actions -------------------------------------------------------------------------------
 
 
 def set_blocked(k: Kernel, task: Task, mask: int) -> None:
@@ -268,23 +158,18 @@ def _is_dying(k: Kernel, group: list[Task]) -> bool:
 
 def _is_ignored(k: Kernel, task: Task, signo: int) -> bool:
     """Blocked signals are kept: the action may be another one when they are unblocked (sig_ignored)."""
-    if (task.blocked | _real_blocked(task)) & sigmask(signo):
+    if (task.blocked | real_blocked(task)) & sigmask(signo):
         return False
     return handler_ignored(get_action(k, task, signo).handler, signo)
 
 
-def _real_blocked(task: Task) -> int:
-    """What a task blocks that has unblocked signals only to wait for them in sigtimedwait."""
-    return task.progress[1] if task.syscall in SIGTIMEDWAIT_CALLS and len(task.progress) == 2 else 0
-
-
 def _complete(k: Kernel, task: Task, signo: int, candidates: list[Task], group: list[Task]) -> None:
-    """Wake the thread that is to take it, the one asked for if it can; all, if this ends them (complete_signal)."""
+    """Wake the thread that is to take it, or all if it ends them (complete_signal)."""
     wanting = [thread for thread in candidates if _wants(thread, signo)]
     if not wanting:
         return
     chosen = task if task in wanting else next((t for t in wanting if not signal_pending(k, t)), wanting[0])
-    fatal = signo == SIGKILL or (_is_fatal(k, chosen, signo) and not _real_blocked(chosen) & sigmask(signo))
+    fatal = signo == SIGKILL or (is_fatal(k, chosen, signo) and not real_blocked(chosen) & sigmask(signo))
     if not fatal:
         signal_wake_up(k, chosen)
         return
@@ -333,7 +218,7 @@ def _discard(k: Kernel, task: Task, mask: int) -> None:
 
 
 def _continue(k: Kernel, leader: Task, group: list[Task]) -> None:
-    """SIGCONT's work, which is done when it is sent: a stopped process goes on even if it ignores the signal."""
+    """SIGCONT's work, done when it is sent: a stopped process goes on even if it ignores it."""
     if not leader.stop_signal:
         return
     whole = all(thread.state == TaskState.STOPPED for thread in group)
@@ -387,11 +272,6 @@ def is_orphaned_pgrp(k: Kernel, pgrp: int) -> bool:
     return True
 
 
-def is_blocked_or_ignored(k: Kernel, task: Task, signo: int) -> bool:
-    """What a terminal asks before it sends SIGTTIN or SIGTTOU (is_ignored of drivers/tty)."""
-    return bool(task.blocked & sigmask(signo)) or get_action(k, task, signo).handler == SIG_IGN
-
-
 def force_signal(k: Kernel, task: Task, info: SigInfo, default: bool = False) -> None:
     """A signal that the task cannot put off (force_sig_info_to_task).
 
@@ -437,3 +317,23 @@ def kill_permitted(k: Kernel, target: Task, signo: int) -> bool:
     if mine.euid == 0 or mine.euid in (its.suid, its.uid) or mine.uid in (its.suid, its.uid):
         return True
     return signo == SIGCONT and target.session == me.session
+
+
+__all__ = [
+    "dequeue_signal",
+    "flush_handlers",
+    "force_signal",
+    "is_orphaned_pgrp",
+    "kill_permitted",
+    "last_trap",
+    "notify_parent_stopped",
+    "recalc_pending",
+    "record_trap",
+    "retarget_shared",
+    "send_signal",
+    "send_to_group",
+    "set_action",
+    "set_blocked",
+    "signal_pending",
+    "signal_wake_up",
+]

@@ -1,7 +1,7 @@
 """System calls on descriptors: open, read, write, seek, duplicate, control.
 
-Here arguments are checked in Linux's order and handed to `kernel.fs`. Calls on paths and attributes are in `paths`,
-waiting for several descriptors is in `poll`.
+Here arguments are checked in Linux's order and handed to `kernel.fs`. Calls on paths and attributes are in
+`paths`, waiting for several descriptors is in `poll`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def _offset(low: int, high: int) -> int:
     return offset
 
 
-# --- open and close -----------------------------------------------------------------------------------------------
+# --- open and close -----------------------------------------------------------------------------------------
 
 
 def sys_openat(k: Kernel, dirfd: int, filename: int, flags: int, mode: int) -> int:
@@ -115,7 +115,7 @@ def sys_close_range(k: Kernel, first: int, last: int, flags: int) -> int:
     return 0
 
 
-# --- read and write -----------------------------------------------------------------------------------------------
+# --- read and write -----------------------------------------------------------------------------------------
 
 
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> int:
@@ -177,11 +177,11 @@ def sys_pwritev(k: Kernel, fd: int, vec: int, vlen: int, pos_low: int, pos_high:
     return write(k, file, source, at) if source.count else 0
 
 
-# --- positions ----------------------------------------------------------------------------------------------------
+# --- positions ----------------------------------------------------------------------------------------------
 
 
 def _llseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
-    """The new position. ESPIPE before EINVAL, ENXIO past the end for SEEK_DATA and SEEK_HOLE (fs/read_write.c)."""
+    """The new position. ESPIPE, EINVAL, and ENXIO past the end for SEEK_DATA and SEEK_HOLE."""
     file = files.get_file(k, fd)
     if whence > SEEK_HOLE:
         raise KernelError(Errno.EINVAL)
@@ -230,7 +230,9 @@ def sys_ftruncate64(k: Kernel, fd: int, length_low: int, length_high: int) -> in
     file = files.get_file(k, fd)
     if file.kind != "file" or not is_writable(file):
         raise KernelError(Errno.EINVAL)
-    ramfs.truncate(k, k.tables.inodes[file.inode], length)
+    inode = k.tables.inodes[file.inode]
+    ramfs.remove_privileges(k, inode)
+    ramfs.truncate(k, inode, length)
     return 0
 
 
@@ -258,7 +260,7 @@ def sys_syncfs(k: Kernel, fd: int) -> int:
     return 0
 
 
-# --- duplicates, pipes --------------------------------------------------------------------------------------------
+# --- duplicates, pipes --------------------------------------------------------------------------------------
 
 
 def sys_dup(k: Kernel, fildes: int) -> int:
@@ -306,7 +308,7 @@ def sys_pipe(k: Kernel, fildes: int) -> int:
     return sys_pipe2(k, fildes, 0)
 
 
-# --- fcntl, ioctl -------------------------------------------------------------------------------------------------
+# --- fcntl, ioctl -------------------------------------------------------------------------------------------
 
 
 def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
@@ -365,7 +367,7 @@ def sys_ioctl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     return OPERATIONS[file.kind].ioctl(k, file, cmd, arg)
 
 
-# --- directories --------------------------------------------------------------------------------------------------
+# --- directories --------------------------------------------------------------------------------------------
 
 
 def _getdents(k: Kernel, fd: int, address: int, count: int, wide: bool) -> int:
@@ -378,7 +380,9 @@ def _getdents(k: Kernel, fd: int, address: int, count: int, wide: bool) -> int:
         raise KernelError(Errno.ENOENT)
     entries = vfs.entries(k, directory)
     if file.pos == 0:
-        file.names = list(entries)
+        file.names = []
+    known = set(file.names)
+    file.names += [name for name in entries if name not in known]
     to = IovIter([(address, count)])
     pack = pack_dirent64 if wide else pack_dirent
     done = error = 0
@@ -432,6 +436,5 @@ def sys_fchdir(k: Kernel, fd: int) -> int:
     if not vfs.is_dir(inode):
         raise KernelError(Errno.ENOTDIR)
     vfs.need(k.task, inode, vfs.MAY_EXEC)
-    k.task.cwd = inode.ino
+    vfs.set_cwd(k, inode)
     return 0
-

@@ -26,7 +26,7 @@ from kernel.abi.mman import (
     TASK_SIZE,
 )
 from kernel.errors import KernelError
-from kernel.events import BreakMoved, VmaUnmapped
+from kernel.events import BreakMoved, PagesDropped
 from kernel.fs import ramfs
 from kernel.fs.files import get_file
 from kernel.mm.address_space import (
@@ -197,7 +197,7 @@ def sys_madvise(k: Kernel, address: int, length: int, advice: int) -> int:
         raise KernelError(Errno.ENOMEM)
     space = _space(k)
     if advice == MADV_DONTNEED and drop_pages(k, space, address, end):
-        _tell_dropped(k, space, address, end)
+        k.emit(PagesDropped(space.id, address, end))
     at = address
     while at < end:
         vma = find_vma(space, at)
@@ -206,17 +206,3 @@ def sys_madvise(k: Kernel, address: int, length: int, advice: int) -> int:
         at = vma.end
     return 0
 
-
-def _tell_dropped(k: Kernel, space: Space, start: int, end: int) -> None:
-    """The VMAs stay, the pages are gone: told as unmapping and mapping the same again."""
-    from kernel.events import VmaMapped
-
-    pieces = [
-        (max(vma.start, start), min(vma.end, end), vma)
-        for vma in space.vmas
-        if vma.start < end and start < vma.end
-    ]
-    k.emit(VmaUnmapped(space.id, start, end))
-    for low, high, vma in pieces:
-        offset = vma.offset + (low - vma.start >> 12) if vma.inode else 0
-        k.emit(VmaMapped(space.id, low, high, vma.prot, vma.flags, vma.inode, offset, vma.name))

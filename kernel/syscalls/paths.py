@@ -19,6 +19,7 @@ from kernel.abi.files import (
     AT_STATX_SYNC_TYPE,
     AT_SYMLINK_FOLLOW,
     AT_SYMLINK_NOFOLLOW,
+    RENAME_NOREPLACE,
     S_IFMT,
     S_ISGID,
     STATX__RESERVED,
@@ -44,7 +45,7 @@ ROOT_DEVICE, PIPE_DEVICE, PROC_DEVICE = 1, 2, 3
 
 
 def _at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> Inode:
-    """The inode that a path, seen from `dirfd`, leads to; with AT_EMPTY_PATH and no path the descriptor's own."""
+    """Where a path leads, seen from `dirfd`; with AT_EMPTY_PATH and no path the descriptor's own inode."""
     empty = bool(flags & AT_EMPTY_PATH)
     path = "" if empty and not address else vfs.getname(k, address, empty)
     if not path and signed(dirfd) != AT_FDCWD:
@@ -54,7 +55,7 @@ def _at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True
     return vfs.resolve(k, path, vfs.start_of(k, dirfd, path), follow)
 
 
-# --- attributes ---------------------------------------------------------------------------------------------------
+# --- attributes ---------------------------------------------------------------------------------------------
 
 
 def _device(inode: Inode) -> int:
@@ -102,7 +103,16 @@ def _stat(k: Kernel, inode: Inode, build: type[Stat] | type[Stat64]) -> CStruct:
         raise KernelError(Errno.EOVERFLOW)
     ids = [number if number < 0x1_0000 else 65534 for number in (inode.uid, inode.gid)]
     return Stat(
-        _device(inode), inode.ino, *common, ids[0], ids[1], inode.rdev, inode.size, 4096, _blocks(inode), *times
+        _device(inode),
+        inode.ino,
+        *common,
+        ids[0],
+        ids[1],
+        inode.rdev,
+        inode.size,
+        4096,
+        _blocks(inode),
+        *times,
     )
 
 
@@ -197,7 +207,7 @@ def sys_faccessat2(k: Kernel, dirfd: int, filename: int, mode: int, flags: int) 
     return _access(k, dirfd, filename, mode, flags)
 
 
-# --- changing attributes ------------------------------------------------------------------------------------------
+# --- changing attributes ------------------------------------------------------------------------------------
 
 
 def _own(k: Kernel, inode: Inode) -> None:
@@ -243,7 +253,9 @@ def _utimens(k: Kernel, dirfd: int, filename: int, times: int, flags: int, build
         data = uaccess.copy_from_user(k, times, 2 * build.SIZE)
         pairs = [build.LAYOUT.unpack_from(data, at * build.SIZE) for at in (0, 1)]
         special = [nsec & 0xFFFF_FFFF in (UTIME_NOW, UTIME_OMIT) for _, nsec in pairs]
-        if any(not kept and not 0 <= nsec < NSEC_PER_SEC for kept, (_, nsec) in zip(special, pairs, strict=True)):
+        if any(
+            not kept and not 0 <= nsec < NSEC_PER_SEC for kept, (_, nsec) in zip(special, pairs, strict=True)
+        ):
             raise KernelError(Errno.EINVAL)
         if all(nsec == UTIME_OMIT for _, nsec in pairs):
             return 0
@@ -279,6 +291,7 @@ def sys_truncate64(k: Kernel, path: int, length_low: int, length_high: int) -> i
     vfs.need(k.task, inode, vfs.MAY_WRITE)
     if procfs.is_proc(inode.ino):
         raise KernelError(Errno.EPERM)
+    ramfs.remove_privileges(k, inode)
     ramfs.truncate(k, inode, length)
     return 0
 
@@ -287,7 +300,7 @@ def sys_truncate(k: Kernel, path: int, length: int) -> int:
     return sys_truncate64(k, path, length, 0xFFFF_FFFF if length & 0x8000_0000 else 0)
 
 
-# --- symbolic links -----------------------------------------------------------------------------------------------
+# --- symbolic links -----------------------------------------------------------------------------------------
 
 
 def sys_readlinkat(k: Kernel, dirfd: int, path: int, buf: int, bufsiz: int) -> int:
@@ -296,7 +309,7 @@ def sys_readlinkat(k: Kernel, dirfd: int, path: int, buf: int, bufsiz: int) -> i
         raise KernelError(Errno.EINVAL)
     inode = _at(k, dirfd, path, AT_EMPTY_PATH, follow=False)
     if not vfs.is_link(inode):
-        raise KernelError(Errno.EINVAL)
+        raise KernelError(Errno.EINVAL if vfs.getname(k, path, empty=True) else Errno.ENOENT)
     if not inode.target:
         raise KernelError(Errno.ENOENT)
     data = encode_name(inode.target)[:bufsiz]
@@ -319,7 +332,7 @@ def sys_symlink(k: Kernel, oldname: int, newname: int) -> int:
     return sys_symlinkat(k, oldname, CWD, newname)
 
 
-# --- names --------------------------------------------------------------------------------------------------------
+# --- names --------------------------------------------------------------------------------------------------
 
 
 def _on_path(k: Kernel, dirfd: int, address: int, act: Callable[[str, int], None]) -> int:
@@ -338,6 +351,7 @@ def sys_mkdir(k: Kernel, pathname: int, mode: int) -> int:
 
 
 def sys_mknodat(k: Kernel, dirfd: int, filename: int, mode: int, dev: int) -> int:
+    directory.check_mknod(mode)
     return _on_path(k, dirfd, filename, lambda path, start: directory.mknod(k, path, mode, dev, start))
 
 
@@ -372,11 +386,17 @@ def sys_link(k: Kernel, oldname: int, newname: int) -> int:
 
 
 def sys_renameat2(k: Kernel, olddfd: int, oldname: int, newdfd: int, newname: int, flags: int) -> int:
-    old = vfs.getname(k, oldname)
-    new = vfs.getname(k, newname)
-    starts = (vfs.start_of(k, olddfd, old), vfs.start_of(k, newdfd, new))
-    directory.rename(k, old, new, *starts, flags)
+    if flags & ~RENAME_NOREPLACE:
+        raise KernelError(Errno.EINVAL)
+    source = _name(k, olddfd, oldname)
+    directory.rename(k, source, _name(k, newdfd, newname), flags)
     return 0
+
+
+def _name(k: Kernel, dirfd: int, address: int) -> vfs.Found:
+    """The name that a path ends in, not looked up yet."""
+    path = vfs.getname(k, address)
+    return vfs.walk(k, k.task, path, vfs.start_of(k, dirfd, path), naming=True)
 
 
 def sys_renameat(k: Kernel, olddfd: int, oldname: int, newdfd: int, newname: int) -> int:
@@ -387,7 +407,7 @@ def sys_rename(k: Kernel, oldname: int, newname: int) -> int:
     return sys_renameat2(k, CWD, oldname, CWD, newname, 0)
 
 
-# --- the current directory ----------------------------------------------------------------------------------------
+# --- the current directory ----------------------------------------------------------------------------------
 
 
 def sys_chdir(k: Kernel, filename: int) -> int:
@@ -395,7 +415,7 @@ def sys_chdir(k: Kernel, filename: int) -> int:
     if not vfs.is_dir(inode):
         raise KernelError(Errno.ENOTDIR)
     vfs.need(k.task, inode, vfs.MAY_EXEC)
-    k.task.cwd = inode.ino
+    vfs.set_cwd(k, inode)
     return 0
 
 

@@ -1,7 +1,7 @@
 """Waiting for several descriptors at once: poll, select and their kin (Linux's fs/select.c).
 
-What is ready is asked of each file's room; if nothing is, the task sleeps on all their queues together. The tick at
-which the waiting ends is kept in `Task.progress`.
+What is ready is asked of each file's room; if nothing is, the task sleeps on all their queues together. The
+tick at which the waiting ends is kept in `Task.progress`.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def _wait(k: Kernel, deadline: int, queues: list[str]) -> None:
     raise Blocked(*dict.fromkeys(queues or ["poll"]), deadline=deadline, restart=ERESTARTNOHAND)
 
 
-# --- times and masks ----------------------------------------------------------------------------------------------
+# --- times and masks ----------------------------------------------------------------------------------------
 
 
 def _read_time(k: Kernel, address: int, build: type[CStruct]) -> int:
@@ -77,7 +77,7 @@ def _read_time(k: Kernel, address: int, build: type[CStruct]) -> int:
         part &= 0xFFFF_FFFF
     if seconds < 0 or not 0 <= part < NSEC_PER_SEC:
         raise KernelError(Errno.EINVAL)
-    return min(seconds * NSEC_PER_SEC + part, LIMIT)
+    return min(int(seconds) * NSEC_PER_SEC + int(part), LIMIT)
 
 
 def _write_time(k: Kernel, address: int, build: type[CStruct], timeout: int, deadline: int) -> None:
@@ -129,7 +129,7 @@ def _timed(
     return result
 
 
-# --- poll ---------------------------------------------------------------------------------------------------------
+# --- poll ---------------------------------------------------------------------------------------------------
 
 
 def _poll(k: Kernel, address: int, count: int, deadline: int) -> int:
@@ -176,11 +176,11 @@ def sys_ppoll_time64(k: Kernel, ufds: int, nfds: int, tsp: int, sigmask: int, si
     return _timed(k, tsp, Timespec64, (sigmask, sigsetsize), lambda deadline: _poll(k, ufds, nfds, deadline))
 
 
-# --- select -------------------------------------------------------------------------------------------------------
+# --- select -------------------------------------------------------------------------------------------------
 
 
 def _select(k: Kernel, n: int, addresses: tuple[int, int, int], deadline: int) -> int:
-    """Three bit sets of descriptors below `n`, for reading, writing and exceptions; a null one is not asked."""
+    """Three bit sets of descriptors below `n`: for reading, writing, exceptions; a null one is not asked."""
     if uaccess.signed(n) < 0:
         raise KernelError(Errno.EINVAL)
     n = min(n, _table_size(k))

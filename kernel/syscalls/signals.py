@@ -34,19 +34,8 @@ from kernel.abi.time import NSEC_PER_SEC
 from kernel.errors import Blocked, KernelError
 from kernel.events import SignalDelivered, SignalsDiscarded
 from kernel.signals.frame import altstack_flags, do_rt_sigreturn, do_sigreturn, set_altstack, siginfo_of
-from kernel.signals.state import (
-    INIT_PID,
-    UNBLOCKABLE,
-    dequeue_signal,
-    get_action,
-    kill_permitted,
-    leader_of,
-    pending_mask,
-    send_signal,
-    set_action,
-    set_blocked,
-    signal_pending,
-)
+from kernel.signals.pending import dequeue_signal, get_action, leader_of, pending_mask, signal_pending
+from kernel.signals.state import INIT_PID, UNBLOCKABLE, kill_permitted, send_signal, set_action, set_blocked
 from kernel.tables import SigAction, SigInfo, Task
 from kernel.thread import Regs
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
@@ -298,7 +287,7 @@ def sys_pause(k: Kernel) -> int:
 
 
 def _suspend(k: Kernel, mask: int) -> int:
-    """The mask to come back to stays on the task until the signal has been seen to, so it is set only once."""
+    """The mask to come back to stays on the task until the signal has been seen to."""
     task = k.task
     if task.saved_mask < 0:
         task.saved_mask = task.blocked

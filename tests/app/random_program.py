@@ -1,7 +1,7 @@
 """Programs made up for tests: random system calls and memory accesses as machine code in an ELF file.
 
-Addresses, descriptors, signals and pids come from small sets, so that calls meet what earlier ones left. What such a
-program does makes no sense, but all of it is allowed: most of its calls must work.
+Addresses, descriptors, signals and pids come from small sets, so that calls meet what earlier ones left. What
+such a program does makes no sense, but all of it is allowed: most of its calls must work.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ HANDLER = BASE + 0x2000
 SIGNALS = (signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD, signal.SIGRTMIN + 2, signal.SIGWINCH)
 
 
+MOV_EAX_EBX_ECX_EDX_ESI_EDI_EBP = (0xB8, 0xBB, 0xB9, 0xBA, 0xBE, 0xBF, 0xBD)
+
+
 class Writer:
     """Appends calls and accesses to machine code."""
 
@@ -39,9 +42,15 @@ class Writer:
 
     def call(self, name: str, *args: int) -> None:
         """mov eax, nr; mov ebx, ...; int $0x80."""
-        for opcode, value in zip((0xB8, 0xBB, 0xB9, 0xBA, 0xBE, 0xBF, 0xBD), (BY_NAME[name].number, *args)):
+        words = (BY_NAME[name].number, *args)
+        for opcode, value in zip(MOV_EAX_EBX_ECX_EDX_ESI_EDI_EBP, words, strict=False):
             self.code += struct.pack("<BI", opcode, value & 0xFFFF_FFFF)
         self.code += b"\xcd\x80"
+
+    def call_on(self, descriptor: int, name: str, *args: int) -> None:
+        """As `call`, with ebx from a word of the data: mov ebx, [descriptor]."""
+        self.call(name, 0, *args)
+        self.code[-2:] = struct.pack("<BBI", 0x8B, 0x1D, DATA + descriptor) + b"\xcd\x80"
 
     def page(self) -> int:
         return WINDOW + self.rng.randrange(WINDOW_PAGES) * PAGE
@@ -79,7 +88,8 @@ class Writer:
         self.call("mprotect", self.page(), self.size(), self.prot())
 
     def advise(self) -> None:
-        self.call("madvise", self.page(), self.size(), mman.MADV_DONTNEED)
+        where = self.rng.choice((self.page(), self.page(), 0xBFFE_0000 + self.rng.randrange(24) * PAGE))
+        self.call("madvise", where, self.size(), mman.MADV_DONTNEED)
 
     def move_break(self) -> None:
         self.call("brk", BASE + 0x5000 + self.rng.randrange(6) * 0x900)
@@ -98,8 +108,15 @@ class Writer:
         self.call("write", self.fd(), self.buffer(), self.rng.randrange(60))
 
     def read(self) -> None:
-        self.call("fcntl", 3, files.F_SETFL, files.O_NONBLOCK)
-        self.call("read", self.rng.choice((3, 3, 5, 6)), self.buffer(), self.rng.randrange(60))
+        self.call("read", 3, self.buffer(), self.rng.randrange(60))
+
+    def write_pipe(self) -> None:
+        self.call_on(FDS + 4, "write", self.buffer(), self.rng.randrange(60))
+
+    def read_pipe(self) -> None:
+        if self.rng.random() < 0.8:
+            self.call_on(FDS, "fcntl", files.F_SETFL, files.O_NONBLOCK)
+        self.call_on(FDS, "read", self.buffer(), self.rng.randrange(60))
 
     def duplicate(self) -> None:
         self.call("dup", self.fd())
@@ -124,7 +141,9 @@ class Writer:
         self.call("rt_sigaction", self.rng.choice(SIGNALS), action, 0, 8)
 
     def set_mask(self) -> None:
-        self.call("rt_sigprocmask", self.rng.randrange(3), DATA + self.rng.choice(list(SETS.values())), 0, 8)
+        self.call(
+            "rt_sigprocmask", self.rng.choice((0, 1, 1, 2)), DATA + self.rng.choice(list(SETS.values())), 0, 8
+        )
 
     def kill(self) -> None:
         number = self.rng.choice(SIGNALS) if self.rng.random() < 0.9 else self.rng.randrange(1, 65)
@@ -146,7 +165,9 @@ class Writer:
         """A task that shares what the flags say, on the same stack: it must not return from anything."""
         if self.forks < 2:
             self.forks += 1
-            flags = self.rng.choice((process.CLONE_FILES, process.CLONE_VM, process.CLONE_VM | process.CLONE_SIGHAND))
+            flags = self.rng.choice(
+                (process.CLONE_FILES, process.CLONE_VM, process.CLONE_VM | process.CLONE_SIGHAND)
+            )
             self.call("clone", flags | signal.SIGCHLD, 0, 0, 0, 0)
 
     def wait(self) -> None:
@@ -163,16 +184,47 @@ class Writer:
 
     def program(self, length: int) -> bytes:
         actions: list[Callable[[], None]] = [
-            *([self.map_fixed] * 6 + [self.protect] * 4 + [self.unmap] * 2 + [self.advise] * 2 + [self.touch] * 3),
-            *([self.write] * 5 + [self.read] * 3 + [self.make_pipe] * 2 + [self.close] * 2),
+            *(
+                [self.map_fixed] * 6
+                + [self.protect] * 4
+                + [self.unmap] * 2
+                + [self.advise] * 2
+                + [self.touch] * 3
+            ),
+            *([self.write_pipe] * 4 + [self.read_pipe] * 4 + [self.make_pipe] * 2 + [self.close] * 2),
+            *(self.write, self.write, self.read),
             *(self.map_anywhere, self.map_file, self.map_file, self.move_break, self.move_break),
             *(self.open_file, self.open_file, self.remove_file, self.flags),
-            *(self.duplicate, self.duplicate_to, self.set_action, self.set_action, self.set_mask, self.set_mask),
-            *(self.kill, self.kill, self.kill_thread, self.stop_and_continue, self.fork, self.fork, self.clone),
+            *(
+                self.duplicate,
+                self.duplicate_to,
+                self.set_action,
+                self.set_action,
+                self.set_mask,
+                self.set_mask,
+            ),
+            *(
+                self.kill,
+                self.kill,
+                self.kill_thread,
+                self.stop_and_continue,
+                self.fork,
+                self.fork,
+                self.clone,
+            ),
             *(self.wait, self.wait, self.sleep, self.give_way, self.rename),
         ]
         self.open_file()
         self.make_pipe()
+        self.call(
+            "mmap2",
+            WINDOW,
+            WINDOW_PAGES * PAGE,
+            3,
+            mman.MAP_PRIVATE | mman.MAP_ANONYMOUS | mman.MAP_FIXED,
+            -1,
+            0,
+        )
         for _ in range(length):
             self.rng.choice(actions)()
         if self.rng.random() < 0.5:
@@ -209,10 +261,10 @@ def data_segment() -> bytes:
     handlers = {"default": (signal.SIG_DFL, 0), "ignore": (signal.SIG_IGN, 0), "handler": (HANDLER, flags)}
     for name, (handler, flag) in handlers.items():
         struct.pack_into("<3I", data, ACTIONS[name], handler, flag, HANDLER + 8)
-    masks = {"usr": signal.sigmask(signal.SIGUSR1), "many": sum(map(signal.sigmask, SIGNALS)), "none": 0}
+    masks = {"usr": signal.sigmask(signal.SIGUSR1), "many": sum(map(signal.sigmask, SIGNALS[:3])), "none": 0}
     for name, mask in masks.items():
         struct.pack_into("<Q", data, SETS[name], mask)
     data[HELLO : HELLO + 11] = b"/bin/hello\0"
-    data[FILE : FILE + 8] = b"/tmp/fil"
+    data[FILE : FILE + 8] = b"/tmp/f\xffl"
     struct.pack_into("<2I", data, ARGV, DATA + HELLO, 0)
     return bytes(data)

@@ -1,4 +1,4 @@
-"""A kernel without a processor, for tests of the signal rooms: real tables, RAM and page tables, events in a list."""
+"""A kernel without a processor, for tests of the signal rooms: real tables, RAM and page tables."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from kernel.kernel import Kernel
 from kernel.mm.address_space import create_space, insert
 from kernel.mm.fault import user_page
 from kernel.mm.frames import alloc_frame, alloc_stack
-from kernel.tables import Credentials, SigHand, Tables, Task, TaskState, Vma
+from kernel.tables import Credentials, SigHand, Space, Tables, Task, TaskState, Vma
 from kernel.thread import INITIAL_FXSAVE, PAGE_OFFSET, TIF_NEED_RESCHED, TIF_SIGPENDING, Regs, fxsave_write
 
 STACK, STACK_TOP = 0x40000, 0x80000
@@ -30,7 +30,8 @@ class Machine:
         self.emit = self.events.append
         self.now = 1_000_000
         fpu = FpuState(0x37F, 0, 0xFFFF, 0x1F80, ((0, 0),) * 8, (bytes(16),) * 8)
-        self.emulator = SimpleNamespace(fpu=fpu, read_fpu=lambda: self.emulator.fpu)
+        self.emulator = SimpleNamespace(fpu=fpu)
+        self.emulator.read_fpu = lambda: self.emulator.fpu
         self.core = SimpleNamespace(cr3=0, emulator=self.emulator)
         self.kernel_directory = alloc_frame(self.kernel)
         self.add_task(1, ppid=0, state=TaskState.SLEEPING)
@@ -95,7 +96,7 @@ class Machine:
             fdtable=0,
             cwd=0,
             sighand=sighand,
-            cred=Credentials(*[uid] * 8),
+            cred=Credentials(uid, uid, uid, uid, uid, uid, uid, uid),
         )
         t.tasks[pid] = task
         words = [0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7B, 0, 0x33, 0xFFFF_FFFF]
@@ -126,3 +127,6 @@ class Machine:
         """A word of a task's memory."""
         space = self.tables.spaces[task.space]
         return self.ram.u32[user_page(self.kernel, space, address, write=False) >> 2]
+
+    def put(self, space: Space, address: int, data: bytes) -> None:
+        self.ram.write(user_page(self.kernel, space, address, write=True), data)

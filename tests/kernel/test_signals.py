@@ -32,7 +32,7 @@ from kernel.abi.signal import (
     sigmask,
 )
 from kernel.errors import Blocked
-from kernel.signals import delivery, state
+from kernel.signals import delivery, pending, state
 from kernel.signals.delivery import do_notify_resume
 from kernel.tables import SigAction, SigInfo, Task, TaskState
 from kernel.thread import Regs
@@ -192,7 +192,7 @@ def test_forcing_a_blocked_or_ignored_signal_makes_it_fatal(m: Machine, endings:
     catch(m, task, SIGSEGV)
     state.set_blocked(m.kernel, task, sigmask(SIGSEGV))
     state.force_signal(m.kernel, task, SigInfo(SIGSEGV, SEGV_MAPERR, address=4))
-    assert state.get_action(m.kernel, task, SIGSEGV).handler == SIG_DFL
+    assert pending.get_action(m.kernel, task, SIGSEGV).handler == SIG_DFL
     assert task.blocked == 0
     m.run(task)
     do_notify_resume(m.kernel)
@@ -292,7 +292,7 @@ def test_a_one_shot_handler(m: Machine) -> None:
     send(m, task, SIGUSR1)
     do_notify_resume(m.kernel)
     assert regs.eip == HANDLER
-    assert state.get_action(m.kernel, task, SIGUSR1).handler == SIG_DFL
+    assert pending.get_action(m.kernel, task, SIGUSR1).handler == SIG_DFL
     assert [type(event).__name__ for event in m.events[1:]][:1] == ["SignalActionSet"]
 
 
@@ -343,7 +343,10 @@ def test_stop_and_continue_and_what_the_parent_hears(m: Machine) -> None:
     assert (child.state, child.stop_signal, child.continued) == (TaskState.RUNNABLE, 0, True)
     assert m.tables.runqueue == [3]
     assert [(i.code, i.status) for i in parent.shared_pending] == [(CLD_CONTINUED, SIGCONT)]
-    assert [type(e).__name__ for e in m.told("TaskStopped", "TaskContinued")] == ["TaskStopped", "TaskContinued"]
+    assert [type(e).__name__ for e in m.told("TaskStopped", "TaskContinued")] == [
+        "TaskStopped",
+        "TaskContinued",
+    ]
 
 
 def test_a_parent_may_not_want_to_hear_of_stops(m: Machine) -> None:

@@ -1,0 +1,222 @@
+"""All that a person can do, as data. Bindings, footer, palette and help are made from this list.
+
+An action names its keys, says what it is for, and calls one method of `Controls`, which the App is.
+Lower case goes forwards, the same letter in upper case backwards.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
+
+TIME, PLAY, PANES, HELP = "Time", "Play", "Panes", "Help"
+GROUPS = (TIME, PLAY, PANES, HELP)
+
+
+class Controls(Protocol):
+    """What actions ask for."""
+
+    def step(self, what: str, direction: int) -> None: ...
+    def play(self) -> None: ...
+    def run_on(self) -> None: ...
+    def change_speed(self, direction: int) -> None: ...
+    def go_start(self) -> None: ...
+    def go_end(self) -> None: ...
+    def ask_place(self) -> None: ...
+    def pane(self, name: str) -> None: ...
+    def zoom(self) -> None: ...
+    def next_view(self) -> None: ...
+    def next_focus(self, direction: int) -> None: ...
+    def choose(self, down: int, right: int) -> None: ...
+    def turn_page(self, direction: int) -> None: ...
+    def explain(self) -> None: ...
+    def back(self) -> None: ...
+    def list_panes(self) -> None: ...
+    def palette(self) -> None: ...
+    def help(self) -> None: ...
+    def next_theme(self) -> None: ...
+    def leave(self) -> None: ...
+
+
+class Action(NamedTuple):
+    """`keys` are Textual's names, `shown` is how the key is written for a person.
+
+    `footer` is its word in the footer ('' keeps it out), `back_of` the action whose opposite this is.
+    """
+
+    name: str
+    keys: tuple[str, ...]
+    shown: str
+    help: str
+    group: str
+    run: Callable[[Controls], None]
+    footer: str = ""
+    back_of: str = ""
+
+
+PANE_KEYS = (("cpu", "f1", "CPU"), ("traps", "f2", "Traps"), ("stacks", "f3", "Stacks"))
+PANE_KEYS += (("trace", "f4", "Trace"), ("console", "f5", "Console"))
+"""Name, key and label of the panes that can be brought to the front."""
+
+
+def _step(what: str, direction: int) -> Callable[[Controls], None]:
+    return lambda app: app.step(what, direction)
+
+
+def _pane(name: str) -> Callable[[Controls], None]:
+    return lambda app: app.pane(name)
+
+
+ACTIONS: tuple[Action, ...] = (
+    Action(
+        "instruction",
+        ("i",),
+        "i",
+        "one instruction on",
+        TIME,
+        _step("instruction", 1),
+        "instruction",
+    ),
+    Action(
+        "instruction_back",
+        ("I", "upper_i"),
+        "I",
+        "one instruction back",
+        TIME,
+        _step("instruction", -1),
+        back_of="instruction",
+    ),
+    Action(
+        "microstep",
+        ("m",),
+        "m",
+        "one microstep on: the next thing that the processor or the kernel does",
+        TIME,
+        _step("microstep", 1),
+        "microstep",
+    ),
+    Action(
+        "microstep_back",
+        ("M", "upper_m"),
+        "M",
+        "one microstep back",
+        TIME,
+        _step("microstep", -1),
+        back_of="microstep",
+    ),
+    Action(
+        "syscall",
+        ("s",),
+        "s",
+        "on to the next begin or end of a system call, of any process",
+        TIME,
+        _step("syscall", 1),
+        "syscall",
+    ),
+    Action(
+        "syscall_back",
+        ("S", "upper_s"),
+        "S",
+        "back to the last begin or end of a system call",
+        TIME,
+        _step("syscall", -1),
+        back_of="syscall",
+    ),
+    Action("switch", ("t",), "t", "on to the next task switch", TIME, _step("switch", 1), "switch"),
+    Action(
+        "switch_back",
+        ("T", "upper_t"),
+        "T",
+        "back to the last task switch",
+        TIME,
+        _step("switch", -1),
+        back_of="switch",
+    ),
+    Action("event", ("full_stop",), ".", "one event on", TIME, _step("event", 1), "event"),
+    Action("event_back", ("comma",), ",", "one event back", TIME, _step("event", -1), back_of="event"),
+    Action("continue", ("c",), "c", "run on to the end, or until all wait", PLAY, lambda app: app.run_on(), "run"),
+    Action(
+        "continue_back",
+        ("C", "upper_c"),
+        "C",
+        "back to the start of time",
+        PLAY,
+        lambda app: app.go_start(),
+        back_of="continue",
+    ),
+    Action("play", ("space",), "space", "play, or pause", PLAY, lambda app: app.play(), "play"),
+    Action("faster", ("plus", "equals_sign"), "+", "play faster", PLAY, lambda app: app.change_speed(1)),
+    Action("slower", ("minus",), "-", "play slower", PLAY, lambda app: app.change_speed(-1)),
+    Action(
+        "go_to",
+        ("g",),
+        "g",
+        "go to a place: an event's number, a percentage, start or end",
+        TIME,
+        lambda app: app.ask_place(),
+        "go to",
+    ),
+    Action("start", ("home",), "Home", "to the start of time", TIME, lambda app: app.go_start()),
+    Action("end", ("end",), "End", "to the end of what has happened so far", TIME, lambda app: app.go_end()),
+    *(
+        Action(
+            f"pane_{name}",
+            (key,),
+            key.upper(),
+            f"{label}: bring it to the front; once more zooms it"
+            if name != "console"
+            else "Console: bring it to the front; once more gives the guest the keyboard",
+            PANES,
+            _pane(name),
+        )
+        for name, key, label in PANE_KEYS
+    ),
+    Action("panes", ("0",), "0", "the list of panes", PANES, lambda app: app.list_panes(), "panes"),
+    Action("view", ("v",), "v", "the pane's next picture", PANES, lambda app: app.next_view(), "picture"),
+    Action("zoom", ("z",), "z", "the pane alone on the screen, or with the others again", PANES, lambda app: app.zoom(), "zoom"),
+    Action("next", ("tab",), "Tab", "to the next pane", PANES, lambda app: app.next_focus(1)),
+    Action(
+        "previous", ("shift+tab",), "Shift+Tab", "to the pane before", PANES, lambda app: app.next_focus(-1)
+    ),
+    Action("up", ("up",), "↑", "to what is above, in a pane", PANES, lambda app: app.choose(-1, 0)),
+    Action("down", ("down",), "↓", "to what is below", PANES, lambda app: app.choose(1, 0)),
+    Action("left", ("left",), "←", "to what is before", PANES, lambda app: app.choose(0, -1)),
+    Action("right", ("right",), "→", "to what comes next", PANES, lambda app: app.choose(0, 1)),
+    Action("page_up", ("pageup",), "PgUp", "a page up", PANES, lambda app: app.turn_page(-1)),
+    Action("page_down", ("pagedown",), "PgDn", "a page down", PANES, lambda app: app.turn_page(1)),
+    Action(
+        "explain",
+        ("enter",),
+        "Enter",
+        "explain what is chosen; in the Console: give the guest the keyboard",
+        PANES,
+        lambda app: app.explain(),
+        "explain",
+    ),
+    Action("back", ("escape",), "Esc", "back: close, zoom out, pause", HELP, lambda app: app.back()),
+    Action("theme", (), "", "dark or light", HELP, lambda app: app.next_theme()),
+    Action("palette", ("colon",), ":", "all commands by name", HELP, lambda app: app.palette(), "commands"),
+    Action("help", ("question_mark",), "?", "what the keys do", HELP, lambda app: app.help(), "help"),
+    Action("quit", ("q", "ctrl+q"), "q", "leave", HELP, lambda app: app.leave(), "quit"),
+)
+
+BY_NAME = {action.name: action for action in ACTIONS}
+
+
+def parse_place(text: str, length: int) -> int | None:
+    """`start`, `end`, `50%` or an event's number, as a number of events; None if it is none of them."""
+    word = text.strip().lower().replace(",", "").replace("_", "")
+    if word in ("start", "s", "begin"):
+        return 0
+    if word in ("end", "e"):
+        return length
+    if word.endswith("%"):
+        try:
+            part = float(word[:-1])
+        except ValueError:
+            return None
+        return round(length * part / 100) if 0 <= part <= 100 else None
+    if not word.isascii() or not word.isdigit():
+        return None
+    number = int(word)
+    return number if number <= length else None

@@ -1,0 +1,291 @@
+"""The widgets under every pane: lines that are painted only when they change, and a pane's frame around them.
+
+`Lines` keeps one strip per row and refreshes the rows that differ. `Pane` adds the title line, scrolling with a
+position mark, the focus with something chosen in it, and what Enter does. What is in the rows comes from the
+pane's own pure function.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar, cast
+
+from rich.segment import Segment
+from textual import events
+from textual.geometry import Region
+from textual.message import Message
+from textual.reactive import reactive
+from textual.strip import Strip
+from textual.widget import Widget
+
+from app.panes.frame import Frame
+from app.panes.moment import Moment
+from app.panes.row import EMPTY, Row, Sheet, Span, cells, fit, row, text_of, width_of
+
+if TYPE_CHECKING:
+    from app.tui import Int80
+
+
+class Picked(Message):
+    """Somebody wants to know about, or do, what `subject` names."""
+
+    def __init__(self, subject: str) -> None:
+        super().__init__()
+        self.subject = subject
+
+
+class Lines(Widget):
+    """Rows on the screen. `show` repaints those that changed."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(id=name)
+        self.shown: list[Row] = []
+        self._strips: dict[int, Strip] = {}
+        self._paint_name = ""
+
+    @property
+    def host(self) -> Int80:
+        return cast("Int80", self.app)
+
+    def show(self, rows: Sequence[Row]) -> None:
+        """Make these the rows, the first one on top."""
+        height = self.size.height
+        now = list(rows[:height])
+        now += [EMPTY] * (height - len(now))
+        before = self.shown
+        if self._paint_name != self.host.paint.name:
+            self._paint_name = self.host.paint.name
+            before = []
+        if len(before) != len(now):
+            self.shown = now
+            self._strips.clear()
+            self.refresh()
+            return
+        width = self.size.width
+        changed = [y for y, one in enumerate(now) if one != before[y]]
+        self.shown = now
+        if changed:
+            for y in changed:
+                self._strips.pop(y, None)
+            self.refresh(*(Region(0, y, width, 1) for y in changed))
+
+    def forget(self) -> None:
+        """Paint everything anew at the next `show`."""
+        self.shown = []
+
+    def render_line(self, y: int) -> Strip:
+        strip = self._strips.get(y)
+        width = self.size.width
+        if strip is None or strip.cell_length != width:
+            one = fit(self.shown[y], width) if y < len(self.shown) else EMPTY
+            paint = self.host.paint
+            text = paint("text")
+            segments = [Segment(span.text, text + paint(span.style)) for span in one]
+            taken = width_of(one)
+            if taken < width:
+                segments.append(Segment(" " * (width - taken), text))
+            strip = self._strips[y] = Strip(segments, width)
+        return strip
+
+    def subject_at(self, x: int, y: int) -> str:
+        """What the cell names, '' for nothing."""
+        if not 0 <= y < len(self.shown):
+            return ""
+        for span in self.shown[y]:
+            x -= cells(span.text)
+            if x < 0:
+                return span.subject
+        return ""
+
+    def on_click(self, event: events.Click) -> None:
+        subject = self.subject_at(event.x, event.y)
+        if subject:
+            event.stop()
+            self.post_message(Picked(subject))
+
+
+class Pane(Lines, can_focus=True):
+    """A pane with its frame. A subclass says what its title and its sheet are."""
+
+    now: reactive[Moment | None] = reactive(None, repaint=False, always_update=True)
+    label: ClassVar[str] = ""
+    key: ClassVar[str] = ""
+    """The key that brings it to the front, as it is shown."""
+    views: ClassVar[tuple[str, ...]] = ()
+    """Names of the pictures that take turns in this pane."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.frame = Frame("", "")
+        self.view = 0
+        self._top: int | None = None
+        """Where somebody scrolled to; None where the sheet says."""
+        self._sheet = Sheet(())
+        self._sheet_top = -1
+        self._chosen = ""
+        self._chosen_row = 0
+
+    # What a subclass says.
+
+    def sheet(self, now: Moment, width: int, height: int) -> Sheet:
+        """All rows for this Moment."""
+        return Sheet(())
+
+    def title(self, now: Moment) -> Row:
+        """What stands in the title line."""
+        return row(Span(self.label, "title"))
+
+    # Painting.
+
+    def watch_now(self) -> None:
+        self.repaint()
+
+    def on_resize(self) -> None:
+        self._top = None
+        self.repaint()
+
+    def on_focus(self) -> None:
+        self.repaint()
+
+    def on_blur(self) -> None:
+        self.repaint()
+
+    def room(self) -> tuple[int, int]:
+        """Columns and rows inside the frame."""
+        seam = 2 if self.frame.left else 1
+        return max(self.size.width - seam, 0), max(self.size.height - 1, 0)
+
+    def repaint(self) -> None:
+        now = self.now
+        width, height = self.room()
+        if now is None or not height or not self.is_attached or not self.display:
+            return
+        self._sheet = sheet = self.sheet(now, width, height)
+        if sheet.top != self._sheet_top:
+            self._sheet_top = sheet.top
+            self._top = None
+        top = self.top(height)
+        body = [fit(one, width) for one in sheet.rows[top : top + height]]
+        if self.has_focus:
+            body = self._with_choice(body, top)
+        body += [EMPTY] * (height - len(body))
+        style = "focus" if self.has_focus else "rule"
+        left = self.frame.left
+        if left:
+            body = [(Span(left[y] if y < len(left) else "│", "rule"), Span(" "), *one) for y, one in enumerate(body)]
+        else:
+            body = [(Span(" "), *one) for one in body]
+        self.show([self._rule(now, style, top, height), *body])
+
+    def top(self, height: int) -> int:
+        """The first row in sight."""
+        last = max(len(self._sheet.rows) - height, 0)
+        return min(max(self._sheet.top if self._top is None else self._top, 0), last)
+
+    def _rule(self, now: Moment, style: str, top: int, height: int) -> Row:
+        width = self.size.width
+        line = self.frame.top or "─" * width
+        head = (Span("▸ " if self.has_focus else " ", style), *self.title(now), Span(" "))
+        count = len(self._sheet.rows)
+        mark = f" {top + 1}–{min(top + height, count)} of {count} " if count > height else ""
+        tail = f"{mark}─ {self.key} ─" if self.key else f"{mark}─" if mark else ""
+        room = width - 2 - cells(tail)
+        head = fit(head, max(room, 0))
+        start = 2 + width_of(head)
+        end = width - cells(tail)
+        if end < start:
+            return fit((Span(line[:2], style), *head), width)
+        tail_spans = (Span(mark, "dim"), Span(tail[len(mark) :], "rule" if not self.has_focus else style))
+        return (Span(line[:2], style), *head, Span(line[start:end], style), *tail_spans)
+
+    # What is chosen, and what Enter does.
+
+    def subjects(self) -> list[tuple[int, str]]:
+        """Row number and name of everything in sight that can be explained, in reading order."""
+        _, height = self.room()
+        top = self.top(height)
+        found = []
+        for n, one in enumerate(self._sheet.rows[top : top + height]):
+            found += [(top + n, span.subject) for span in one if span.subject]
+        return list(dict.fromkeys(found))
+
+    def _with_choice(self, body: list[Row], top: int) -> list[Row]:
+        known = self.subjects()
+        if known and (self._chosen_row, self._chosen) not in known:
+            same = [place for place in known if place[1] == self._chosen]
+            self._chosen_row, self._chosen = same[0] if same else min(
+                known, key=lambda place: abs(place[0] - self._chosen_row)
+            )
+        out = []
+        for n, one in enumerate(body):
+            here = top + n == self._chosen_row
+            out.append(
+                tuple(
+                    span._replace(style=f"{span.style} chosen" if here and span.subject == self._chosen else f"{span.style} under")
+                    if span.subject and span.text.strip()
+                    else span
+                    for span in one
+                )
+            )
+        return out
+
+    def choose(self, down: int, right: int) -> None:
+        """Move the choice to the next thing in a direction."""
+        known = self.subjects()
+        here = (self._chosen_row, self._chosen)
+        if not known:
+            self.scroll_by(down)
+            return
+        at = known.index(here) if here in known else 0
+        if right:
+            at = min(max(at + right, 0), len(known) - 1)
+        else:
+            others = [n for n, place in enumerate(known) if (place[0] - self._chosen_row) * down > 0]
+            if not others:
+                self.scroll_by(down)
+                known = self.subjects()
+                others = [n for n, place in enumerate(known) if (place[0] - self._chosen_row) * down > 0]
+                if not others:
+                    return
+            nearest = min(abs(known[n][0] - self._chosen_row) for n in others)
+            at = next(n for n in others if abs(known[n][0] - self._chosen_row) == nearest)
+        self._chosen_row, self._chosen = known[at]
+        self.repaint()
+
+    def explain(self) -> None:
+        """Enter."""
+        if self._chosen and any(subject == self._chosen for _, subject in self.subjects()):
+            self.post_message(Picked(self._chosen))
+
+    # Scrolling.
+
+    def scroll_by(self, rows: int) -> None:
+        _, height = self.room()
+        last = max(len(self._sheet.rows) - height, 0)
+        self._top = min(max(self.top(height) + rows, 0), last)
+        self.repaint()
+
+    def page(self, direction: int) -> None:
+        _, height = self.room()
+        self.scroll_by(direction * max(height - 1, 1))
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        event.stop()
+        self.scroll_by(3)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        event.stop()
+        self.scroll_by(-3)
+
+    def next_view(self) -> bool:
+        """The next picture of this pane; False if it has only one."""
+        if len(self.views) < 2:
+            return False
+        self.view = (self.view + 1) % len(self.views)
+        self._top = None
+        self.repaint()
+        return True
+
+    def visible_text(self) -> str:
+        """What is on the screen, for tests and for the eye."""
+        return "\n".join(text_of(one) for one in self.shown)

@@ -1,0 +1,106 @@
+"""What a pane gets to see: the State and the machine at the cursor, and a few facts about the session.
+
+Read-only. A Moment is good until the engine moves: panes make their rows from it at once and keep nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from app.position import ALL_DONE, Position
+from app.state.state import State
+from cpu import registers as r
+from cpu.events import Source, TrapTaken
+from cpu.interrupts import microsteps, pushed_words
+from cpu.registers import Registers
+from kernel.describe import TaskView
+
+if TYPE_CHECKING:
+    from app.log import Event, Log
+    from app.view import View
+
+LETTERS = 8
+"""How many colours there are for processes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """`event` is the last one applied; `before` the registers that were shown before the step that led here."""
+
+    state: State
+    view: View | None
+    cursor: Position
+    event: Event | None = None
+    before: Registers | None = None
+    log: Log | None = None
+    length: int = 0
+    title: str = ""
+    status: str = "live"
+    playing: str = ""
+    """How time goes by itself: '' when it stands still, else in words."""
+
+    @property
+    def trap(self) -> TrapTaken | None:
+        """The trap whose microsteps the cursor is in, None outside."""
+        if self.cursor.microstep != ALL_DONE and isinstance(self.event, TrapTaken):
+            return self.event
+        return None
+
+    @property
+    def pid(self) -> int:
+        return self.state.machine.current
+
+    @property
+    def task(self) -> TaskView | None:
+        return self.state.machine.tasks.get(self.state.machine.current)
+
+    @property
+    def regs(self) -> Registers | None:
+        """The registers as the processor has them at the cursor, half way into a trap too."""
+        if self.view is None:
+            return None
+        trap = self.trap
+        return self.view.regs if trap is None else half_way(self.view.regs, trap, self.cursor.microstep)
+
+
+def half_way(regs: Registers, trap: TrapTaken, done: int) -> Registers:
+    """The registers of a processor that has done `done` microsteps of `trap`; `regs` are those before it."""
+    values = [getattr(regs, name) for name in regs.__struct_fields__]
+    if done >= 1 and trap.source == Source.SOFTWARE:
+        values[r.EIP] = trap.eip
+    if done >= 1 and trap.vector == 14:
+        values[17] = trap.cr2
+    if done >= PUSHED:
+        values[r.SS], values[r.ESP] = trap.ss0, trap.sp
+    return Registers(*values)
+
+
+READ_TSS, PUSHED, ENTERED = 4, 5, 6
+"""How many of a trap's microsteps are done when the new stack is known, the frame is on it, CS:EIP are loaded."""
+
+
+def pushed_by(trap: TrapTaken) -> list[tuple[int, str, int]]:
+    """Address, name and value of each word of the trap's frame, the first pushed first."""
+    return [(trap.esp0 - 4 * (n + 1) & 0xFFFF_FFFF, name, value) for n, (name, value) in enumerate(pushed_words(trap))]
+
+
+def steps_of(trap: TrapTaken) -> int:
+    return len(microsteps(trap))
+
+
+def letter_style(state: State, pid: int) -> str:
+    """The style of a task's letter: its colour for life."""
+    index = state.letters.get(pid)
+    return "dim" if index is None else f"p{index % LETTERS}"
+
+
+def task_name(state: State, pid: int) -> str:
+    """The letter, or a number for the tasks that have none."""
+    return state.letter(pid) or ("idle" if pid == 0 else str(pid))
+
+
+def current_thread(now: Moment) -> int:
+    """Address of the current task's thread_info, 0 if unknown."""
+    task = now.task
+    return task.thread if task is not None else 0

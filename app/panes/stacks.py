@@ -1,0 +1,287 @@
+"""Stacks: the current task's user stack and its kernel stack side by side, every word with what it is.
+
+The kernel stack is read from its top down to esp; while a trap is on its way the words that the processor is
+about to push are shown where they will lie. The user stack starts at its esp.
+"""
+
+from __future__ import annotations
+
+import struct
+
+from app.panes.base import Pane
+from app.panes.cpu import ARGUMENTS, call_of
+from app.panes.moment import PUSHED, READ_TSS, Moment, letter_style, pushed_by, task_name
+from app.panes.row import EMPTY, Row, Sheet, Span, beside, padded, row, short
+from app.strace.text import quote
+from app.view import View
+from cpu.registers import Registers
+from kernel.abi import elf
+from kernel.events import ProgramExecuted
+from kernel.thread import PAGE_OFFSET, PT_REGS, PT_SIZE, THREAD_SIZE
+
+USER_WORDS = 256
+"""How much of the user stack can be scrolled to."""
+STRINGS_SHOWN = 24
+ORIG_EAX = PT_REGS.index("orig_eax")
+AUXV_NAMES = {value: name for name, value in vars(elf).items() if name.startswith("AT_")}
+
+
+def rows(now: Moment, width: int, height: int) -> Sheet:
+    """Both stacks."""
+    view, regs = now.view, now.regs
+    if view is None or regs is None:
+        return Sheet([row(Span("The machine is on its way there.", "dim"))])
+    left_width = (width - 3) // 2
+    right_width = width - 3 - left_width
+    esp = user_esp(now, view, regs)
+    user = user_rows(now, view, regs, esp, left_width, max(height - 1, 0))
+    kernel = kernel_rows(now, view, regs, right_width)
+    heads = beside(
+        [_head("user", esp, left_width, "user")],
+        [_head("kernel", kernel_esp(now, view, regs), right_width, "kernel")],
+        left_width,
+        Span(" │ ", "rule"),
+    )
+    return Sheet([*heads, *beside(user, kernel, left_width, Span(" │ ", "rule"))])
+
+
+def _head(name: str, esp: int | None, width: int, tint: str) -> Row:
+    where = "" if esp is None else f"esp {esp:08x}"
+    return padded(row(Span(f"{name:<{max(width - len(where), 0)}}", f"{tint} bold"), Span(where, tint)), width)
+
+
+# The user's.
+
+
+def user_esp(now: Moment, view: View, regs: Registers) -> int | None:
+    """esp of user mode: in the register, or in the frame that the trap pushed."""
+    if now.trap is not None:
+        return now.trap.esp if now.trap.cpl == 3 else _saved_esp(now, view)
+    return regs.esp if regs.cpl == 3 else _saved_esp(now, view)
+
+
+def _saved_esp(now: Moment, view: View) -> int | None:
+    task = now.task
+    if task is None or not task.thread or not task.space:
+        return None
+    return view.word(task.thread + THREAD_SIZE - 8)
+
+
+def user_rows(
+    now: Moment, view: View, regs: Registers, esp: int | None, width: int, height: int
+) -> list[Row]:
+    if esp is None:
+        return [row(Span("no user mode", "dim"))]
+    data = _words_from(view, esp)
+    if not data:
+        return [row(Span(f"{esp:08x} is not mapped", "dim"))]
+    notes = stack_notes(now, view)
+    ebp = regs.ebp if regs.cpl == 3 else _saved_word(now, view, "ebp")
+    frames = set(now.state.frames.get(now.pid, ()))
+    found = []
+    frame_at = ebp
+    for n, value in enumerate(data):
+        address = esp + 4 * n
+        note, style = notes.get(address, ""), ""
+        if address in frames:
+            note, style = "signal frame", "mark"
+        elif not note and frame_at is not None and address == frame_at:
+            note = "saved ebp" if value else "ebp: the outermost frame"
+            frame_at = value if value > address else None
+        elif not note:
+            note, style = _pointer_note(view, value)
+        found.append(_word_row(address, value, note, width, style, here=n == 0))
+    return found
+
+
+def _saved_word(now: Moment, view: View, name: str) -> int | None:
+    task = now.task
+    if task is None or not task.thread:
+        return None
+    return view.word(task.thread + THREAD_SIZE - PT_SIZE + 4 * PT_REGS.index(name))
+
+
+def _words_from(view: View, address: int) -> tuple[int, ...]:
+    """As many words as are mapped from here on, at most USER_WORDS."""
+    size = USER_WORDS * 4
+    while size > 0:
+        data = view.read(address, size)
+        if data is not None:
+            return struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])
+        size = min(size - 4, 0x1000 - (address & 0xFFF)) if size > 0x1000 - (address & 0xFFF) else 0
+    return ()
+
+
+def _pointer_note(view: View, value: int) -> tuple[str, str]:
+    """What a word points to, if it points into the program."""
+    if not 0x1000 <= value < PAGE_OFFSET:
+        return "", ""
+    label = view.label(value)
+    if label == f"{value:08x}":
+        return "", ""
+    return (f"ret {label}", "user") if "+" in label else (f"→ {label}", "")
+
+
+def initial_stack(now: Moment) -> int | None:
+    """Where esp was when the current task's program began (its parent's, for a forked child)."""
+    if now.log is None:
+        return None
+    pid, tasks = now.pid, now.state.machine.tasks
+    for _ in range(8):
+        for milestone in reversed(now.state.milestones):
+            if milestone.kind == "exec" and milestone.pid == pid:
+                event = now.log.record(milestone.seq).event
+                return event.stack if isinstance(event, ProgramExecuted) else None
+        task = tasks.get(pid)
+        if task is None or task.ppid <= 1:
+            return None
+        pid = task.ppid
+    return None
+
+
+def stack_notes(now: Moment, view: View) -> dict[int, str]:
+    """argc, argv, envp and the auxiliary vector by address (System V ABI, i386, process initialisation)."""
+    at = initial_stack(now)
+    if at is None:
+        return {}
+    words = _words_from(view, at)
+    if not words:
+        return {}
+    notes = {at: f"argc {words[0]}"}
+    n = 1
+    for name in ("argv", "envp"):
+        index = 0
+        while n < len(words):
+            address = at + 4 * n
+            n += 1
+            if not words[n - 1]:
+                notes[address] = f"{name}[{index}] NULL"
+                break
+            notes[address] = f"{name}[{index}] {_string(view, words[n - 1])}"
+            index += 1
+    while n + 1 < len(words):
+        kind = words[n]
+        name = AUXV_NAMES.get(kind, f"auxv {kind}")
+        notes[at + 4 * n] = name
+        notes[at + 4 * n + 4] = f"  of {name}"
+        n += 2
+        if not kind:
+            break
+    return notes
+
+
+def _string(view: View, address: int) -> str:
+    data = view.read(address, STRINGS_SHOWN) or view.read(address, max(1, min(8, 0x1000 - (address & 0xFFF))))
+    if data is None:
+        return ""
+    text, ended, _ = data.partition(b"\0")
+    return quote(text, more=not ended)
+
+
+# The kernel's.
+
+
+def kernel_esp(now: Moment, view: View, regs: Registers) -> int | None:
+    task = now.task
+    if task is None or not task.thread:
+        return None
+    trap = now.trap
+    if trap is not None and trap.cpl == 3:
+        if now.cursor.microstep < READ_TSS:
+            return None
+        return trap.esp0 if now.cursor.microstep < PUSHED else trap.sp
+    return regs.esp if regs.cpl == 0 else None
+
+
+def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Row]:
+    """Words from esp up to the stack's top; while a trap is on its way, those that it pushes."""
+    task = now.task
+    if task is None or not task.thread:
+        return [row(Span("none", "dim"))]
+    top = task.thread + THREAD_SIZE
+    trap = now.trap
+    found: list[Row] = []
+    if trap is not None:
+        done = now.cursor.microstep >= PUSHED
+        for address, name, value in reversed(pushed_by(trap)):
+            found.append(_pushed_row(address, name, value if done else None, width, done and address == trap.sp))
+        if trap.cpl == 3:
+            return [*found, _top_row(top, width)]
+    if trap is None and regs.cpl == 3:
+        return [row(Span("empty", "dim")), EMPTY, row(Span(short(f"TSS: ss0 {view.tss()[0]:04x}, esp0 {view.tss()[1]:08x}", width), "dim"))]
+    start = trap.esp if trap is not None else regs.esp
+    if not task.thread <= start <= top:
+        return [row(Span(f"esp {start:08x} is another's stack", "dim"))]
+    data = view.read(start, top - start)
+    if data is None:
+        return [row(Span(f"{start:08x} is not mapped", "dim"))]
+    call = call_of(struct.unpack_from("<I", data, len(data) - PT_SIZE + 4 * ORIG_EAX)[0]) if len(data) >= PT_SIZE else None
+    before = now.before.esp if now.before is not None and not now.before.cpl else None
+    for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
+        address = start + 4 * n
+        note, style = kernel_note(view, address, value, top, call.args if call is not None else ())
+        new = before is not None and address < before <= top
+        found.append(_word_row(address, value, note, width, f"{style} changed" if new else style, here=not n and trap is None))
+    return [*found, _top_row(top, width)]
+
+
+def kernel_note(view: View, address: int, value: int, top: int, args: tuple[object, ...]) -> tuple[str, str]:
+    """The name of a word on a kernel stack: pt_regs at the top, return addresses below."""
+    slot = (address - (top - PT_SIZE)) // 4
+    if 0 <= slot < len(PT_REGS):
+        name = PT_REGS[slot]
+        if name in ARGUMENTS and slot < len(args):
+            return f"{name:<8} ◂ {getattr(args[slot], 'name', '')}", ""
+        if name == "orig_eax":
+            call = call_of(value)
+            return (f"{name} ◂ __NR_{call.name}", "") if call is not None else (name, "")
+        if name in ("eip", "cs", "eflags", "esp", "ss"):
+            return f"{name:<8} by the processor", "user"
+        return name, ""
+    if value >= PAGE_OFFSET:
+        label = view.label(value)
+        if "+" in label:
+            return f"ret {label}", "kernel"
+        if label != f"{value:08x}":
+            return f"ret {label}", "kernel"
+    return "", ""
+
+
+def _pushed_row(address: int, name: str, value: int | None, width: int, here: bool) -> Row:
+    if value is None:
+        return row(Span(f"  {address:08x} ", "dim"), Span("········", "dim"), Span(f"  {name}", "dim"))
+    mark = Span("▸ " if here else "  ", "mark")
+    return row(mark, Span(f"{address:08x} ", "dim"), Span(f"{value:08x}", "changed"), Span(f"  {name}", "user"))
+
+
+def _word_row(address: int, value: int, note: str, width: int, style: str, here: bool) -> Row:
+    wide = width >= 30
+    shown = f"{address:08x}" if wide else f"…{address & 0xFFF:03x}"
+    room = width - len(shown) - 13
+    tint = "changed" if "changed" in style else ""
+    return row(
+        Span("▸ " if here else "  ", "mark"),
+        Span(f"{shown} ", "dim"),
+        Span(f"{value:08x}", tint),
+        Span(f"  {short(note, max(room, 0))}" if note else "", style.replace("changed", "").strip() or "title"),
+    )
+
+
+def _top_row(top: int, width: int) -> Row:
+    return row(Span(short(f"  {top:08x} top, as esp0 in the TSS", width), "dim"))
+
+
+class Stacks(Pane):
+    """Both stacks of the current task."""
+
+    label = "Stacks"
+    key = "F3"
+
+    def sheet(self, now: Moment, width: int, height: int) -> Sheet:
+        return rows(now, width, height)
+
+    def title(self, now: Moment) -> Row:
+        return row(
+            Span("Stacks · ", "title"),
+            Span(task_name(now.state, now.pid), letter_style(now.state, now.pid) + " bold"),
+        )

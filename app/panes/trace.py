@@ -1,0 +1,128 @@
+"""Trace: system calls, signals and ends of processes as strace writes them, each with its process's letter."""
+
+from __future__ import annotations
+
+from app.panes.base import Pane
+from app.panes.cpu import call_of
+from app.panes.moment import Moment, letter_style, task_name
+from app.panes.row import Lazy, Row, Sheet, Span, row
+from app.state.state import State, TraceLine
+from app.strace import (
+    format_call,
+    format_exit,
+    format_resumed,
+    format_signal,
+    format_stopped,
+    format_unfinished,
+    format_unknown,
+)
+from app.strace.text import hexadecimal, quote
+from app.units import duration
+from kernel.abi.errno import errno_of
+from kernel.abi.sigframe import Siginfo
+from kernel.abi.signal import signal_name
+
+TIMES_FROM = 100
+"""Columns from which on there is room for the time."""
+UNFINISHED = " <unfinished ...>"
+
+
+def rows(now: Moment, width: int, height: int) -> Sheet:
+    """The kept lines of the trace, the last ones in sight."""
+    state = now.state
+    lines = state.trace.lines
+    if not lines:
+        return Sheet([row(Span("No system call yet.", "dim"))])
+    current = current_line(state)
+    return Sheet(
+        Lazy(len(lines), lambda n: line_row(state, lines[n], lines[n] is current, width)),
+        max(len(lines) - height, 0),
+    )
+
+
+def current_line(state: State) -> TraceLine | None:
+    """The line of the call that the current task is in, else the last one."""
+    trace = state.trace
+    number = trace.open.get(state.machine.current, -1)
+    found = trace.line(number) if number >= 0 else None
+    return found or (trace.lines[-1] if trace.lines else None)
+
+
+def line_row(state: State, line: TraceLine, here: bool, width: int) -> Row:
+    letter = letter_style(state, line.pid)
+    spans = [Span("▸ " if here else "  ", "mark"), Span(f"{task_name(state, line.pid):<3}", letter + " bold")]
+    if width >= TIMES_FROM:
+        spans.append(Span(f"{duration(line.tick_begin):>10}  ", "dim"))
+    text = line_text(line)
+    if line.kind in ("syscall", "resumed"):
+        return (*spans, *_call_spans(line, text, here))
+    style = {"signal": "mark", "fault": "error", "stopped": "mark"}.get(line.kind, "dim")
+    subject = f"signal:{line.signo}" if line.signo else ""
+    return (*spans, Span(text, style, subject))
+
+
+def _call_spans(line: TraceLine, text: str, here: bool) -> Row:
+    name, bracket, rest = text.partition("(")
+    style = "mark" if here else ""
+    if text.startswith("<..."):
+        name, bracket, rest = text, "", ""
+    body, equals, result = rest.rpartition(" = ")
+    head = Span(name, style, f"sys:{line.nr}")
+    error = errno_of(line.result) if line.result is not None else 0
+    if not equals:
+        return (head, Span(bracket + rest, style))
+    last = Span(result, "error", f"errno:{error}") if error else Span(result, style or "good")
+    return (head, Span(bracket + body, style), Span(" = ", "dim"), last)
+
+
+def line_text(line: TraceLine) -> str:
+    """The line as strace has it, without pid and time. An open call ends where more is to come."""
+    match line.kind:
+        case "syscall" | "resumed":
+            return _call(line)
+        case "signal":
+            sender, uid, status, address, value = (*line.info, 0, 0, 0, 0, 0)[:5]
+            return format_signal(
+                Siginfo(
+                    si_signo=line.signo,
+                    si_code=line.code,
+                    si_pid=sender,
+                    si_uid=uid,
+                    si_status=status,
+                    si_addr=address,
+                    si_value=value,
+                )
+            )
+        case "stopped":
+            return format_stopped(line.signo)
+        case "exit":
+            return format_exit(line.result or 0)
+        case "exec":
+            return f"execve({quote(line.name.encode('utf-8', 'replace'))}) = 0"
+        case _:
+            where = hexadecimal(line.args[0]) if line.args else "?"
+            return f"*** exception {line.nr} at {where} becomes {signal_name(line.signo)} ***"
+
+
+def _call(line: TraceLine) -> str:
+    call = call_of(line.nr)
+    ended = line.seq_end >= 0
+    if call is None:
+        text = format_unknown(line.nr, line.args, line.result)
+        return text if ended else text.rpartition(" = ")[0].rstrip()
+    if line.kind == "resumed":
+        return format_resumed(call, line.args, line.taken, line.given, line.result)
+    if not ended or line.unfinished:
+        text = format_unfinished(call, line.args, line.taken)
+        return text if line.unfinished else text.removesuffix(UNFINISHED)
+    return format_call(call, line.args, line.taken, line.given, line.result)
+
+
+class Trace(Pane):
+    """What strace would say."""
+
+    label = "Trace"
+    key = "F4"
+
+    def sheet(self, now: Moment, width: int, height: int) -> Sheet:
+        return rows(now, width, height)

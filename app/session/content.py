@@ -1,0 +1,266 @@
+"""How the things in a session are packed into blobs, and unpacked again with every length checked first.
+
+A blob is a zstd frame that tells its size, or plain msgpack where it is small. Strings of the start may hold
+any bytes of a host's command line, so they go as bytes. What is unpacked is of its declared types and within
+its ranges; whether it makes sense as a machine only running it can tell.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import TypeAlias
+
+import msgspec
+import zstandard
+
+from app.log import CHUNK_BYTES
+from app.session.schema import EVENTS_PER_BYTE, MAX_CONTENT, PAGE, Damaged, one_line
+from cpu.core import CpuState
+from kernel.kernel import Input, Start
+from kernel.tables import Tables
+
+MAX_INPUT = 16 << 20
+MAX_DEVICE = 64
+MEMORY = range(8 << 20, (896 << 20) + 1, 2 << 20)
+WORD = 1 << 32
+
+Plain: TypeAlias = "int | str | bytes | list[Plain] | None"
+
+
+class StoredCheckpoint(msgspec.Struct, frozen=True):
+    """The machine after `seq` events at `tick`: `Tables` and `CpuState` encoded, and frames by number."""
+
+    seq: int
+    tick: int
+    tables: bytes
+    cpu: bytes
+    frames: dict[int, bytes]
+
+
+def pack(data: bytes, level: int = 3) -> bytes:
+    """As one zstd frame that tells its size."""
+    return zstandard.ZstdCompressor(level=level).compress(data)
+
+
+def packed_size(data: bytes, limit: int, what: str) -> int:
+    """What a zstd frame says that it unpacks to. Damaged if that is nothing sensible."""
+    try:
+        size = int(zstandard.get_frame_parameters(data).content_size)
+    except zstandard.ZstdError:
+        raise Damaged(f"{what} is not compressed as it should be") from None
+    if size > limit:  # unknown sizes are huge
+        raise Damaged(f"{what} would unpack to more than {limit} bytes")
+    return size
+
+
+def unpack(data: bytes, limit: int, what: str) -> bytes:
+    """The opposite of `pack`, of at most `limit` bytes. Damaged if it is anything else."""
+    size = packed_size(data, limit, what)
+    try:
+        out = zstandard.ZstdDecompressor().decompress(data, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError:
+        raise Damaged(f"{what} does not decompress") from None
+    if len(out) != size:
+        raise Damaged(f"{what} unpacks to {len(out)} bytes instead of {size}")
+    return out
+
+
+def array_length(data: bytes) -> int:
+    """How many elements the msgpack array in a zstd frame claims to have; -1 if there is none."""
+    try:
+        reader = zstandard.ZstdDecompressor(max_window_size=1 << 27).stream_reader(data)
+        head = bytes(reader.read(5))
+    except zstandard.ZstdError:
+        return -1
+    if head and head[0] & 0xF0 == 0x90:
+        return head[0] & 15
+    if len(head) >= 3 and head[0] == 0xDC:
+        return int.from_bytes(head[1:3], "big")
+    if len(head) >= 5 and head[0] == 0xDD:
+        return int.from_bytes(head[1:5], "big")
+    return -1
+
+
+# The start.
+
+
+def _to_bytes(value: Plain) -> Plain:
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogateescape")
+    return [_to_bytes(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _to_text(value: Plain) -> Plain:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, str):
+        raise Damaged("the machine's start has text where bytes should be")
+    return [_to_text(item) for item in value] if isinstance(value, list) else value
+
+
+def encode_start(start: Start) -> bytes:
+    return msgspec.msgpack.encode(_to_bytes(msgspec.to_builtins(start)))
+
+
+def decode_start(data: bytes) -> Start:
+    """Damaged unless a machine can be built from it."""
+    try:
+        start = msgspec.convert(_to_text(_PLAIN.decode(data)), Start)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Damaged(f"the machine's start: {one_line(error)}") from None
+    check_start(start)
+    return start
+
+
+_PLAIN: msgspec.msgpack.Decoder[Plain] = msgspec.msgpack.Decoder()
+
+
+def check_start(start: Start) -> None:
+    """Damaged if a number in it is out of its range."""
+    for name, value, low, high in (
+        ("memory", start.memory, MEMORY.start, MEMORY.stop - 1),
+        ("uid", start.uid, 0, WORD - 1),
+        ("seed", start.seed, 0, (1 << 64) - 1),
+        ("epoch", start.epoch, 0, (1 << 63) - 1),
+        ("rows", start.rows, 0, 0xFFFF),
+        ("columns", start.columns, 0, 0xFFFF),
+        *(("mode", mode, 0, WORD - 1) for mode in start.modes or ()),
+        *(("file mode", file.mode, 0, 0xFFFF) for file in start.files),
+        *(("file size", file.size, 0, MAX_CONTENT) for file in start.files),
+    ):
+        if not low <= value <= high:
+            raise Damaged(f"the machine's start: {name} {value} is out of range")
+    if start.memory not in MEMORY:
+        raise Damaged(f"the machine's start: memory {start.memory} is not a multiple of 2 MiB")
+    for text in (start.path, start.cwd, *start.argv, *start.envp, *(file.path for file in start.files)):
+        if "\0" in text:
+            raise Damaged("the machine's start: a string with a zero byte in it")
+
+
+def check_files(start: Start, blobs: Mapping[str, bytes]) -> None:
+    """Damaged unless the contents of all its files are there."""
+    for file in start.files:
+        if file.blob not in blobs:
+            raise Damaged(f"the contents of {one_line(file.path)} are missing")
+        if len(blobs[file.blob]) != file.size:
+            raise Damaged(f"{one_line(file.path)} is of another size")
+
+
+# Inputs and events.
+
+
+def encode_input(one: Input) -> bytes:
+    check_input(one)
+    return msgspec.msgpack.encode(one)
+
+
+def decode_input(data: bytes) -> Input:
+    try:
+        one = _INPUT.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Damaged(f"an input: {one_line(error)}") from None
+    check_input(one)
+    return one
+
+
+_INPUT = msgspec.msgpack.Decoder(Input)
+
+
+def check_input(one: Input) -> None:
+    """Damaged if no machine could have been given it."""
+    if not 0 <= one.tick < 1 << 63 or not 0 <= one.number < WORD:
+        raise Damaged("an input with an impossible tick or device number")
+    device = one.device
+    if not (0 < len(device) <= MAX_DEVICE and device.isascii() and device.isprintable()):
+        raise Damaged("an input from an impossible device")
+    if len(one.data) > MAX_INPUT:
+        raise Damaged(f"an input of more than {MAX_INPUT} bytes")
+
+
+def check_chunk(count: int, data: bytes, what: str) -> int:
+    """How many bytes a chunk of events unpacks to. Damaged before anything is decoded that no log wrote."""
+    size = packed_size(data, CHUNK_BYTES if count > 1 else MAX_CONTENT, what)
+    if count > EVENTS_PER_BYTE * len(data) or array_length(data) != count:
+        raise Damaged(f"{what} has not the {count} events that it claims")
+    return size
+
+
+# Checkpoints.
+
+
+def encode_tables(tables: Tables) -> bytes:
+    return msgspec.msgpack.encode(tables)
+
+
+def decode_tables(data: bytes) -> Tables:
+    """A kernel's tables, each field of its type. Damaged if not."""
+    try:
+        return _TABLES.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Damaged(f"a checkpoint's tables: {one_line(error)}") from None
+
+
+_TABLES = msgspec.msgpack.Decoder(Tables)
+
+
+def encode_cpu(cpu: CpuState) -> bytes:
+    return msgspec.msgpack.encode(cpu)
+
+
+def decode_cpu(data: bytes) -> CpuState:
+    """A processor's state that fits into the registers. Damaged if not."""
+    try:
+        cpu = _CPU.decode(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Damaged(f"a checkpoint's processor: {one_line(error)}") from None
+    fpu = cpu.fpu
+    words = (
+        *msgspec.structs.astuple(cpu.registers),
+        *(*cpu.gdtr, *cpu.idtr, cpu.tr, cpu.ldtr, cpu.efer),
+        *(fpu.fpcw, fpu.fpsw, fpu.fptag, fpu.mxcsr, *(exponent for _, exponent in fpu.st)),
+    )
+    if (
+        any(not 0 <= word < WORD for word in words)
+        or any(not 0 <= mantissa < 1 << 64 for mantissa, _ in fpu.st)
+        or len(fpu.st) != 8
+        or [len(register) for register in fpu.xmm] != [16] * 8
+        or not 0 <= cpu.ticks < 1 << 63
+        or not 0 <= cpu.irq_at < 1 << 63
+        or not 0 <= cpu.irq_vector < 256
+    ):
+        raise Damaged("a checkpoint's processor: a register is out of range")
+    return cpu
+
+
+_CPU = msgspec.msgpack.Decoder(CpuState)
+
+
+_PAIR = struct.Struct("<II")
+
+
+def encode_frame_list(numbers: Mapping[int, int]) -> bytes:
+    """Frame number of guest memory to number of the row with its contents, sorted."""
+    return pack(b"".join(_PAIR.pack(pfn, numbers[pfn]) for pfn in sorted(numbers)))
+
+
+def decode_frame_list(data: bytes, frames: int) -> dict[int, int]:
+    """The opposite, for a memory of `frames` frames."""
+    payload = unpack(data, frames * _PAIR.size, "a checkpoint's list of frames")
+    if len(payload) % _PAIR.size:
+        raise Damaged("a checkpoint's list of frames is cut off")
+    out: dict[int, int] = {}
+    last = -1
+    for pfn, number in _PAIR.iter_unpack(payload):
+        if not last < pfn < frames:
+            raise Damaged(f"a checkpoint has an impossible frame {pfn}")
+        out[pfn] = number
+        last = pfn
+    return out
+
+
+def unpack_frame(data: bytes) -> bytes:
+    frame = unpack(data, PAGE, "a frame")
+    if len(frame) != PAGE:
+        raise Damaged("a frame is not 4096 bytes")
+    return frame

@@ -1,0 +1,301 @@
+"""A session file, opened: everything in it checked before anybody uses it.
+
+The events are decoded once at opening (a second for some million) and kept compressed; of the keyframes as
+many are loaded as make any way short. Checkpoints are large, so they are read and checked when asked for;
+`verify` asks for all. A recording that was cut off has what was written until then. Running and folding it
+are for others: that the events fit together, or that a checkpoint makes a machine, is seen there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import TypeVar
+
+import msgspec
+
+from app.history import History
+from app.log import Log, LogError
+from app.session import content, schema
+from app.session.content import StoredCheckpoint
+from app.session.schema import (
+    MAX_CONTENT,
+    MAX_CONTENT_TOTAL,
+    MAX_LOG_BYTES,
+    MAX_STATE,
+    CheckpointRow,
+    ChunkRow,
+    Damaged,
+    Ending,
+    FileRow,
+    FrameRow,
+    Header,
+    InputRow,
+    KeyframeRow,
+    MilestoneRow,
+    Row,
+    SessionError,
+    select_statement,
+)
+from app.session.untrusted import open_private
+from app.state.state import Milestone
+from kernel.kernel import Input, Start
+
+KEYFRAMES_LOADED = 128
+"""Evenly spread, at most: each takes some milliseconds, and saves folding some thousand events."""
+
+R = TypeVar("R", bound=Row)
+
+
+def open_session(path: str | os.PathLike[str]) -> Session:
+    """The session in this file. SessionError, one line with the file's name, if anything is wrong with it."""
+    where = Path(path)
+    with _naming(where):
+        if "\0" in str(where):
+            raise FileNotFoundError
+        session = Session(where, open_private(where))
+        try:
+            session._load()
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+
+class Session:
+    """What a file holds. Close it when done; use it from one thread at a time."""
+
+    path: Path
+    version: str
+    """Of the int80 that recorded."""
+    start: Start
+    image: bytes
+    """The kernel's ELF file."""
+    blobs: dict[str, bytes]
+    """Contents of guest files by SHA-256."""
+    inputs: list[Input]
+    log: Log
+    history: History
+    """Of `log`, with keyframes."""
+    checkpoints: list[tuple[int, int]]
+    """Seq and tick of each, in order; `load_checkpoint` takes the place in this list."""
+    milestones: list[Milestone]
+    finished: int | None
+    """The first program's wait status if the recording was marked whole (-1: it had not ended), else None."""
+
+    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+        self.path = path
+        self._database = database
+        self.blobs = {}
+        self.inputs = []
+        self.log = Log()
+        self.history = History(self.log)
+        self.checkpoints = []
+        self.milestones = []
+        self.finished = None
+
+    def close(self) -> None:
+        self._database.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def load_checkpoint(self, number: int) -> StoredCheckpoint:
+        """The checkpoint at this place of `checkpoints`. SessionError when it is damaged."""
+        if not 0 <= number < len(self.checkpoints):
+            raise IndexError(f"no checkpoint {number}")
+        with _naming(self.path):
+            for row in self._rows(CheckpointRow, f"WHERE number = {number}"):
+                return self._checkpoint(row)
+            raise Damaged(f"checkpoint {number} is missing")
+
+    def verify(self) -> None:
+        """Read what opening leaves for later, too. SessionError if any of it is damaged."""
+        with _naming(self.path):
+            for frame in self._rows(FrameRow):
+                content.unpack_frame(frame.data)
+        for number in range(len(self.checkpoints)):
+            self.load_checkpoint(number)
+
+    # Loading.
+
+    def _load(self) -> None:
+        header = self._only(Header)
+        if header is None:
+            raise Damaged("its header is missing")
+        self.version = header.int80
+        self.start = content.decode_start(header.start)
+        self._load_files(header.image)
+        self.inputs = [content.decode_input(row.data) for row in self._numbered(InputRow)]
+        self._load_log()
+        ending = self._only(Ending)
+        cut_off = ending is None
+        self._load_keyframes(cut_off)
+        self._load_checkpoints(cut_off)
+        self._load_milestones(cut_off)
+        if ending is not None:
+            self._check_ending(ending)
+            self.finished = ending.status
+
+    def _load_files(self, image: str) -> None:
+        total = 0
+        for row in self._numbered(FileRow):
+            total += row.size
+            if total > MAX_CONTENT_TOTAL:
+                raise Damaged(f"its guest files are more than {MAX_CONTENT_TOTAL >> 20} MiB")
+            data = content.unpack(row.data, row.size, "a guest file")
+            if hashlib.sha256(data).hexdigest() != row.hash:
+                raise Damaged(f"guest file {row.hash[:12]} has other contents")
+            self.blobs[row.hash] = data
+        if image not in self.blobs:
+            raise Damaged("the kernel image is missing")
+        content.check_files(self.start, self.blobs)
+        self.image = self.blobs[image]
+        if all(file.blob != image for file in self.start.files):
+            del self.blobs[image]
+
+    def _load_log(self) -> None:
+        total = 0
+        for row in self._rows(ChunkRow):
+            at = len(self.log)
+            if row.first != at:
+                raise Damaged(f"events from {at} to {row.first} are missing")
+            total += content.check_chunk(row.count, row.data, f"the chunk at event {at}")
+            if total > MAX_LOG_BYTES:
+                raise Damaged(f"its events unpack to more than {MAX_LOG_BYTES >> 30} GiB")
+            if self.log.add_chunk(row.data) != row.count:
+                raise Damaged(f"the chunk at event {at} has not the {row.count} events that it claims")
+
+    def _load_keyframes(self, cut_off: bool) -> None:
+        """All are checked as rows, some are decoded: each is only a shorter way to a State."""
+        every = self._count(KeyframeRow) // KEYFRAMES_LOADED + 1
+        total = 0
+        for place, row in enumerate(self._rows(KeyframeRow), 1):
+            if self._within(row.seq, cut_off, "a keyframe") and not place % every:
+                total += content.packed_size(row.data, MAX_STATE, "a keyframe")
+                if total <= MAX_CONTENT_TOTAL:
+                    self.history.add_keyframe(row.seq, row.data)
+
+    def _load_checkpoints(self, cut_off: bool) -> None:
+        """Those of a cut-off recording that were written before their last events do not count."""
+        last = (0, 0)
+        beyond = False
+        for row in self._numbered(CheckpointRow):
+            here = (row.seq, row.tick)
+            if here < last:
+                raise Damaged(f"checkpoint {row.number} is out of order")
+            last = here
+            beyond = beyond or not self._within(row.seq, cut_off, "a checkpoint")
+            if not beyond:
+                self.checkpoints.append(here)
+
+    def _load_milestones(self, cut_off: bool) -> None:
+        for row in self._numbered(MilestoneRow):
+            if not row.text.isprintable():
+                raise Damaged(f"milestone {row.number} is not printable")
+            if self._within(row.seq, cut_off, "a milestone"):
+                self.milestones.append(Milestone(row.seq, row.tick, row.pid, row.kind, row.text))
+
+    def _within(self, seq: int, cut_off: bool, what: str) -> bool:
+        """Whether the log goes that far. Damaged if it does not but is whole."""
+        if seq <= len(self.log):
+            return True
+        if cut_off:
+            return False
+        raise Damaged(f"{what} is at event {seq}, of {len(self.log)}")
+
+    def _check_ending(self, ending: Ending) -> None:
+        counted = {
+            kind.TABLE: self._count(kind)
+            for kind in (FileRow, InputRow, ChunkRow, KeyframeRow, FrameRow, CheckpointRow, MilestoneRow)
+        }
+        if ending.events != len(self.log):
+            raise Damaged(f"{len(self.log)} of {ending.events} events are there")
+        for name, found in counted.items():
+            expected = getattr(ending, name)
+            if found != expected:
+                raise Damaged(f"{found} of {expected} {name} are there")
+
+    def _checkpoint(self, row: CheckpointRow) -> StoredCheckpoint:
+        tables = content.unpack(row.tables, MAX_CONTENT, "a checkpoint's tables")
+        content.decode_tables(tables)
+        cpu = content.decode_cpu(row.cpu)
+        if cpu.ticks != row.tick:
+            raise Damaged(f"checkpoint {row.number} is of another tick")
+        listed = content.decode_frame_list(row.frames, self.start.memory // schema.PAGE)
+        contents: dict[int, bytes] = {}
+        frames: dict[int, bytes] = {}
+        for pfn, number in listed.items():
+            if number not in contents:
+                contents[number] = self._frame(number)
+            frames[pfn] = contents[number]
+        return StoredCheckpoint(row.seq, row.tick, tables, row.cpu, frames)
+
+    def _frame(self, number: int) -> bytes:
+        for row in self._rows(FrameRow, f"WHERE number = {number}"):
+            return content.unpack_frame(row.data)
+        raise Damaged(f"frame {number} is missing")
+
+    # Rows.
+
+    def _rows(self, kind: type[R], where: str = "") -> Iterator[R]:
+        """Rows in the order of their keys, each checked against its struct and its digest."""
+        for values in self._database.execute(select_statement(kind, where)):
+            fields, found = values[:-1], values[-1]
+            try:
+                row = msgspec.convert(fields, kind, builtin_types=(bytes,))
+            except msgspec.ValidationError as error:
+                raise Damaged(f"table {kind.TABLE}: {schema.one_line(error)}") from None
+            if schema.digest(kind, fields) != found:
+                raise Damaged(f"a row of table {kind.TABLE} is not as it was written")
+            yield row
+
+    def _numbered(self, kind: type[R]) -> Iterator[R]:
+        """As `_rows`, for a table whose rows are numbered from 0 without gaps."""
+        for number, row in enumerate(self._rows(kind)):
+            if getattr(row, "number", None) != number:
+                raise Damaged(f"row {number} of table {kind.TABLE} is missing")
+            yield row
+
+    def _only(self, kind: type[R]) -> R | None:
+        """The one row of a table that has at most one: its key can only be 1."""
+        found = list(self._rows(kind))
+        return found[0] if found else None
+
+    def _count(self, kind: type[Row]) -> int:
+        names = schema.columns(kind)
+        return sum(1 for _ in self._database.execute(f"SELECT {names[0]} FROM {kind.TABLE}"))
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Whatever goes wrong with the file becomes one line that names it."""
+    name = schema.one_line(path)
+    try:
+        yield
+    except (Damaged, LogError) as error:
+        raise SessionError(f"{name}: damaged: {schema.one_line(error)}") from None
+    except SessionError as error:
+        raise SessionError(f"{name}: {error}") from None
+    except FileNotFoundError:
+        raise SessionError(f"{name}: no such file") from None
+    except IsADirectoryError:
+        raise SessionError(f"{name}: is a directory") from None
+    except OSError as error:
+        raise SessionError(f"{name}: {schema.one_line(error.strerror or error).lower()}") from None
+    except (sqlite3.Error, sqlite3.Warning) as error:
+        raise SessionError(f"{name}: damaged: {schema.one_line(error)}") from None
+    except UnicodeError:
+        raise SessionError(f"{name}: damaged: some text in it is none") from None
+    except MemoryError:
+        raise SessionError(f"{name}: damaged: it asks for more memory than there is") from None

@@ -1,0 +1,270 @@
+"""The way of one trap through processor and kernel, step by step, and how far along it the cursor is.
+
+The first steps are the hardware's (`cpu.interrupts.microsteps`, from the trap's event), the others the entry
+code's, told apart by where eip is among its symbols. All values are the event's or are read from the machine.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import NamedTuple
+
+from app.panes.cpu import call_of
+from app.panes.moment import Moment
+from app.strace.text import signed
+from app.trace import trace_text
+from app.view import View
+from cpu.events import Source, TrapTaken
+from cpu.interrupts import microsteps
+from kernel.abi.signal import signal_name
+from kernel.boot import EXCEPTIONS, INTERRUPTS, SYSCALL_VECTOR
+from kernel.thread import PT_REGS, PT_SIZE, THREAD_SIZE, TIF_NEED_RESCHED, TIF_SIGPENDING
+
+FRAME_SIZE = 20
+
+
+class Phase(IntEnum):
+    """Where the entry code is."""
+
+    HARDWARE = 0
+    SAVE = 1
+    TABLE = 2
+    BODY = 3
+    RESULT = 4
+    EXIT = 5
+    IRET = 6
+    OVER = 7
+
+
+class Step(NamedTuple):
+    """`number` 0 has none: it belongs to the one before. `done`: 1 yes, 0 it is next, -1 not yet."""
+
+    number: int
+    name: str
+    detail: str
+    done: int
+    subject: str = ""
+
+
+class Way(NamedTuple):
+    """`trap` is whose way it is; `number` the system call's, -1 for other vectors."""
+
+    trap: TrapTaken
+    number: int
+    phase: Phase
+    steps: tuple[Step, ...]
+
+    @property
+    def current(self) -> Step | None:
+        return next((step for step in self.steps if step.done == 0), None)
+
+
+PHASES = {
+    "system_call": Phase.SAVE,
+    "system_call_saved": Phase.TABLE,
+    "system_call_bad": Phase.TABLE,
+    "system_call_done": Phase.RESULT,
+    "ret_from_sys_call": Phase.EXIT,
+    "work_pending": Phase.EXIT,
+    "do_notify_resume": Phase.EXIT,
+    "ret_from_exception": Phase.EXIT,
+    "ret_from_fork": Phase.EXIT,
+    "restore_all": Phase.IRET,
+    "return_from_interrupt": Phase.IRET,
+}
+ENTRIES = frozenset(name for name in (*EXCEPTIONS, *INTERRUPTS.values()) if name)
+
+
+def way_of(now: Moment) -> Way | None:
+    """The way that the current task is on, or was last on; None before its first trap."""
+    trap = trap_of(now)
+    if trap is None:
+        return None
+    phase = phase_of(now, trap)
+    number = signed(trap.eax) if trap.vector == SYSCALL_VECTOR and trap.source == Source.SOFTWARE else -1
+    hardware = _hardware(trap, now.cursor.microstep if now.trap is trap else len(microsteps(trap)))
+    following = _call_steps(now, trap, number) if number >= 0 else _handler_steps(now, trap)
+    shown = []
+    for at, name, detail, subject, counted in following:
+        done = 1 if phase > at else 0 if phase == at else -1
+        shown.append((name, detail, done, subject, counted))
+    steps = list(hardware)
+    count = len(hardware)
+    for name, detail, done, subject, counted in shown:
+        count += counted
+        steps.append(Step(count if counted else 0, name, detail, done, subject))
+    return Way(trap, number, phase, tuple(steps))
+
+
+def trap_of(now: Moment) -> TrapTaken | None:
+    """The current task's trap: the last one taken, or the one that its kernel stack tells of."""
+    last, regs = now.state.trap, now.regs
+    own = last is not None and now.state.trap_pid == now.pid
+    if now.trap is not None:
+        return now.trap
+    if own and last is not None:
+        nested_and_over = not last.cpl and regs is not None and not regs.cpl and regs.esp >= last.esp
+        if not nested_and_over:
+            return last
+    if regs is not None and not regs.cpl and now.view is not None:
+        return from_stack(now, now.view) or (last if own else None)
+    return last
+
+
+def from_stack(now: Moment, view: View) -> TrapTaken | None:
+    """The trap that led a task into the kernel, read from the pt_regs on its kernel stack."""
+    task = now.task
+    if task is None or not task.thread:
+        return None
+    top = task.thread + THREAD_SIZE
+    data = view.read(top - PT_SIZE, PT_SIZE)
+    if data is None:
+        return None
+    saved = {name: int.from_bytes(data[4 * n : 4 * n + 4], "little") for n, name in enumerate(PT_REGS)}
+    if saved["cs"] & 3 != 3:
+        return None
+    number = signed(saved["orig_eax"])
+    if number < 0 and task.syscall < 0:
+        return None
+    gate = view.gate(SYSCALL_VECTOR).pack()
+    return TrapTaken(
+        vector=SYSCALL_VECTOR,
+        source=int(Source.SOFTWARE),
+        gate=gate,
+        cpl=3,
+        ss0=view.tss()[0],
+        esp0=top,
+        sp=top - FRAME_SIZE,
+        ss=saved["ss"],
+        esp=saved["esp"],
+        eflags=saved["eflags"],
+        cs=saved["cs"],
+        eip=saved["eip"],
+        error=-1,
+        cr2=0,
+        eax=saved["orig_eax"],
+    )
+
+
+def phase_of(now: Moment, trap: TrapTaken) -> Phase:
+    """How far the entry code is on the way of `trap`."""
+    if now.trap is not None:
+        return Phase.HARDWARE
+    regs, view = now.regs, now.view
+    if regs is None or view is None:
+        return Phase.OVER
+    if regs.cpl == 3 or (not trap.cpl and regs.esp >= trap.esp):
+        return Phase.OVER
+    symbol, _, offset = view.label(regs.eip).partition("+")
+    if symbol in PHASES:
+        return PHASES[symbol]
+    if symbol in ENTRIES:
+        return Phase.SAVE
+    if symbol.startswith("sys_"):
+        return Phase.RESULT if _returned(now, int(offset or "0", 16)) else Phase.BODY
+    if symbol.startswith("do_"):
+        return Phase.BODY
+    task = now.task
+    return Phase.BODY if task is not None and task.syscall >= 0 else Phase.EXIT
+
+
+def _returned(now: Moment, offset: int) -> bool:
+    """Whether the body that eip is in has done its work."""
+    task = now.task
+    if task is not None and task.syscall >= 0:
+        return False
+    for line in reversed(now.state.trace.lines[-16:]):
+        if line.pid == now.pid and line.kind in ("syscall", "resumed"):
+            return line.seq_end > now.state.trap_seq >= 0 if now.state.trap_pid == now.pid else offset > 0
+    return False
+
+
+def _hardware(trap: TrapTaken, done: int) -> list[Step]:
+    return [
+        Step(n + 1, step.name, step.detail, 1 if n < done else 0 if n == done else -1, f"microstep:{n}")
+        for n, step in enumerate(microsteps(trap))
+    ]
+
+
+Following = list[tuple[Phase, str, str, str, int]]
+"""Phase, name, detail, subject, and whether it has a number of its own."""
+
+
+def _call_steps(now: Moment, trap: TrapTaken, number: int) -> Following:
+    view, call = now.view, call_of(number)
+    top = trap.sp + FRAME_SIZE
+    entry = view.table_entry(number) if view is not None and call is not None else 0
+    body = f"sys_{call.name}" if call is not None else "sys_ni_syscall"
+    line = call_line(now)
+    return [
+        (Phase.SAVE, "SAVE_ALL → pt_regs", f"{top - PT_SIZE:08x} … {top:08x} on the kernel stack", "phase:save", 1),
+        (
+            Phase.TABLE,
+            f"sys_call_table[{number}] → {body}",
+            f"{entry:08x}" if entry else "no such number",
+            f"sys:{number}",
+            1,
+        ),
+        (Phase.BODY, body, line, f"sys:{number}", 0),
+        (Phase.RESULT, "result → pt_regs.eax", _result(now), "phase:result", 1),
+        (Phase.EXIT, "exit work", _work(now), "phase:exit", 1),
+        (Phase.IRET, "iret", f"back to {trap.cs:04x}:{trap.eip:08x}, ring {trap.cs & 3}", "phase:iret", 1),
+    ]
+
+
+def _handler_steps(now: Moment, trap: TrapTaken) -> Following:
+    name = handler_name(trap.vector)
+    what = "an error code is there already" if trap.error >= 0 else "0 in orig_eax's place"
+    if trap.vector in INTERRUPTS:
+        what = "-1 in orig_eax's place"
+    return [
+        (Phase.SAVE, "SAVE_ALL → pt_regs", what, "phase:save", 1),
+        (Phase.BODY, f"do_{name}", _outcome(now, trap), f"vector:{trap.vector}", 1),
+        (Phase.EXIT, "exit work", _work(now) if trap.cpl else "none: back into the kernel", "phase:exit", 1),
+        (Phase.IRET, "iret", f"back to {trap.cs:04x}:{trap.eip:08x}, ring {trap.cs & 3}", "phase:iret", 1),
+    ]
+
+
+def handler_name(vector: int) -> str:
+    if vector < len(EXCEPTIONS) and EXCEPTIONS[vector]:
+        return EXCEPTIONS[vector]
+    return INTERRUPTS.get(vector, f"vector_{vector:02x}")
+
+
+def call_line(now: Moment) -> str:
+    """The call that the current task is in, or was last in, as the trace has it."""
+    for line in reversed(now.state.trace.lines[-32:]):
+        if line.pid == now.pid and line.kind in ("syscall", "resumed"):
+            if line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid:
+                return ""
+            return trace_text(line).removesuffix(" <unfinished ...>")
+    return ""
+
+
+def _result(now: Moment) -> str:
+    for line in reversed(now.state.trace.lines[-32:]):
+        if line.pid == now.pid and line.kind in ("syscall", "resumed"):
+            if line.seq_end < 0 or (line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid):
+                return ""
+            result = line.result
+            return "" if result is None else f"{result & 0xFFFF_FFFF:08x}" + (f" ({result})" if result < 0 else "")
+    return ""
+
+
+def _work(now: Moment) -> str:
+    task, view = now.task, now.view
+    flags = view.word(task.thread) if view is not None and task is not None and task.thread else None
+    if flags is None:
+        return ""
+    names = [
+        text for bit, text in ((TIF_SIGPENDING, "a signal"), (TIF_NEED_RESCHED, "reschedule")) if flags & bit
+    ]
+    return " and ".join(names) or "none"
+
+
+def _outcome(now: Moment, trap: TrapTaken) -> str:
+    fault = now.state.fault
+    if fault is None or now.state.fault_seq < now.state.trap_seq or fault.vector != trap.vector:
+        return ""
+    return f"becomes {signal_name(fault.signo)}" if fault.signo else f"page {fault.address & ~0xFFF:08x} supplied"
+

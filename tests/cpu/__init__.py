@@ -1,0 +1,1 @@
+"""The floor `cpu/` alone: no kernel, a bare machine whose handlers only stop."""
