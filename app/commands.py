@@ -126,13 +126,24 @@ def run_screen(options: Options, output: str | None) -> int:
 
     image = kernel_image()
     engine = Engine(start, image, blobs)
-    return run_app(engine, _recording(output, engine) if output else None)
+    recording = None
+    if output:
+        from app.recording import Recording
+        from app.session.schema import SessionError
 
-
-def _recording(output: str, engine: object) -> object:
-    from app.recording import Recording
-
-    return Recording(output, engine)  # type: ignore[arg-type]
+        try:
+            recording = Recording(output, start, image, blobs, engine.machine, engine.history)
+        except SessionError as error:
+            complain(str(error))
+            return 2
+    status = run_app(engine, recording.follow if recording else None)
+    if recording is not None:
+        try:
+            recording.finish()
+        except SessionError as error:
+            complain(str(error))
+            return 2
+    return status
 
 
 def run_record(options: Options, timeout: float | None, output: str) -> int:

@@ -102,9 +102,14 @@ class Driver:
     """Runs a kernel to its end against the host. `on_input` is told each input that was given."""
 
     def __init__(
-        self, kernel: Kernel, timeout: float | None = None, on_input: Callable[[Input], None] | None = None
+        self,
+        kernel: Kernel,
+        timeout: float | None = None,
+        on_input: Callable[[Input], None] | None = None,
+        step: Callable[[int], Idle | Halted | None] | None = None,
     ) -> None:
         self.kernel = kernel
+        self._step = step or kernel.step
         self.deadline = time.monotonic() + timeout if timeout else None
         self.on_input = on_input
         self.between: Callable[[], None] | None = None
@@ -122,7 +127,7 @@ class Driver:
         looked = 0
         while True:
             for _ in range(64):
-                outcome = kernel.step(core.ticks + SLICE)
+                outcome = self._step(core.ticks + SLICE)
                 if outcome is not None:
                     break
                 if waiting and self._queue in waiting and core.ticks != looked:

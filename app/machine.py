@@ -13,6 +13,7 @@ import msgspec
 
 from app.log import Log
 from cpu import checkpoint
+from cpu.bus import Sink
 from cpu.checkpoint import MachineState
 from kernel.kernel import Halted, Idle, Input, Kernel, Start
 from kernel.tables import Tables
@@ -48,12 +49,25 @@ class Checkpoint(msgspec.Struct, array_like=True):
 
 
 class Machine:
-    """A kernel with its log and its past. `sealed`: the log is a recording and nothing is added to it."""
+    """A kernel with its log and its past. `sealed`: the log is a recording and nothing is added to it.
+
+    `spacing` is the number of events between two checkpoints, `also` a sink for what is new.
+    """
 
     def __init__(
-        self, start: Start, image: bytes, blobs: dict[str, bytes], log: Log, inputs: list[Input], sealed: bool
+        self,
+        start: Start,
+        image: bytes,
+        blobs: dict[str, bytes],
+        log: Log,
+        inputs: list[Input],
+        sealed: bool,
+        spacing: int = EVENTS_BETWEEN,
+        also: Sink | None = None,
     ) -> None:
         self.log = log
+        self._spacing = spacing
+        self._also = also
         self.sealed = sealed
         self.inputs = inputs
         """All inputs so far, in order."""
@@ -87,6 +101,8 @@ class Machine:
                 raise Divergence(seq, (record.tick, record.pid, record.event), (tick, pid, event))
         elif not self.sealed:
             self.log.append(tick, pid, event)
+            if self._also is not None:
+                self._also(tick, pid, event)
 
     # Moving.
 
@@ -166,11 +182,16 @@ class Machine:
 
     def _take_if_due(self) -> None:
         last = self.checkpoints[-1]
-        if self.seq - last.seq >= EVENTS_BETWEEN or self.tick - last.tick >= TICKS_BETWEEN:
+        if self.seq - last.seq >= self._spacing or (
+            self.tick - last.tick >= TICKS_BETWEEN and self._spacing == EVENTS_BETWEEN
+        ):
             self._take()
 
     def _take(self) -> None:
-        one = self.save()
+        self.adopt(self.save())
+
+    def adopt(self, one: Checkpoint) -> None:
+        """One more checkpoint to go back to."""
         at = bisect_right(self.checkpoints, (one.seq, one.tick), key=lambda other: (other.seq, other.tick))
         self.checkpoints.insert(at, one)
         if len(self.checkpoints) > MOST_CHECKPOINTS:

@@ -6,7 +6,8 @@ machine runs in slices; in the past the cursor then moves many events at once.
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Any, Protocol
 
 from app.position import Position
 
@@ -24,6 +25,7 @@ class Playable(Protocol):
     """What playing needs of an engine."""
 
     cursor: Position
+    seeking: Callable[[Any], bool] | None
 
     @property
     def length(self) -> int: ...
@@ -45,13 +47,18 @@ class Player:
         self.speed = FIRST_SPEED
         self._due = 0.0
         self.outcome = FINISHED
+        self.found = False
+        """Playing ended because what a step was looking for was found."""
+        self._seeking = False
 
-    def start(self, full: bool = False) -> None:
-        self.on, self.full, self._due = True, full, 0.0
+    def start(self, full: bool = False, seeking: bool = False) -> None:
+        """Let time go by. With `seeking` only until the engine has found what a step looks for."""
+        self.on, self.full, self._seeking, self._due = True, full or seeking, seeking, 0.0
+        self.found = False
         self.outcome = RUNNING
 
     def stop(self) -> None:
-        self.on = self.full = False
+        self.on = self.full = self._seeking = False
 
     def change(self, direction: int) -> None:
         self.speed = min(max(self.speed + direction, 0), len(SPEEDS) - 1)
@@ -72,12 +79,23 @@ class Player:
 
     @property
     def speed_text(self) -> str:
-        return f"{self.rate}/s" if self.rate else "running"
+        return f"{self.rate}/s" if self.rate else "looking" if self._seeking else "running"
 
     def frame(self, engine: Playable, elapsed: float) -> str:
         """One frame, `elapsed` seconds after the last: running, waiting (for keys or time) or finished."""
-        self.outcome = self._full(engine) if not self.rate else self._steps(engine, elapsed)
+        if engine.seeking is not None:
+            self.outcome = self._seek(engine)
+        else:
+            self.outcome = self._full(engine) if not self.rate else self._steps(engine, elapsed)
         return self.outcome
+
+    def _seek(self, engine: Playable) -> str:
+        """Run on until what a step looks for has happened."""
+        outcome = engine.run(SLICE)
+        if engine.seeking is not None or outcome == WAITING:
+            return outcome
+        self.found = engine.cursor.seq < engine.length or outcome != FINISHED
+        return FINISHED if self._seeking else RUNNING
 
     def _steps(self, engine: Playable, elapsed: float) -> str:
         self._due = min(self._due + elapsed * self.rate, 8.0)

@@ -97,7 +97,9 @@ class Paint:
     def __call__(self, names: str) -> Style:
         known = self._known.get(names)
         if known is None:
-            known = self._known[names] = Style.combine([self._one(name) for name in names.split()])
+            known = self._known[names] = Style.combine(
+                [Style(), *(self._one(name) for name in names.split())]
+            )
         return known
 
     def _one(self, name: str) -> Style:

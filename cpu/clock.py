@@ -3,10 +3,13 @@
 The emulator tells each basic block's address and size before it runs the block. What is done with
 that is the same on every host, in a few bytes of machine code or in Python:
 
-- stop when the clock has reached its deadline, before the block is charged;
-- charge the block's size and remember its place (a fault inside it gives the unexecuted tail back);
 - a block that begins inside the last one and ends before that one's end means that the last one
-  overwrote itself and was abandoned there: its unexecuted tail is given back.
+  overwrote itself and was abandoned there: its unexecuted tail is given back;
+- stop when the clock has reached its deadline, before the block is charged;
+- charge the block's size and remember its place (a fault inside it gives the unexecuted tail back).
+
+Not told apart from a turn of a loop, and so charged twice: an instruction that overwrites a block
+that it is the last of. Only `rep stos`, `rep movs` and `call` can do that.
 
 The deadline is tested in one of two ways. `AT_LEAST` stops at the first block that starts at or
 after the deadline. `AT_MOST` stops before any block that would run past it.
@@ -31,29 +34,27 @@ REMAINING, STOP_FUNCTION, LAST_SIZE, LAST_ADDRESS, MODE, STOPPED, VECTOR, REFUSE
 # System V AMD64: rdi engine, rsi address, edx size, rcx the cells.
 _BLOCK_X86_64 = bytes.fromhex(
     "89d2"  #          mov   edx, edx
+    "4889f0"  #        mov   rax, rsi
+    "482b4118"  #      sub   rax, [rcx + 8*LAST_ADDRESS]
+    "4c8b4910"  #      mov   r9, [rcx + 8*LAST_SIZE]
+    "4c39c8"  #        cmp   rax, r9
+    "7313"  #          jae   test
+    "4c8d0410"  #      lea   r8, [rax + rdx]
+    "4d39c8"  #        cmp   r8, r9
+    "730a"  #          jae   test
+    "4929c1"  #        sub   r9, rax
+    "4c0109"  #        add   [rcx + 8*REMAINING], r9
+    "48894110"  #      mov   [rcx + 8*LAST_SIZE], rax
+    # test:
     "4889d0"  #        mov   rax, rdx
     "48234120"  #      and   rax, [rcx + 8*MODE]
     "4883c801"  #      or    rax, 1
     "483901"  #        cmp   [rcx + 8*REMAINING], rax
-    "7c30"  #          jl    stop
-    "4889f0"  #        mov   rax, rsi
-    "482b4118"  #      sub   rax, [rcx + 8*LAST_ADDRESS]
-    "7606"  #          jbe   charge
-    "483b4110"  #      cmp   rax, [rcx + 8*LAST_SIZE]
-    "720c"  #          jb    inside
-    # charge:
+    "7c0c"  #          jl    stop
     "482911"  #        sub   [rcx + 8*REMAINING], rdx
     "48895110"  #      mov   [rcx + 8*LAST_SIZE], rdx
     "48897118"  #      mov   [rcx + 8*LAST_ADDRESS], rsi
     "c3"  #            ret
-    # inside:
-    "4c8d0410"  #      lea   r8, [rax + rdx]
-    "4c8b4910"  #      mov   r9, [rcx + 8*LAST_SIZE]
-    "4d39c8"  #        cmp   r8, r9
-    "73e7"  #          jae   charge
-    "4929c1"  #        sub   r9, rax
-    "4c0109"  #        add   [rcx + 8*REMAINING], r9
-    "ebdf"  #          jmp   charge
     # stop:
     "48c7412801000000"  # mov qword [rcx + 8*STOPPED], 1
     "ff6108"  #        jmp   [rcx + 8*STOP_FUNCTION]
@@ -123,14 +124,15 @@ class Clock:
         handle = self._handle
 
         def on_block(_uc: int, address: int, size: int, _user: int) -> None:
+            offset = address - cells[LAST_ADDRESS]
+            last = cells[LAST_SIZE]
+            if 0 <= offset < last and offset + size < last:
+                cells[REMAINING] += last - offset
+                cells[LAST_SIZE] = offset
             if cells[REMAINING] < (size & cells[MODE] | 1):
                 cells[STOPPED] = 1
                 stop(handle)
                 return
-            offset = address - cells[LAST_ADDRESS]
-            last = cells[LAST_SIZE]
-            if 0 < offset < last and offset + size < last:
-                cells[REMAINING] += last - offset
             cells[REMAINING] -= size
             cells[LAST_SIZE] = size
             cells[LAST_ADDRESS] = address

@@ -71,6 +71,7 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
     number = row.number
     count = len(row.args)
     cost = row.cost
+    shows_esp = row.name in ("sigreturn", "rt_sigreturn")
 
     def body(k: Kernel) -> None:
         task = k.task
@@ -79,6 +80,8 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
         args = k.ram.u32[index : index + 6].tolist()
         if task.syscall < 0:
             task.syscall = number
+            if shows_esp:  # their only argument is where the stack is
+                args[0] = k.ram.u32[index + 15]
             taken = capture_enter(row, tuple(args), k.peek)
             k.emit(SyscallEntered(number, tuple(args), taken))
         elif task.woken_by_signal and not task.progress and handler is not None:

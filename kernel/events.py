@@ -22,7 +22,7 @@ class Booted(KernelEvent, frozen=True, tag="Booted"):
 
 
 class TaskCreated(KernelEvent, frozen=True, tag="TaskCreated"):
-    """`how` is boot, fork, vfork or clone; `ppid` its parent if that is not `parent`, who made it (-1: it is).
+    """`how` is boot, fork, vfork or clone; `ppid` its parent if not `parent`, who made it (-1: it is).
 
     Signal actions are `parent`'s: with its `sighand`, the very same.
     """
@@ -121,7 +121,7 @@ class AddressSpaceCreated(KernelEvent, frozen=True, tag="AddressSpaceCreated"):
 
 
 class AddressSpaceForked(KernelEvent, frozen=True, tag="AddressSpaceForked"):
-    """`child` has `parent`'s VMAs and pages: private ones are now read-only in both, to be copied on write."""
+    """`child` has `parent`'s VMAs and pages; private ones are read-only in both now (copy on write)."""
 
     parent: int
     child: int
@@ -177,7 +177,7 @@ class BreakMoved(KernelEvent, frozen=True, tag="BreakMoved"):
 
 
 class PageMapped(KernelEvent, frozen=True, tag="PageMapped"):
-    """`reason` is zero (demand-zero), file, share, stack or load; `bits` are the PTE's low 12 and NX as bit 12."""
+    """`reason` is zero (on demand), file, share, stack or load; `bits` the PTE's low 12 and NX as bit 12."""
 
     space: int
     va: int
@@ -206,7 +206,7 @@ class PageReused(KernelEvent, frozen=True, tag="PageReused"):
 
 
 class SyscallEntered(KernelEvent, frozen=True, tag="SyscallEntered"):
-    """`args` are six words as in pt_regs; `taken` holds what was read of user memory, one item per argument."""
+    """`args` are six words as in pt_regs; `taken` is what was read of user memory, one item an argument."""
 
     nr: int
     args: tuple[int, int, int, int, int, int]
@@ -260,7 +260,10 @@ class SignalsDiscarded(KernelEvent, frozen=True, tag="SignalsDiscarded"):
 
 
 class SignalDelivered(KernelEvent, frozen=True, tag="SignalDelivered"):
-    """Taken from pending on the way to user mode. `action` is handler, terminate, core, stop, continue or ignore."""
+    """Taken from pending on the way to user mode.
+
+    `action` is handler, terminate, core, stop, continue or ignore.
+    """
 
     task: int
     signo: int
@@ -273,7 +276,7 @@ class SignalDelivered(KernelEvent, frozen=True, tag="SignalDelivered"):
 
 
 class SignalReturned(KernelEvent, frozen=True, tag="SignalReturned"):
-    """sigreturn: the frame at `frame` is taken off, `blocked` is the mask again, execution goes on at `eip`."""
+    """sigreturn: the frame at `frame` is taken off, `blocked` is the mask again, and `eip` comes next."""
 
     task: int
     frame: int

@@ -96,6 +96,8 @@ class Task(msgspec.Struct):
     wait: Wait | None = None
     progress: list[int] = []
     """What a system call that waited had done already; emptied when the call ends."""
+    restart: list[int] = []
+    """What restart_syscall goes on with: end of a sleep, where to tell what is left, width of that."""
     syscall: int = -1
     """Number of the system call the task is in, or -1."""
     woken_by_signal: bool = False

@@ -53,8 +53,8 @@ class Lines(Widget):
         now = list(rows[:height])
         now += [EMPTY] * (height - len(now))
         before = self.shown
-        if self._paint_name != self.host.paint.name:
-            self._paint_name = self.host.paint.name
+        if self._paint_name != self.host.paint_theme:
+            self._paint_name = self.host.paint_theme
             before = []
         if len(before) != len(now):
             self.shown = now
@@ -78,7 +78,7 @@ class Lines(Widget):
         width = self.size.width
         if strip is None or strip.cell_length != width:
             one = fit(self.shown[y], width) if y < len(self.shown) else EMPTY
-            paint = self.host.paint
+            paint = self.host.paint_styles
             text = paint("text")
             segments = [Segment(span.text, text + paint(span.style)) for span in one]
             taken = width_of(one)

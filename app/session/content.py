@@ -8,6 +8,7 @@ its ranges; whether it makes sense as a machine only running it can tell.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Mapping
 from typing import TypeAlias
 
@@ -38,9 +39,23 @@ class StoredCheckpoint(msgspec.Struct, frozen=True):
     frames: dict[int, bytes]
 
 
+class _Zstd(threading.local):
+    """Per thread: making one costs more than a frame of memory does."""
+
+    def __init__(self) -> None:
+        self.decompressor = zstandard.ZstdDecompressor()
+        self.compressors: dict[int, zstandard.ZstdCompressor] = {}
+
+
+_zstd = _Zstd()
+
+
 def pack(data: bytes, level: int = 3) -> bytes:
     """As one zstd frame that tells its size."""
-    return zstandard.ZstdCompressor(level=level).compress(data)
+    compressor = _zstd.compressors.get(level)
+    if compressor is None:
+        compressor = _zstd.compressors[level] = zstandard.ZstdCompressor(level=level)
+    return compressor.compress(data)
 
 
 def packed_size(data: bytes, limit: int, what: str) -> int:
@@ -58,7 +73,7 @@ def unpack(data: bytes, limit: int, what: str) -> bytes:
     """The opposite of `pack`, of at most `limit` bytes. Damaged if it is anything else."""
     size = packed_size(data, limit, what)
     try:
-        out = zstandard.ZstdDecompressor().decompress(data, max_output_size=size, allow_extra_data=False)
+        out = _zstd.decompressor.decompress(data, max_output_size=size, allow_extra_data=False)
     except zstandard.ZstdError:
         raise Damaged(f"{what} does not decompress") from None
     if len(out) != size:

@@ -184,10 +184,11 @@ def insert_statement(kind: type[Row]) -> str:
     return f"INSERT INTO {kind.TABLE} VALUES ({', '.join('?' * (len(columns(kind)) + 1))})"
 
 
-def select_statement(kind: type[Row], where: str = "") -> str:
-    """All columns and the digest, in the order of the key."""
+def select_statement(kind: type[Row], by_key: bool = False) -> str:
+    """All columns and the digest, of all rows in the order of the key, or with a place for one key."""
     names = columns(kind)
-    return f"SELECT {', '.join(names)}, digest FROM {kind.TABLE} {where} ORDER BY {names[0]}"
+    which = f"WHERE {names[0]} = ?" if by_key else f"ORDER BY {names[0]}"
+    return f"SELECT {', '.join(names)}, digest FROM {kind.TABLE} {which}"
 
 
 def digest(kind: type[Row], values: tuple[int | str | bytes, ...]) -> bytes:

@@ -115,7 +115,7 @@ class Session:
         if not 0 <= number < len(self.checkpoints):
             raise IndexError(f"no checkpoint {number}")
         with _naming(self.path):
-            for row in self._rows(CheckpointRow, f"WHERE number = {number}"):
+            for row in self._rows(CheckpointRow, number):
                 return self._checkpoint(row)
             raise Damaged(f"checkpoint {number} is missing")
 
@@ -242,15 +242,16 @@ class Session:
         return StoredCheckpoint(row.seq, row.tick, tables, row.cpu, frames)
 
     def _frame(self, number: int) -> bytes:
-        for row in self._rows(FrameRow, f"WHERE number = {number}"):
+        for row in self._rows(FrameRow, number):
             return content.unpack_frame(row.data)
         raise Damaged(f"frame {number} is missing")
 
     # Rows.
 
-    def _rows(self, kind: type[R], where: str = "") -> Iterator[R]:
-        """Rows in the order of their keys, each checked against its struct and its digest."""
-        for values in self._database.execute(select_statement(kind, where)):
+    def _rows(self, kind: type[R], key: int | None = None) -> Iterator[R]:
+        """Rows in the order of their keys, or the one with `key`, each checked (struct and digest)."""
+        statement = select_statement(kind, key is not None)
+        for values in self._database.execute(statement, () if key is None else (key,)):
             fields, found = values[:-1], values[-1]
             try:
                 row = msgspec.convert(fields, kind, builtin_types=(bytes,))
@@ -296,6 +297,6 @@ def _naming(path: Path) -> Iterator[None]:
     except (sqlite3.Error, sqlite3.Warning) as error:
         raise SessionError(f"{name}: damaged: {schema.one_line(error)}") from None
     except UnicodeError:
-        raise SessionError(f"{name}: damaged: some text in it is none") from None
+        raise SessionError(f"{name}: damaged: some text in it is not UTF-8") from None
     except MemoryError:
         raise SessionError(f"{name}: damaged: it asks for more memory than there is") from None

@@ -190,7 +190,8 @@ def _check_structure(database: sqlite3.Connection) -> None:
     """Every page where it belongs: no cycles, no page used twice, nothing beyond the end."""
     answer = database.execute("PRAGMA quick_check(1)").fetchone()
     if answer != ("ok",):
-        raise Damaged(schema.one_line(answer[0] if answer else "no answer"))
+        found = schema.one_line(answer[0] if answer else "its structure cannot be read")
+        raise Damaged(found.removeprefix("*** in database main *** "))
 
 
 def _authorize(

@@ -17,7 +17,7 @@ from kernel.events import FaultHandled, OutOfMemory, PageCopied, PageMapped, Pag
 from kernel.mm.address_space import find_vma
 from kernel.mm.frames import alloc_frame, get_frame, put_frame
 from kernel.mm.pagetables import event_bits, flush, get_pte, pte_word, set_pte
-from kernel.signals.state import force_signal
+from kernel.signals.state import force_signal, record_trap
 from kernel.tables import SigInfo, Space, Vma
 from kernel.thread import Regs
 
@@ -44,15 +44,16 @@ def do_page_fault(k: Kernel) -> None:
     regs.orig_eax = 0xFFFF_FFFF
     address = k.core.emulator.read_cr2()
     if address >= TASK_SIZE or not error & PF_USER:
-        code = SEGV_ACCERR if error & PF_USER and error & 1 else SEGV_MAPERR
         k.emit(FaultHandled(14, address, error, SIGSEGV))
-        force_signal(k, task, SigInfo(SIGSEGV, code, address=address))
+        record_trap(k, task, 14, error, address)
+        force_signal(k, task, SigInfo(SIGSEGV, SEGV_MAPERR, address=address))
         return
     space = k.tables.spaces[task.space]
     try:
         handle_fault(k, space, address, bool(error & PF_WRITE), bool(error & PF_FETCH))
     except BadAccess as bad:
         k.emit(FaultHandled(14, address, error, bad.signo))
+        record_trap(k, task, 14, error, address)
         force_signal(k, task, SigInfo(bad.signo, bad.code, address=address))
     except KernelError:
         k.emit(OutOfMemory(task.pid))

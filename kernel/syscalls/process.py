@@ -41,6 +41,7 @@ from kernel.fork import do_fork
 from kernel.kernel import DEFAULT_RLIMITS
 from kernel.mm.frames import alloc_frame
 from kernel.sched import GDT_TLS
+from kernel.signals.pending import fatal_signal
 from kernel.tables import Task, TaskState
 from kernel.thread import PAGE_OFFSET
 from kernel.uaccess import (
@@ -79,6 +80,9 @@ def _fork_and_wait(k: Kernel, flags: int, stack: int, parent_tid: int, tls: int,
         task.progress = [pid]
     child = k.tables.tasks.get(task.progress[0])
     if child is not None and child.vfork_parent == task.pid:
+        if fatal_signal(k, task) is not None:
+            child.vfork_parent = 0
+            return child.pid
         raise Blocked(f"vfork:{child.pid}", interruptible=False)
     return task.progress[0]
 

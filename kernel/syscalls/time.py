@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
-from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno
+from kernel.abi.errno import ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
 from kernel.abi.time import CLOCK_MONOTONIC, CLOCK_REALTIME
 from kernel.errors import Blocked, KernelError
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
@@ -85,19 +85,33 @@ def _sleep(k: Kernel, clock: int, flags: int, seconds: int, nanoseconds: int, le
             end = length - (k.tables.epoch if clock == CLOCK_REALTIME else 0)
         else:
             end = k.now + length
-        task.progress = [min(end, (1 << 61) - 1)]
-    end = task.progress[0]
+        task.progress = [max(0, min(end, (1 << 61) - 1))]
+    return _sleep_until(k, task.progress[0], bool(flags & TIMER_ABSTIME), left, wide)
+
+
+def _sleep_until(k: Kernel, end: int, absolute: bool, left: int, wide: bool) -> int:
+    task = k.task
+    task.progress = [end]
     if k.now >= end:
         return 0
     if task.woken_by_signal:
-        if flags & TIMER_ABSTIME:
-            raise KernelError(514)
+        if absolute:
+            raise KernelError(ERESTARTNOHAND)
         if left:
             rest = end - k.now
             form = "<qq" if wide else "<II"
             copy_to_user(k, left, struct.pack(form, rest // SECOND, rest % SECOND))
+        task.restart = [end, left, int(wide)]
         raise KernelError(ERESTART_RESTARTBLOCK)
     raise Blocked("sleep", deadline=end, restart=ERESTART_RESTARTBLOCK)
+
+
+def sys_restart_syscall(k: Kernel) -> int:
+    """Go on with a sleep that a stop interrupted, to the end it had (man 2 restart_syscall)."""
+    if not k.task.restart:
+        raise KernelError(Errno.EINTR)
+    end, left, wide = k.task.restart
+    return _sleep_until(k, end, False, left, bool(wide))
 
 
 def sys_nanosleep(k: Kernel, wanted: int, left: int) -> int:

@@ -1,0 +1,53 @@
+"""Keys of the screen as the bytes that a terminal would send (xterm's, `man 5 terminfo`: kcuu1 and so on)."""
+
+from __future__ import annotations
+
+NAMED: dict[str, bytes] = {
+    "enter": b"\r",
+    "tab": b"\t",
+    "shift+tab": b"\x1b[Z",
+    "backspace": b"\x7f",
+    "escape": b"\x1b",
+    "space": b" ",
+    "up": b"\x1b[A",
+    "down": b"\x1b[B",
+    "right": b"\x1b[C",
+    "left": b"\x1b[D",
+    "home": b"\x1b[H",
+    "end": b"\x1b[F",
+    "insert": b"\x1b[2~",
+    "delete": b"\x1b[3~",
+    "pageup": b"\x1b[5~",
+    "pagedown": b"\x1b[6~",
+    "f1": b"\x1bOP",
+    "f2": b"\x1bOQ",
+    "f3": b"\x1bOR",
+    "f4": b"\x1bOS",
+    "f5": b"\x1b[15~",
+    "f6": b"\x1b[17~",
+    "f7": b"\x1b[18~",
+    "f8": b"\x1b[19~",
+    "f9": b"\x1b[20~",
+    "f10": b"\x1b[21~",
+    "f11": b"\x1b[23~",
+    "f12": b"\x1b[24~",
+    "ctrl+at": b"\0",
+    "ctrl+space": b"\0",
+    "ctrl+backslash": b"\x1c",
+    "ctrl+right_square_bracket": b"\x1d",
+    "ctrl+circumflex_accent": b"\x1e",
+    "ctrl+underscore": b"\x1f",
+}
+LEAVE = "ctrl+right_square_bracket"
+
+
+def terminal_bytes(key: str, character: str | None) -> bytes:
+    """What the guest's terminal gets for a key; nothing for one that no terminal sends."""
+    if key in NAMED:
+        return NAMED[key]
+    if key.startswith("alt+"):
+        rest = key.removeprefix("alt+")
+        return b"\x1b" + (terminal_bytes(rest, rest if len(rest) == 1 else None) or (character or "").encode())
+    if key.startswith("ctrl+") and len(key) == 6 and key[5].isascii() and key[5].isalpha():
+        return bytes((ord(key[5].upper()) & 0x1F,))
+    return character.encode("utf-8") if character else b""

@@ -1,0 +1,199 @@
+"""Sessions to and from a file: what `record`, `run -o` and `play` do around `app.session`.
+
+A recording follows the log: closed chunks, inputs, now and then a keyframe and a checkpoint. Playing
+opens a file as an engine that runs nothing beyond what is written there.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from app.history import History
+from app.host import Driver, complain, exit_code, output_to_host
+from app.launch import LaunchError, Options, prepare
+from app.log import Log, LogError
+from app.machine import Checkpoint, Divergence, Machine
+from app.resources import kernel_image
+from app.session.content import StoredCheckpoint
+from app.session.recorder import Recorder
+from app.session.schema import SessionError
+from app.session.store import Session, open_session
+from cpu.checkpoint import MachineState
+from cpu.core import CpuState
+from kernel.kernel import Input, Start
+from kernel.tables import Tables
+
+if TYPE_CHECKING:
+    from app.engine import Engine
+
+KEYFRAME_EVERY = 16_000
+CHECKPOINT_EVERY = 100_000
+"""Events between two of them in a file."""
+CHUNK_SECONDS = 1.0
+"""What a crash can lose: events of the last so many seconds."""
+
+
+class Recording:
+    """Writes a machine's session as it comes about. `follow` now and then, `finish` at the end."""
+
+    def __init__(
+        self, path: str, start: Start, image: bytes, blobs: Mapping[str, bytes], machine: Machine, history: History
+    ) -> None:
+        self._recorder = Recorder(path, start, image, blobs)
+        self._machine = machine
+        self._log = machine.log
+        self._history = history
+        self._chunks = 0
+        self._inputs = 0
+        self._keyframe = 0
+        self._checkpoint = 0
+        self._milestones = 0
+        self._closed_at = time.monotonic()
+
+    def follow(self) -> None:
+        """Hand over what is new. Raises SessionError when the file could not be written."""
+        log = self._log
+        if time.monotonic() - self._closed_at > CHUNK_SECONDS:
+            log.close_chunk()
+            self._closed_at = time.monotonic()
+        self._write()
+
+    def _write(self) -> None:
+        log = self._log
+        recorder = self._recorder
+        inputs = self._machine.inputs
+        if len(inputs) > self._inputs:
+            recorder.inputs(inputs[self._inputs :])
+            self._inputs = len(inputs)
+        while self._chunks < log.chunks:
+            first, end = log.bounds(self._chunks)
+            recorder.chunk(first, end - first, log.encoded(self._chunks))
+            self._chunks += 1
+            self._closed_at = time.monotonic()
+        if recorder.events - self._keyframe >= KEYFRAME_EVERY:
+            self._keyframe = recorder.events
+            recorder.keyframe(self._keyframe, self._history.keyframe(self._keyframe))
+        machine = self._machine
+        due = machine.seq - self._checkpoint >= CHECKPOINT_EVERY
+        if due and machine.tick == machine.reached and machine.seq == len(log):
+            log.close_chunk()
+            self._checkpoint = machine.seq
+            self._write()
+            recorder.checkpoint(_stored(machine.save()))
+
+    def finish(self) -> None:
+        """The session is whole: everything is written and the file closed. SessionError if that failed."""
+        self._log.close_chunk()
+        self._write()
+        state = self._history.state_at(len(self._log))
+        for milestone in state.milestones:
+            self._recorder.milestone(milestone)
+        self._recorder.finish(state.halted)
+        self._recorder.close()
+
+
+def _stored(one: Checkpoint) -> StoredCheckpoint:
+    return StoredCheckpoint(
+        one.seq, one.tick, one.tables, msgspec.msgpack.encode(one.machine.cpu), one.machine.frames
+    )
+
+
+def _loaded(one: StoredCheckpoint) -> Checkpoint:
+    cpu = msgspec.msgpack.decode(one.cpu, type=CpuState)
+    pid = msgspec.msgpack.decode(one.tables, type=Tables).current
+    return Checkpoint(one.seq, one.tick, one.tables, MachineState(cpu, one.frames), pid, one.tick)
+
+
+def record(options: Options, timeout: float | None, output: str) -> int:
+    """Run a program without a screen, with its session written to `output`."""
+    from app.commands import drive
+
+    try:
+        start, blobs = prepare(options)
+    except LaunchError as error:
+        complain(str(error))
+        return error.status
+    image = kernel_image()
+    log = Log()
+    inputs: list[Input] = []
+    try:
+        machine = Machine(start, image, blobs, log, inputs, sealed=False, spacing=1 << 60, also=output_to_host())
+        recording = Recording(output, start, image, blobs, machine, History(log))
+    except SessionError as error:
+        complain(str(error))
+        return 2
+    driver = Driver(machine.kernel, timeout, on_input=inputs.append, step=machine.step)
+    driver.between = recording.follow
+    status = drive(machine.kernel, driver, options.program)
+    try:
+        recording.finish()
+    except SessionError as error:
+        complain(str(error))
+        return 2
+    return status
+
+
+def play(path: str, text: bool, at: int | None) -> int:
+    """Open a recorded session on the screen, or write its trace."""
+    try:
+        session = open_session(path)
+    except SessionError as error:
+        complain(str(error))
+        return 2
+    with session:
+        if text:
+            return _play_text(session)
+        try:
+            engine = open_engine(session)
+            if at is not None:
+                engine.go_to(at)
+        except (SessionError, Divergence, LogError) as error:
+            complain(f"{path}: {error}")
+            return 2
+        from app.tui import run_app
+
+        return run_app(engine)
+
+
+def open_engine(session: Session) -> Engine:
+    """A recording as an engine."""
+    from app.engine import Engine
+
+    engine = Engine(
+        session.start,
+        session.image,
+        session.blobs,
+        log=session.log,
+        inputs=list(session.inputs),
+        history=session.history,
+        live=False,
+    )
+    for number in range(len(session.checkpoints)):
+        engine.machine.adopt(_loaded(session.load_checkpoint(number)))
+    return engine
+
+
+def _play_text(session: Session) -> int:
+    from app.tracer import Tracer
+
+    out = io.StringIO()
+    tracer = Tracer(out)
+    for tick, pid, event in session.log.rows():
+        tracer.sink(tick, pid, event)
+        if out.tell() > 1 << 16:
+            sys.stdout.write(out.getvalue())
+            out.seek(0)
+            out.truncate()
+    tracer.close()
+    sys.stdout.write(out.getvalue())
+    sys.stdout.flush()
+    if session.finished is None:
+        complain(f"{session.path}: the recording was cut off after event {len(session.log)}")
+        return 0
+    return exit_code(session.finished) if session.finished >= 0 else 0

@@ -1,0 +1,1 @@
+"""Screens: the main one with the panes, and what opens over it for a moment."""

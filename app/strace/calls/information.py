@@ -1,0 +1,65 @@
+"""Information: time, random numbers, the kernel's messages."""
+
+from __future__ import annotations
+
+from app.strace import text
+from app.strace.arguments import part, parts
+from app.strace.call import Call, Part
+from app.strace.calls.common import Note, Special
+from app.strace.names import NAMES
+from app.strace.text import address, flags, hexadecimal, name
+from kernel.capture import SHOWN
+
+
+def _time_note(call: Call) -> str:
+    return text.date(call.value)
+
+
+def _getrandom(call: Call) -> list[Part]:
+    """Random bytes are all shown in hexadecimal."""
+    shown = parts(call)
+    data = call.after(0)
+    if data is not None:
+        shown[0] = Part(text.quote_hex(data[:SHOWN], more=len(data) > SHOWN), late=True)
+    return shown
+
+
+def _sched_note(call: Call) -> str:
+    return name(call.value, "sched")
+
+
+def _syslog(call: Call) -> list[Part]:
+    kind = call.number(0)
+    known = NAMES["syslog"].names.get(kind)
+    shown = [Part(f"{kind} /* {known} */" if known is not None else f"{kind} /* SYSLOG_ACTION_??? */")]
+    if kind in (2, 3, 4):
+        return [*shown, part(call, 1), part(call, 2)]
+    return [*shown, Part(address(call.word(1))), part(call, 2)] if kind == 8 else shown
+
+
+def _personality(call: Call) -> list[Part]:
+    value = call.word(0)
+    return [Part(hexadecimal(value) if value == 0xFFFFFFFF else _persona(value))]
+
+
+def _persona(value: int) -> str:
+    """Which Unix to be, a number of one byte, and what to do otherwise than usual (`man 2 personality`)."""
+    kind, ways = name(value & 0xFF, "persona"), value & ~0xFF
+    return f"{kind}|{flags(ways, 'persona')}" if ways else kind
+
+
+def _personality_note(call: Call) -> str | None:
+    return _persona(call.value)
+
+
+SPECIAL: dict[str, Special] = {
+    "personality": _personality,
+    "syslog": _syslog,
+    "getrandom": _getrandom,
+}
+
+NOTES: dict[str, Note] = {
+    "personality": _personality_note,
+    "time": _time_note,
+    "sched_getscheduler": _sched_note,
+}

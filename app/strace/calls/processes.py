@@ -1,0 +1,299 @@
+"""Memory and processes: mapping, `clone`, `prctl`, `futex`, descriptor tables, `ptrace`."""
+
+from __future__ import annotations
+
+from struct import unpack_from
+
+from app.strace import structs, text
+from app.strace.arguments import part, parts, struct
+from app.strace.call import Call, Part
+from app.strace.calls.common import Note, Special, hexes, numbers
+from app.strace.text import address, flags, hexadecimal, name
+from kernel.abi import mman, process, time
+from kernel.abi.structs import UserDesc
+
+
+def _mmap(call: Call) -> list[Part]:
+    """The kind of mapping is a number of four bits among the flags."""
+    value = call.word(3)
+    kind, rest = value & mman.MAP_TYPE, value & ~mman.MAP_TYPE
+    shown = name(kind, "map_type") if kind else "MAP_FILE"
+    how = f"{shown}|{flags(rest, 'map')}" if rest else shown
+    return [*numbers(call, range(3)), Part(how), Part(str(call.number(4))), part(call, 5)]
+
+
+def _mremap(call: Call) -> list[Part]:
+    shown = parts(call)
+    return shown if call.word(3) & (mman.MREMAP_FIXED | mman.MREMAP_DONTUNMAP) else shown[:4]
+
+
+def _clone(call: Call) -> list[Part]:
+    """Which pointers are there follows from the flags; the lowest byte is the signal that tells the
+    parent."""
+    value = call.word(0)
+    what, signo = value & ~process.CSIGNAL, value & process.CSIGNAL
+    words = [flags(what, "clone")] if what else []
+    words += [text.signal_of(signo)] if signo or not what else []
+    shown = [Part(f"child_stack={address(call.word(1))}"), Part(f"flags={'|'.join(words)}")]
+    if value & (process.CLONE_PARENT_SETTID | process.CLONE_PIDFD):
+        shown.append(_after(f"parent_tid={_word_at(call, 2)}"))
+    if value & process.CLONE_SETTLS:
+        shown.append(_after(f"tls={struct(call.before(3), call, 3)}"))
+    if value & (process.CLONE_CHILD_SETTID | process.CLONE_CHILD_CLEARTID):
+        shown.append(_after(f"child_tidptr={address(call.word(4))}"))
+    return shown
+
+
+def _word_at(call: Call, place: int) -> str:
+    data = call.after(place)
+    return f"[{unpack_from('<I', data)[0]}]" if data is not None else address(call.word(place))
+
+
+def _after(shown: str) -> Part:
+    """A part that strace writes with its comma when the call returns."""
+    return Part(shown, late=True, joint=", ")
+
+
+def _clone3(call: Call) -> list[Part]:
+    data, size = call.before(0), str(call.word(1))
+    if data is None or call.word(1) < process.CLONE_ARGS_SIZE_VER0:
+        return [part(call, 0), Part(size)]
+    shown = [Part(structs.clone_args(data))]
+    words = call.after(0) or b""
+    wanted = ((process.CLONE_PIDFD, "pidfd"), (process.CLONE_PARENT_SETTID, "parent_tid"))
+    asked = [word for flag, word in wanted if unpack_from("<Q", data)[0] & flag]
+    if not asked:
+        return [*shown, Part(size)]
+    if words:
+        given = [f"{word}=[{unpack_from('<I', words, 4 * at)[0]}]" for at, word in enumerate(asked)]
+        shown.append(Part(text.structure(given), late=True, joint=" => "))
+    return [*shown, _after(size)]
+
+
+_PRCTL_ALONE = frozenset(
+    (
+        *(
+            process.PR_GET_DUMPABLE,
+            process.PR_GET_KEEPCAPS,
+            process.PR_GET_SECCOMP,
+            process.PR_GET_TIMERSLACK,
+        ),
+        *(process.PR_GET_TIMING, process.PR_TASK_PERF_EVENTS_DISABLE, process.PR_TASK_PERF_EVENTS_ENABLE),
+        process.PR_GET_SECUREBITS,
+    )
+)
+_DUMPABLE = {0: "SUID_DUMP_DISABLE", 1: "SUID_DUMP_USER", 2: "SUID_DUMP_ROOT"}
+_PRCTL_NUMBER = frozenset(
+    (process.PR_SET_KEEPCAPS, process.PR_SET_TIMERSLACK, process.PR_SET_CHILD_SUBREAPER)
+)
+_PRCTL_NUMBERS = frozenset(
+    (
+        *(process.PR_SET_NO_NEW_PRIVS, process.PR_GET_NO_NEW_PRIVS, process.PR_SET_THP_DISABLE),
+        *(process.PR_GET_THP_DISABLE, process.PR_SET_IO_FLUSHER, process.PR_GET_IO_FLUSHER),
+    )
+)
+_PRCTL_BOXED = frozenset((process.PR_GET_CHILD_SUBREAPER, process.PR_GET_ENDIAN, process.PR_GET_TSC))
+_CAPABILITIES = {value: word for word, value in vars(process).items() if word.startswith("CAP_")}
+
+
+def _prctl(call: Call) -> list[Part]:
+    option, value = call.word(0), call.word(1)
+    shown = [part(call, 0)]
+    before, after = call.before(1), call.after(1)
+    if option in _PRCTL_ALONE:
+        return shown
+    if option == process.PR_SET_NAME:
+        return [*shown, Part(_comm(before) if before is not None else address(value))]
+    if option == process.PR_GET_NAME:
+        return [*shown, Part(_comm(after) if after is not None else address(value), late=True)]
+    if option == process.PR_SET_PDEATHSIG:
+        return [*shown, Part(text.signal_of(value))]
+    if option == process.PR_GET_PDEATHSIG:
+        words = [text.signal_of(unpack_from("<I", after)[0])] if after is not None else []
+        return [*shown, Part(text.array(words) if words else address(value), late=True)]
+    if option in _PRCTL_BOXED:
+        return [
+            *shown,
+            Part(structs.STRUCTS["uint"](after) if after is not None else address(value), late=True),
+        ]
+    if option == process.PR_SET_DUMPABLE:
+        return [*shown, Part(_DUMPABLE.get(value) or f"{value:#x} /* SUID_DUMP_??? */")]
+    if option in (process.PR_CAPBSET_READ, process.PR_CAPBSET_DROP):
+        return [*shown, Part(_CAPABILITIES.get(value) or f"{value:#x} /* CAP_??? */")]
+    if option in _PRCTL_NUMBER:
+        return [*shown, Part(str(value))]
+    if option in _PRCTL_NUMBERS:
+        return [*shown, *(Part(str(call.word(place))) for place in range(1, 5))]
+    if option == process.PR_SET_SECUREBITS:
+        return [*shown, Part(hexadecimal(value))]
+    if option == process.PR_SET_VMA and value == 0:
+        return [*shown, Part("PR_SET_VMA_ANON_NAME"), *hexes(call, 2)]
+    return [*shown, *hexes(call, 1)]
+
+
+def _comm(data: bytes) -> str:
+    """A task's name: 15 bytes and a NUL at most."""
+    return text.quote(data[: process.TASK_COMM_LEN - 1], more=len(data) >= process.TASK_COMM_LEN)
+
+
+def _prctl_note(call: Call) -> str | None:
+    return _DUMPABLE.get(call.value) if call.word(0) == process.PR_GET_DUMPABLE else None
+
+
+_MATCH_ANY = time.FUTEX_BITSET_MATCH_ANY
+
+
+def _futex(call: Call) -> list[Part]:
+    shown = numbers(call, range(3))
+    timeout, second = part(call, 3), Part(str(call.word(3)))
+    other, third = part(call, 4), Part(hexadecimal(call.word(5)))
+    bits = Part("FUTEX_BITSET_MATCH_ANY" if call.word(5) == _MATCH_ANY else hexadecimal(call.word(5)))
+    match call.word(1) & 0x7F:
+        case time.FUTEX_WAIT:
+            return [*shown, timeout]
+        case time.FUTEX_LOCK_PI | time.FUTEX_LOCK_PI2:
+            return [*shown[:2], timeout]
+        case time.FUTEX_WAIT_BITSET:
+            return [*shown, timeout, bits]
+        case time.FUTEX_WAKE_BITSET:
+            return [*shown, bits]
+        case time.FUTEX_WAKE | time.FUTEX_FD:
+            return shown
+        case time.FUTEX_REQUEUE:
+            return [*shown, second, other]
+        case time.FUTEX_CMP_REQUEUE | time.FUTEX_CMP_REQUEUE_PI:
+            return [*shown, second, other, Part(str(call.word(5)))]
+        case time.FUTEX_WAKE_OP:
+            return [*shown, second, other, Part(_wake_op(call.word(5)))]
+        case time.FUTEX_WAIT_REQUEUE_PI:
+            return [*shown, timeout, other]
+        case time.FUTEX_UNLOCK_PI | time.FUTEX_TRYLOCK_PI:
+            return shown[:2]
+        case _:
+            return [*shown, Part(hexadecimal(call.word(3))), other, third]
+
+
+_WAKE_OPS = ("FUTEX_OP_SET", "FUTEX_OP_ADD", "FUTEX_OP_OR", "FUTEX_OP_ANDN", "FUTEX_OP_XOR")
+_WAKE_COMPARES = (
+    *("FUTEX_OP_CMP_EQ", "FUTEX_OP_CMP_NE", "FUTEX_OP_CMP_LT", "FUTEX_OP_CMP_LE"),
+    *("FUTEX_OP_CMP_GT", "FUTEX_OP_CMP_GE"),
+)
+
+
+def _wake_op(value: int) -> str:
+    """The little program in `val3` of FUTEX_WAKE_OP (`man 2 futex`)."""
+    operation, compare = value >> 28 & 0x7, value >> 24 & 0xF
+    done = _WAKE_OPS[operation] if operation < len(_WAKE_OPS) else hexadecimal(operation)
+    compared = _WAKE_COMPARES[compare] if compare < len(_WAKE_COMPARES) else hexadecimal(compare)
+    shift = "FUTEX_OP_OPARG_SHIFT<<28|" if value >> 31 else ""
+    by, against = hexadecimal(value >> 12 & 0xFFF), hexadecimal(value & 0xFFF)
+    return f"{shift}{done}<<28|{by}<<12|{compared}<<24|{against}"
+
+
+def _set_thread_area_note(call: Call) -> str | None:
+    """The entry that the kernel chose, where it was asked to choose."""
+    data = call.after(0)
+    return f"entry_number={unpack_from('<i', data)[0]}" if data is not None else None
+
+
+def _get_thread_area(call: Call) -> list[Part]:
+    before, after = call.before(0), call.after(0)
+    if before is None or after is not None:
+        return [Part(struct(after, call, 0), late=True)]
+    return [Part(f"{{entry_number={unpack_from('<i', before)[0]}, ...}}", late=True)]
+
+
+def _modify_ldt(call: Call) -> list[Part]:
+    shown = parts(call)
+    return shown if call.word(2) == UserDesc.SIZE else [shown[0], Part(address(call.word(1))), shown[2]]
+
+
+def _arch_prctl(call: Call) -> list[Part]:
+    shown = parts(call)
+    return shown[:1] if call.word(0) == process.ARCH_GET_CPUID else shown
+
+
+_PTRACE_ALONE = frozenset(
+    (process.PTRACE_ATTACH, process.PTRACE_KILL, process.PTRACE_INTERRUPT, process.PTRACE_LISTEN)
+)
+_PTRACE_RUNS = frozenset(
+    (
+        process.PTRACE_CONT,
+        process.PTRACE_SYSCALL,
+        process.PTRACE_SINGLESTEP,
+        process.PTRACE_DETACH,
+        process.PTRACE_SYSEMU,
+    )
+) | {process.PTRACE_SYSEMU_SINGLESTEP}
+_PTRACE_SETS = frozenset((process.PTRACE_SETOPTIONS, process.PTRACE_SEIZE))
+_PTRACE_REGISTERS = frozenset(
+    (process.PTRACE_GETREGS, process.PTRACE_SETREGS, process.PTRACE_GETFPREGS, process.PTRACE_SETFPREGS)
+) | {process.PTRACE_GETFPXREGS, process.PTRACE_SETFPXREGS}
+_PTRACE_USER = frozenset((process.PTRACE_PEEKUSR, process.PTRACE_POKEUSR))
+_USER_REGISTERS = (
+    *(
+        "EBX",
+        "ECX",
+        "EDX",
+        "ESI",
+        "EDI",
+        "EBP",
+        "EAX",
+        "DS",
+        "ES",
+        "FS",
+        "GS",
+        "ORIG_EAX",
+        "EIP",
+        "CS",
+        "EFL",
+        "UESP",
+    ),
+    "SS",
+)
+"""Words at the beginning of `struct user` (sys/user.h)."""
+
+
+def _ptrace(call: Call) -> list[Part]:
+    """Most requests leave some arguments out (`man 2 ptrace`)."""
+    request = call.word(0)
+    if request == process.PTRACE_TRACEME:
+        return [part(call, 0)]
+    shown = [part(call, 0), part(call, 1)]
+    where, data = call.word(2), call.word(3)
+    if request in _PTRACE_ALONE:
+        return shown
+    if request in _PTRACE_RUNS:
+        return [
+            *shown,
+            Part(address(where) if where != 1 else "0x1"),
+            Part(text.signal_of(data) if data else "0"),
+        ]
+    if request in _PTRACE_SETS:
+        return [*shown, Part(address(where)), Part(flags(data, "ptrace_options"))]
+    if request in _PTRACE_REGISTERS:
+        return [*shown, Part(address(data))]
+    if request in _PTRACE_USER:
+        at = where // 4
+        register = (
+            f"4*{_USER_REGISTERS[at]}" if where % 4 == 0 and at < len(_USER_REGISTERS) else hexadecimal(where)
+        )
+        return [*shown, Part(register), Part(hexadecimal(data))]
+    return [*shown, Part(address(where)), Part(hexadecimal(data))]
+
+
+SPECIAL: dict[str, Special] = {
+    "mremap": _mremap,
+    "clone": _clone,
+    "clone3": _clone3,
+    "prctl": _prctl,
+    "get_thread_area": _get_thread_area,
+    "modify_ldt": _modify_ldt,
+    "arch_prctl": _arch_prctl,
+    "ptrace": _ptrace,
+}
+
+NOTES: dict[str, Note] = {
+    "prctl": _prctl_note,
+    "set_thread_area": _set_thread_area_note,
+}

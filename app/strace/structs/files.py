@@ -1,0 +1,204 @@
+"""Files: the `stat`s, file systems, locks, descriptors that are waited for, how to open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import unpack_from
+
+from app.strace import text
+from app.strace.names import Flags
+from app.strace.text import array, flags, hexadecimal, name, signed, structure
+from kernel.abi import files
+from kernel.abi.structs import (
+    EpollEvent,
+    Flock,
+    Flock64,
+    OldStat,
+    OpenHow,
+    Pollfd,
+    Stat,
+    Stat64,
+    Statfs,
+    Statfs64,
+    Statx,
+)
+from kernel.capture import SHOWN
+
+_DEVICES = (files.S_IFCHR, files.S_IFBLK)
+
+
+def _stat_fields(mode: int, rdev: int, size: int) -> str:
+    """What strace shows of a `stat` unless it is told to show all."""
+    if mode & files.S_IFMT in _DEVICES:
+        more = f"st_rdev={text.device(rdev)}"
+    else:
+        more = f"st_size={size}"
+    return structure((f"st_mode={text.file_mode(mode)}", more), more=True)
+
+
+def _stat(data: bytes) -> str:
+    stat = Stat.unpack(data)
+    return _stat_fields(stat.st_mode, stat.st_rdev, stat.st_size)
+
+
+def _old_stat(data: bytes) -> str:
+    stat = OldStat.unpack(data)
+    return _stat_fields(stat.st_mode, stat.st_rdev, stat.st_size)
+
+
+def _stat64(data: bytes) -> str:
+    stat = Stat64.unpack(data)
+    return _stat_fields(stat.st_mode, stat.st_rdev, stat.st_size)
+
+
+def _statx(data: bytes) -> str:
+    statx = Statx.unpack(data)
+    return structure(
+        (
+            f"stx_mask={flags(statx.stx_mask, 'statx')}",
+            f"stx_attributes={flags(statx.stx_attributes, 'statx_attributes')}",
+            f"stx_mode={text.file_mode(statx.stx_mode)}",
+            f"stx_size={statx.stx_size}",
+        ),
+        more=True,
+    )
+
+
+_FILE_SYSTEMS = {
+    files.EXT4_SUPER_MAGIC: "EXT2_SUPER_MAGIC",
+    files.TMPFS_MAGIC: "TMPFS_MAGIC",
+    files.RAMFS_MAGIC: "RAMFS_MAGIC",
+    files.PROC_SUPER_MAGIC: "PROC_SUPER_MAGIC",
+    files.SYSFS_MAGIC: "SYSFS_MAGIC",
+    files.DEVPTS_SUPER_MAGIC: "DEVPTS_SUPER_MAGIC",
+    files.PIPEFS_MAGIC: "PIPEFS_MAGIC",
+    files.SOCKFS_MAGIC: "SOCKFS_MAGIC",
+}
+_ST_FLAGS = (
+    *((1, "ST_RDONLY"), (2, "ST_NOSUID"), (4, "ST_NODEV"), (8, "ST_NOEXEC"), (16, "ST_SYNCHRONOUS")),
+    *(
+        (32, "ST_VALID"),
+        (64, "ST_MANDLOCK"),
+        (1024, "ST_NOATIME"),
+        (2048, "ST_NODIRATIME"),
+        (4096, "ST_RELATIME"),
+    ),
+    (8192, "ST_NOSYMFOLLOW"),
+)
+
+
+def _statfs_fields(stat: Statfs | Statfs64) -> str:
+    kind = _FILE_SYSTEMS.get(stat.f_type, hexadecimal(stat.f_type))
+    return structure(
+        (
+            f"f_type={kind}, f_bsize={stat.f_bsize}, f_blocks={stat.f_blocks}, f_bfree={stat.f_bfree}",
+            f"f_bavail={stat.f_bavail}, f_files={stat.f_files}, f_ffree={stat.f_ffree}",
+            f"f_fsid={{val=[{_fsid(stat.f_fsid_0)}, {_fsid(stat.f_fsid_1)}]}}, f_namelen={stat.f_namelen}",
+            f"f_frsize={stat.f_frsize}, f_flags={text.flags_of(stat.f_flags, Flags(_ST_FLAGS))}",
+        )
+    )
+
+
+def _fsid(value: int) -> str:
+    return hexadecimal(value & 0xFFFFFFFF)
+
+
+def _statfs(data: bytes) -> str:
+    return _statfs_fields(Statfs.unpack(data))
+
+
+def _statfs64(data: bytes) -> str:
+    return _statfs_fields(Statfs64.unpack(data))
+
+
+def _flock_fields(lock: Flock | Flock64, *, pid: bool) -> str:
+    fields = [
+        f"l_type={name(lock.l_type & 0xFFFF, 'lock_type')}",
+        f"l_whence={name(lock.l_whence & 0xFFFF, 'whence')}",
+        f"l_start={lock.l_start}",
+        f"l_len={lock.l_len}",
+    ]
+    return structure([*fields, f"l_pid={lock.l_pid}"] if pid else fields)
+
+
+def _f_owner(data: bytes) -> str:
+    kind, pid = unpack_from("<Ii", data)
+    return f"{{type={name(kind, 'owner')}, pid={pid}}}"
+
+
+def flock(data: bytes, *, pid: bool) -> str:
+    """`struct flock` or `flock64`, by its size; the pid is shown only where the kernel wrote it."""
+    return _flock_fields(Flock.unpack(data) if len(data) == Flock.SIZE else Flock64.unpack(data), pid=pid)
+
+
+def pollfd(data: bytes) -> str:
+    poll = Pollfd.unpack(data)
+    if signed(poll.fd) < 0:
+        return structure((f"fd={poll.fd}",))
+    return structure((f"fd={poll.fd}", f"events={flags(poll.events, 'poll')}"))
+
+
+def pollfd_ready(data: bytes) -> str:
+    """What `poll` found: only the descriptor and what happened on it."""
+    poll = Pollfd.unpack(data)
+    return structure((f"fd={poll.fd}", f"revents={flags(poll.revents, 'poll')}"))
+
+
+def epoll_event(data: bytes) -> str:
+    event = EpollEvent.unpack(data)
+    low, high = event.data & 0xFFFFFFFF, event.data
+    return structure((f"events={flags(event.events, 'epoll')}", f"data={{u32={low}, u64={high}}}"))
+
+
+def descriptors(data: bytes, total: int) -> list[int]:
+    """The members of an `fd_set` below `total`."""
+    bits = int.from_bytes(data, "little")
+    return [fd for fd in range(min(total, len(data) * 8)) if bits >> fd & 1]
+
+
+def _fd_set(data: bytes) -> str:
+    return "[" + " ".join(str(fd) for fd in descriptors(data, len(data) * 8)) + "]"
+
+
+def _open_how(data: bytes) -> str:
+    how = OpenHow.unpack(data)
+    fields = [f"flags={open_flags(how.flags)}"]
+    if how.mode or how.flags & (files.O_CREAT | files.__dict__["__O_TMPFILE"]):
+        fields.append(f"mode={text.mode(how.mode)}")
+    return structure([*fields, f"resolve={flags(how.resolve, 'resolve')}"])
+
+
+_ACCESS_MODES = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
+
+
+def open_flags(value: int) -> str:
+    """The access mode, which is a number of two bits, and the flags behind it."""
+    rest = value & ~files.O_ACCMODE
+    mode = _ACCESS_MODES[value & files.O_ACCMODE]
+    return f"{mode}|{flags(rest, 'open')}" if rest else mode
+
+
+def _residency(data: bytes) -> str:
+    """One byte per page: whether it is in memory."""
+    return array([str(page & 1) for page in data[:SHOWN]], more=len(data) > SHOWN)
+
+
+def _cpu_set(data: bytes) -> str:
+    return _fd_set(data)
+
+
+STRUCTS: dict[str, Callable[[bytes], str]] = {
+    "stat": _stat,
+    "oldstat": _old_stat,
+    "stat64": _stat64,
+    "statx": _statx,
+    "statfs": _statfs,
+    "statfs64": _statfs64,
+    "fd_set": _fd_set,
+    "open_how": _open_how,
+    "epoll_event": epoll_event,
+    "f_owner_ex": _f_owner,
+    "residency": _residency,
+    "cpu_set": _cpu_set,
+}
+"""Text of each structure by its name in the table."""

@@ -1,0 +1,510 @@
+"""The screen: an engine goes in, panes come out. Keys become engine calls, and after each the panes are repainted.
+
+Nothing here waits: the engine runs in slices of a few milliseconds between frames, repainting is coalesced to
+the frame rate. What the panes show is theirs, what keys there are is `actions`'s, where things lie is `int80.tcss`'s.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+os.environ.setdefault("TEXTUAL_FPS", "120")  # the longest that Textual holds a painted frame back
+
+from textual import events
+from textual.app import App
+from textual.screen import Screen
+
+from app import player as play
+from app import theme
+from app.actions import ACTIONS, BY_NAME, GROUPS, PANE_KEYS, parse_place
+from app.keys import LEAVE, terminal_bytes
+from app.panes.base import Pane, Picked
+from app.panes.moment import Moment
+from app.player import Player
+from app.position import Position
+from app.screens.main import Main
+from app.state.fold_trace import status_text
+from app.units import count
+
+if TYPE_CHECKING:
+    from app.engine import Engine
+    from cpu.registers import Registers
+
+FRAME = 1 / 60
+"""Seconds between two paintings at least."""
+IDLE_FRAME = 1 / 15
+"""The same while everything waits."""
+YIELD = 0.001
+"""Seconds that keys and painting get between two slices."""
+MARKS_KEPT = 4096
+BROKEN = 70
+"""sysexits' EX_SOFTWARE: a bug of ours."""
+STEPS = {
+    "instruction": "step_instruction",
+    "microstep": "step_microstep",
+    "syscall": "step_syscall",
+    "switch": "step_switch",
+    "event": "step_event",
+}
+
+
+class Session(Protocol):
+    """What is written beside the screen, a recording."""
+
+    def flush(self) -> None: ...
+
+
+class Int80(App[int], inherit_bindings=False):
+    """The App. Its methods are what `actions` call."""
+
+    CSS_PATH = "int80.tcss"
+    TITLE = "int80"
+    ENABLE_COMMAND_PALETTE = False
+    ALLOW_SELECT = False
+    AUTO_FOCUS = None
+
+    def __init__(self, engine: Engine) -> None:
+        super().__init__()
+        self.engine = engine
+        self.paint_styles = theme.Paint(theme.PLAIN if self.no_color else theme.DARK)
+        self.player = Player()
+        self.main = Main()
+        self.painted = 0
+        """Frames so far."""
+        self.problem: BaseException | None = None
+        self._paint_due = False
+        self._last_paint = 0.0
+        self._marks: OrderedDict[Position, Registers | None] = OrderedDict()
+        self._leaving = False
+        """ctrl+] was just pressed: the next one is for the guest."""
+        for one in theme.themes():
+            self.register_theme(one)
+        self.theme = theme.DARK
+        self.title = f"int80 {engine.title}"
+
+    @property
+    def paint_theme(self) -> str:
+        return self.paint_styles.name
+
+    def get_default_screen(self) -> Screen[Any]:
+        return self.main
+
+    # Painting.
+
+    def moment(self) -> Moment:
+        """What is to be seen now."""
+        engine = self.engine
+        cursor = engine.cursor
+        return Moment(
+            state=engine.state,
+            view=engine.view,
+            cursor=cursor,
+            event=engine.event,
+            before=self._marks.get(cursor),
+            log=engine.log,
+            length=engine.length,
+            title=engine.title,
+            status=engine.status,
+            playing=self.player.text,
+        )
+
+    def paint(self) -> None:
+        """Show where the engine is, now or when the frame is over."""
+        if self._paint_due:
+            return
+        wait = self._last_paint + FRAME - time.monotonic()
+        if wait <= 0:
+            self._paint_now()
+        else:
+            self._paint_due = True
+            self.set_timer(wait, self._paint_now)
+
+    def _paint_now(self) -> None:
+        self._paint_due = False
+        if not self.main.is_attached:
+            return
+        self.painted += 1
+        with self.guard():
+            now = self.moment()
+        if self.problem is None:
+            self.main.paint(now)
+        self._last_paint = time.monotonic()
+
+    def guard(self) -> Guard:
+        """Around whatever the engine does: a bug there ends the program with its name."""
+        return Guard(self)
+
+    def say(self, text: str) -> None:
+        """A short notice in the footer, until the next key."""
+        if text != self.main.notice:
+            self.main.notice = text
+            self.main.paint_footer()
+
+    # Keys.
+
+    async def on_event(self, event: events.Event) -> None:
+        if isinstance(event, events.Key) and self.typing and not event.is_forwarded:
+            self._key_for_guest(event)
+            return
+        if isinstance(event, events.Paste) and self.typing and not event.is_forwarded:
+            self._to_guest(event.text.encode("utf-8"))
+            return
+        await super().on_event(event)
+
+    def action_do(self, name: str) -> None:
+        self.say("")
+        BY_NAME[name].run(self)
+
+    def on_picked(self, message: Picked) -> None:
+        """A click or Enter on something with a name."""
+        kind, _, rest = message.subject.partition(":")
+        if kind == "action":
+            self.action_do(rest)
+        elif kind == "pane":
+            self.pane(rest)
+        elif kind == "goto":
+            self._go(lambda: self.engine.go_to(int(rest)))
+        else:
+            self._explain(message.subject)
+
+    # The guest's keyboard.
+
+    @property
+    def typing(self) -> bool:
+        return self.main.console.typing and self.screen is self.main
+
+    def give_keys(self, on: bool) -> None:
+        """Whether all keys go to the guest."""
+        console = self.main.console
+        if on and not self.engine.live:
+            self.say("a recording takes no keys")
+            return
+        console.typing = on
+        self._leaving = False
+        if on:
+            self.engine.go_end()
+            self._start(full=True)
+        self.main.paint_footer()
+        self.paint()
+        console.repaint()
+
+    def _key_for_guest(self, event: events.Key) -> None:
+        if event.key == LEAVE:
+            if self._leaving:
+                self._leaving = False
+                self._to_guest(terminal_bytes(event.key, None))
+            else:
+                self._leaving = True
+                self.set_timer(0.4, self._leave_console)
+            return
+        if self._leaving:
+            self._leave_console()
+            return
+        self._to_guest(terminal_bytes(event.key, event.character))
+
+    def _leave_console(self) -> None:
+        if self._leaving:
+            self.give_keys(False)
+
+    def _to_guest(self, data: bytes) -> None:
+        if data:
+            with self.guard():
+                self.engine.type_keys(data)
+            self._start(full=True)
+
+    # Time.
+
+    def step(self, what: str, direction: int) -> None:
+        """One step of a kind, forwards or backwards."""
+        self._stop()
+        engine = self.engine
+        if direction > 0:
+            before = engine.view.regs if engine.view is not None else None
+        method: Callable[[int], bool] = getattr(engine, STEPS[what])
+        here = engine.cursor
+        with self.guard():
+            moved = method(direction)
+        if self.problem is not None:
+            return
+        if direction > 0 and engine.cursor != here:
+            self._mark(engine.cursor, before)
+        if engine.seeking is not None:
+            self._start(seeking=True)
+        elif not moved:
+            self.say(self._edge(direction))
+        self.paint()
+
+    def _mark(self, cursor: Position, before: Registers | None) -> None:
+        """Remember against what the registers at a position are compared: coming back shows the same."""
+        self._marks[cursor] = before
+        self._marks.move_to_end(cursor)
+        if len(self._marks) > MARKS_KEPT:
+            self._marks.popitem(last=False)
+
+    def _edge(self, direction: int) -> str:
+        if direction < 0:
+            return "this is the start of time"
+        halted = self.engine.state.halted
+        if halted >= 0:
+            return f"this is the end of time: the program {status_text(halted)}"
+        if not self.engine.live:
+            return "the recording ends here"
+        return "all sleep: F5 twice gives the guest the keyboard, c waits with it"
+
+    def _go(self, how: Callable[[], None]) -> None:
+        self._stop()
+        with self.guard():
+            how()
+        self.paint()
+
+    def go_start(self) -> None:
+        if self.engine.at_start:
+            self.say(self._edge(-1))
+        self._go(self.engine.go_start)
+
+    def go_end(self) -> None:
+        self._go(self.engine.go_end)
+
+    def play(self) -> None:
+        if self.player.on:
+            self._stop()
+            self.paint()
+        else:
+            self._start()
+
+    def run_on(self) -> None:
+        """To the end, as fast as the machine goes."""
+        self._go(self.engine.go_end)
+        if self.engine.state.halted >= 0 or not self.engine.live:
+            self.say(self._edge(1))
+        else:
+            self._start(full=True)
+
+    def change_speed(self, direction: int) -> None:
+        self.player.change(direction)
+        self.say(f"speed: {self.player.speed_text if self.player.rate else 'as fast as it goes'}")
+        self.paint()
+
+    def _start(self, full: bool = False, seeking: bool = False) -> None:
+        running = self.player.on
+        self.player.start(full, seeking)
+        if not running:
+            self.run_worker(self._run(), exclusive=True, group="player")
+
+    def _stop(self) -> None:
+        self.player.stop()
+        self.engine.seeking = None
+
+    async def _run(self) -> None:
+        """While time goes by itself: a slice, what the keyboard wants, a slice, a frame now and then."""
+        player, last = self.player, time.monotonic()
+        while player.on:
+            now = time.monotonic()
+            before = self.engine.cursor
+            regs = self.engine.view.regs if player.rate and self.engine.view is not None else None
+            with self.guard():
+                outcome = player.frame(self.engine, now - last)
+            if self.problem is not None:
+                return
+            last = now
+            if player.rate and self.engine.cursor != before:
+                self._mark(self.engine.cursor, regs)
+            if outcome == play.FINISHED:
+                self._stop()
+                if not player.found:
+                    self.say(self._edge(1))
+            self.paint()
+            await asyncio.sleep(IDLE_FRAME if outcome == play.WAITING else YIELD if not player.rate else FRAME)
+        self.paint()
+
+    # Panes.
+
+    def pane(self, name: str) -> None:
+        """To the front and into focus; if it is there already, alone on the screen (Console: the keyboard)."""
+        main = self.main
+        pane = next(one for one in main.board if one.id == name)
+        if main.focused is pane:
+            if name == "console":
+                self.give_keys(True)
+            else:
+                self.zoom()
+            return
+        main.bring_front(name)
+        main.set_class(name == "trace", "-trace")
+        self.call_after_refresh(self._focus, pane)
+
+    def _focus(self, pane: Pane) -> None:
+        pane.focus(scroll_visible=False)
+        self.paint()
+
+    def zoom(self) -> None:
+        main = self.main
+        if not main.has_class("-zoom"):
+            focused = main.focused
+            main.bring_front(focused.id if isinstance(focused, Pane) and focused.id else main.front)
+        main.toggle_class("-zoom")
+        main.reframe_soon()
+
+    def next_view(self) -> None:
+        pane = self._focused()
+        if pane is None or len(pane.views) < 2:
+            pane = next(one for one in self.main.board if len(one.views) > 1)
+        if not pane.region.area:
+            self.pane(pane.id or "")
+        pane.next_view()
+
+    def next_focus(self, direction: int) -> None:
+        main = self.main
+        shown = main.visible_panes()
+        if len(shown) == 1:
+            names = [name for name, _, _ in PANE_KEYS]
+            at = names.index(shown[0].id or "") + direction
+            self.pane(names[at % len(names)])
+            return
+        focused = self._focused()
+        at = shown.index(focused) + direction if focused in shown else 0 if direction > 0 else -1
+        if shown:
+            self._focus(shown[at % len(shown)])
+
+    def _focused(self) -> Pane | None:
+        focused = self.main.focused
+        return focused if isinstance(focused, Pane) else None
+
+    def _pane_in_hand(self) -> Pane | None:
+        """The focused pane; the first one in sight takes the focus if none has it."""
+        pane = self._focused()
+        if pane is None:
+            shown = self.main.visible_panes()
+            if shown:
+                self._focus(shown[0])
+                return shown[0]
+        return pane
+
+    def choose(self, down: int, right: int) -> None:
+        pane = self._pane_in_hand()
+        if pane is not None:
+            pane.choose(down, right)
+
+    def turn_page(self, direction: int) -> None:
+        pane = self._pane_in_hand()
+        if pane is not None:
+            pane.page(direction)
+
+    def explain(self) -> None:
+        pane = self._focused()
+        if pane is None:
+            self.say("Tab goes to a pane, arrows choose in it, Enter explains")
+        else:
+            pane.explain()
+
+    def back(self) -> None:
+        if self.player.on:
+            self._stop()
+            self.paint()
+        elif self.main.has_class("-zoom"):
+            self.zoom()
+        else:
+            self.main.set_focus(None)
+            self.paint()
+
+    # What opens for a moment.
+
+    def _explain(self, subject: str) -> None:
+        from app.explain import explain
+        from app.screens.popup import Text
+
+        with self.guard():
+            found = explain(subject, self.moment())
+        if found is not None:
+            self.push_screen(Text(found.title, found.lines))
+
+    def ask_place(self) -> None:
+        from app.screens.popup import Ask
+
+        length = self.engine.length
+
+        def check(text: str) -> str:
+            wrong = f"an event from 0 to {count(length)}, a percentage, start or end"
+            return "" if parse_place(text, length) is not None else wrong
+
+        def go(text: str | None) -> None:
+            place = parse_place(text, length) if text is not None else None
+            if place is not None:
+                self._go(self.engine.go_start if not place else lambda: self.engine.go_to(place))
+
+        self.push_screen(Ask("go to", f"event 0 to {count(length)}, 50%, start or end", check), go)
+
+    def list_panes(self) -> None:
+        from app.screens.popup import Choose, Item
+
+        items = [Item(name, f"{key.upper():<4} {label}") for name, key, label in PANE_KEYS]
+        self.push_screen(Choose("panes", items), lambda name: self.pane(name) if name else None)
+
+    def palette(self) -> None:
+        from app.screens.popup import Choose, Item
+
+        items = [Item(one.name, f"{one.shown:<10} {one.help}") for one in ACTIONS]
+        self.push_screen(Choose("commands", items), lambda name: self.action_do(name) if name else None)
+
+    def help(self) -> None:
+        from app.screens.popup import Text
+
+        lines = ["Lower case goes forwards in time, the same letter in upper case backwards.", ""]
+        for group in GROUPS:
+            lines += [group, *(f"  {one.shown:<10} {one.help}" for one in ACTIONS if one.group == group and one.shown), ""]
+        lines += [
+            "In the Console, while it has the keyboard, every key goes to the guest;",
+            "ctrl+] takes the keyboard back, twice sends it.",
+        ]
+        self.push_screen(Text("keys", lines))
+
+    def next_theme(self) -> None:
+        if self.no_color:
+            self.say("NO_COLOR is set")
+            return
+        name = theme.LIGHT if self.theme == theme.DARK else theme.DARK
+        self.theme = name
+        self.paint_styles = theme.Paint(name)
+        self.paint()
+
+    def leave(self) -> None:
+        self.exit(0)
+
+
+class Guard:
+    """A with-block around the engine."""
+
+    def __init__(self, app: Int80) -> None:
+        self.app = app
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> bool:
+        if error is None or not isinstance(error, Exception):
+            return False
+        self.app.problem = error
+        self.app.player.stop()
+        self.app.exit(BROKEN)
+        return True
+
+
+def run_app(engine: Engine, session: Session | None = None) -> int:
+    """The screen until somebody leaves; the exit status."""
+    app = Int80(engine)
+    status = app.run()
+    if session is not None:
+        session.flush()
+    if app.problem is not None:
+        problem = app.problem
+        sys.stderr.write(f"int80: the machine stopped: {type(problem).__name__}: {problem}\n")
+        if os.environ.get("INT80_DEBUG"):
+            raise problem
+        return BROKEN
+    return status or 0
