@@ -43,6 +43,8 @@ IDLE_FRAME = 1 / 15
 YIELD = 0.001
 """Seconds that keys and painting get between two slices."""
 MARKS_KEPT = 4096
+BOOT_STEPS = 64
+"""Microsteps at most from the first task switch to user mode."""
 BROKEN = 70
 """sysexits' EX_SOFTWARE: a bug of ours."""
 STEPS = {
@@ -477,6 +479,17 @@ class Int80(App[int], inherit_bindings=False):
         self.exit(0)
 
 
+def to_program(engine: Engine) -> None:
+    """From power on to the first program's first instruction: where somebody wants to begin."""
+    if engine.length or not engine.live:
+        return
+    engine.step_switch(1)
+    for _ in range(BOOT_STEPS):
+        if engine.seeking is not None or engine.view is None or engine.view.regs.cpl == 3:
+            return
+        engine.step_microstep(1)
+
+
 class Guard:
     """A with-block around the engine."""
 
@@ -498,7 +511,9 @@ class Guard:
 def run_app(engine: Engine, session: Session | None = None) -> int:
     """The screen until somebody leaves; the exit status."""
     app = Int80(engine)
-    status = app.run()
+    with app.guard():
+        to_program(engine)
+    status = app.run() if app.problem is None else BROKEN
     if session is not None:
         session.flush()
     if app.problem is not None:

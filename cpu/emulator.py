@@ -32,7 +32,9 @@ from cpu.registers import NAMES, Bank, FpuState, unicorn_id
 ERR_OK = UC_ERR_OK
 ERR_INSN_INVALID = UC_ERR_INSN_INVALID
 MSR_EFER = 0xC000_0080
-MSR_SYSENTER_CS = 0x174
+INVALID_OPCODE, PROTECTION = 6, 13
+NO_TABLES = 0xFFFF_FFE0
+"""A CR3 at which there is no memory."""
 
 
 class Layout(msgspec.Struct, frozen=True):
@@ -98,23 +100,50 @@ class Emulator:
         self._start = start(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
         self._save: Callable[[Any, Any], int] = uclib.uc_context_save
         self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
-        cells = self.clock.cells
+        self.before_refused = Context(self)
+        """The processor as it was before the instruction that was refused."""
+        self._hook_refused()
 
-        def refuse_in(uc: Any, _port: int, _size: int, _user: Any) -> int:
-            if uc.reg_read(x86.UC_X86_REG_CS) & 3:
-                cells[REFUSED] = 1
+    def _hook_refused(self) -> None:
+        """Stop at instructions that the emulator would execute where a processor raises an exception.
+
+        `in` and `out` with too little privilege, `sysenter` while no kernel has set it up: #GP;
+        `syscall`, which this model does not have: #UD. The emulator goes on to the end of the block
+        before it stops. So the state is kept here, and without page tables nothing after it
+        reaches memory.
+        """
+        cells = self.clock.cells
+        save, cr3 = self._save, self._cr3
+        handle, context = self.handle, self.before_refused.pointer
+
+        def refuse(uc: Any, vector: int) -> None:
+            if not cells[REFUSED]:
+                cells[REFUSED] = vector
+                save(handle, context)
+                cr3.values[0] = NO_TABLES
+                cr3.write()
                 uc.emu_stop()
+
+        def on_in(uc: Any, _port: int, _size: int, _user: Any) -> int:
+            ring = uc.reg_read(x86.UC_X86_REG_CS) & 3
+            if ring > uc.reg_read(x86.UC_X86_REG_EFLAGS) >> 12 & 3:
+                refuse(uc, PROTECTION)
             return 0
 
-        def refuse_out(uc: Any, _port: int, _size: int, _value: int, _user: Any) -> None:
-            refuse_in(uc, 0, 0, None)
+        def on_out(uc: Any, port: int, size: int, _value: int, user: Any) -> None:
+            on_in(uc, port, size, user)
 
-        def refuse_sysenter(uc: Any, _user: Any) -> None:
-            refuse_in(uc, 0, 0, None)
+        def on_sysenter(uc: Any, _user: Any) -> None:
+            refuse(uc, PROTECTION)
 
-        self.uc.hook_add(UC_HOOK_INSN, refuse_in, aux1=x86.UC_X86_INS_IN)
-        self.uc.hook_add(UC_HOOK_INSN, refuse_out, aux1=x86.UC_X86_INS_OUT)
-        self.uc.hook_add(UC_HOOK_INSN, refuse_sysenter, aux1=x86.UC_X86_INS_SYSENTER)
+        def on_syscall(uc: Any, _user: Any) -> None:
+            refuse(uc, INVALID_OPCODE)
+
+        add = self.uc.hook_add
+        add(UC_HOOK_INSN, on_in, aux1=x86.UC_X86_INS_IN)
+        add(UC_HOOK_INSN, on_out, aux1=x86.UC_X86_INS_OUT)
+        add(UC_HOOK_INSN, on_sysenter, aux1=x86.UC_X86_INS_SYSENTER)
+        add(UC_HOOK_INSN, on_syscall, aux1=x86.UC_X86_INS_SYSCALL)
 
     def new_bank(self, names: tuple[str, ...]) -> Bank:
         return Bank(uclib, self.handle, names)

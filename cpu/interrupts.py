@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
 from cpu import registers as r
 from cpu.descriptors import GATE_INTERRUPT, GATE_TRAP, TSS_ESP0, TSS_SS0, Descriptor, Gate
 from cpu.events import Source, TrapTaken
-from cpu.paging import WRITABLE, translate, walk
+from cpu.paging import FRAME_MASK, LARGE, PRESENT, WRITABLE
 from cpu.ram import Ram
 
 DIVIDE_ERROR, DEBUG, NMI, BREAKPOINT, OVERFLOW, BOUND, INVALID_OPCODE, NO_COPROCESSOR = range(8)
@@ -22,6 +23,8 @@ DOUBLE_FAULT, _, INVALID_TSS, NOT_PRESENT, STACK_FAULT, PROTECTION, PAGE_FAULT =
 MATH_FAULT, ALIGNMENT, MACHINE_CHECK, SIMD_FAULT = range(16, 20)
 
 HAS_ERROR_CODE = frozenset((8, 10, 11, 12, 13, 14, 17))
+
+LARGE_WRITABLE = PRESENT | WRITABLE | LARGE
 
 _FRAME5 = struct.Struct("<5I")
 _FRAME6 = struct.Struct("<6I")
@@ -56,54 +59,49 @@ def enter(
     Returns the event, the handler's address and its EFLAGS. Raises DeliveryFault, having written
     nothing. `error` is -1 for vectors that push no error code.
     """
-    external = 1 if source == Source.INTERRUPT else 0
     if vector * 8 + 7 > tables.idt_limit:
-        raise DeliveryFault(PROTECTION, vector * 8 + 2 + external)
+        raise DeliveryFault(PROTECTION, vector * 8 + 2 + (source == Source.INTERRUPT))
     word = ram.u64[(tables.idt >> 3) + vector]
-    kind = word >> 40 & 0x1F
-    if kind not in (GATE_INTERRUPT, GATE_TRAP):
+    kind, dpl, present, selector, entry = _gates.get(word) or _gate(word)
+    external = 1 if source == Source.INTERRUPT else 0
+    if not kind:
         raise DeliveryFault(PROTECTION, vector * 8 + 2 + external)
     cpl = regs[r.CS] & 3
-    if source == Source.SOFTWARE and word >> 45 & 3 < cpl:
+    if source == Source.SOFTWARE and dpl < cpl:
         raise DeliveryFault(PROTECTION, vector * 8 + 2)
-    if not word >> 47 & 1:
+    if not present:
         raise DeliveryFault(NOT_PRESENT, vector * 8 + 2 + external)
-    selector = word >> 16 & 0xFFFF
     target = _descriptor(ram, tables, selector, external)
-    if not target.code or target.dpl > cpl:
+    if not target.is_code or target.dpl > cpl:
         raise DeliveryFault(PROTECTION, (selector & 0xFFFC) + external)
-    if not target.present:
+    if not target.is_present:
         raise DeliveryFault(NOT_PRESENT, (selector & 0xFFFC) + external)
 
     eflags, cs, eip = regs[r.EFLAGS], regs[r.CS], regs[r.EIP]
+    ss, esp = regs[r.SS], regs[r.ESP]
     if target.dpl < cpl:
         ss0 = ram.u32[(tables.tss + TSS_SS0) >> 2]
         esp0 = ram.u32[(tables.tss + TSS_ESP0) >> 2]
         stack = _descriptor(ram, tables, ss0, external)
-        if ss0 & 3 != target.dpl or stack.dpl != target.dpl or not stack.writable_data:
+        if ss0 & 3 != target.dpl or stack.dpl != target.dpl or not stack.is_stack:
             raise DeliveryFault(INVALID_TSS, (ss0 & 0xFFFC) + external)
-        if not stack.present:
+        if not stack.is_present:
             raise DeliveryFault(STACK_FAULT, (ss0 & 0xFFFC) + external)
-        words = (eip, cs, eflags, regs[r.ESP], regs[r.SS])
-        layout = _FRAME5 if error < 0 else _FRAME6
+        data = _FRAME5.pack(eip, cs, eflags, esp, ss) if error < 0 else _FRAME6.pack(error, eip, cs, eflags, esp, ss)
     else:
-        ss0, esp0 = regs[r.SS], regs[r.ESP]
-        words = (eip, cs, eflags)
-        layout = _FRAME3 if error < 0 else _FRAME4
-    sp = esp0 - layout.size & 0xFFFF_FFFF
+        ss0, esp0 = ss, esp
+        data = _FRAME3.pack(eip, cs, eflags) if error < 0 else _FRAME4.pack(error, eip, cs, eflags)
+    sp = esp0 - len(data) & 0xFFFF_FFFF
     pa = _stack_page(ram, cr3, sp)
-    if esp0 - 1 >> 12 != sp >> 12:
-        _stack_page(ram, cr3, esp0 - 1 & 0xFFFF_FFFF)
-        data = layout.pack(*words) if error < 0 else layout.pack(error, *words)
+    if (esp0 - 1 ^ sp) & 0xFFFF_F000:
         split = 0x1000 - (sp & 0xFFF)
-        ram.write(pa, data[:split])
-        ram.write(_stack_page(ram, cr3, sp + split & 0xFFFF_FFFF), data[split:])
-    elif error < 0:
-        layout.pack_into(ram.u8, pa, *words)
+        second = _stack_page(ram, cr3, sp + split & 0xFFFF_FFFF)
+        ram.u8[pa : pa + split] = data[:split]
+        ram.u8[second : second + len(data) - split] = data[split:]
     else:
-        layout.pack_into(ram.u8, pa, error, *words)
+        ram.u8[pa : pa + len(data)] = data
 
-    cleared = r.TF | r.NT | r.RF | r.VM | (r.IF if kind == GATE_INTERRUPT else 0)
+    cleared = _CLEARED | r.IF if kind == GATE_INTERRUPT else _CLEARED
     event = TrapTaken(
         vector,
         source,
@@ -112,8 +110,8 @@ def enter(
         ss0,
         esp0,
         sp,
-        regs[r.SS],
-        regs[r.ESP],
+        ss,
+        esp,
         eflags,
         cs,
         eip,
@@ -121,13 +119,39 @@ def enter(
         cr2,
         regs[r.EAX],
     )
-    return event, (word & 0xFFFF) | (word >> 32 & 0xFFFF_0000), eflags & ~cleared | 2
+    return event, entry, eflags & ~cleared | 2
 
 
-_descriptors: dict[int, Descriptor] = {}
+_CLEARED = r.TF | r.NT | r.RF | r.VM
 
 
-def _descriptor(ram: Ram, tables: Tables, selector: int, external: int) -> Descriptor:
+class _Checked(NamedTuple):
+    """What delivery asks of a segment descriptor."""
+
+    dpl: int
+    is_present: bool
+    is_code: bool
+    is_stack: bool
+
+
+# Decoded words of memory, by the word: gates and descriptors are read anew at every trap, but not
+# taken apart anew.
+_gates: dict[int, tuple[int, int, int, int, int]] = {}
+_descriptors: dict[int, _Checked] = {}
+_REMEMBERED = 1024
+
+
+def _gate(word: int) -> tuple[int, int, int, int, int]:
+    """Type (0 unless interrupt or trap gate), DPL, present, selector, offset."""
+    if len(_gates) >= _REMEMBERED:
+        _gates.clear()
+    gate = Gate.unpack(word)
+    kind = gate.type if gate.type in (GATE_INTERRUPT, GATE_TRAP) else 0
+    _gates[word] = found = (kind, gate.dpl, int(gate.present), gate.selector, gate.offset)
+    return found
+
+
+def _descriptor(ram: Ram, tables: Tables, selector: int, external: int) -> _Checked:
     """The GDT's entry for `selector`, read from guest memory now (the decoding is remembered)."""
     index = selector >> 3
     if not index or selector & 4 or index * 8 + 7 > tables.gdt_limit:
@@ -135,18 +159,29 @@ def _descriptor(ram: Ram, tables: Tables, selector: int, external: int) -> Descr
     word = ram.u64[(tables.gdt >> 3) + index]
     known = _descriptors.get(word)
     if known is None:
-        if len(_descriptors) > 256:
+        if len(_descriptors) >= _REMEMBERED:
             _descriptors.clear()
-        known = _descriptors[word] = Descriptor.unpack(word)
+        one = Descriptor.unpack(word)
+        known = _descriptors[word] = _Checked(one.dpl, one.present, one.code, one.writable_data)
     return known
 
 
 def _stack_page(ram: Ram, cr3: int, va: int) -> int:
-    pa = translate(ram, cr3, va)
-    if pa < 0 or pa >= ram.size - 3:
+    """The physical address behind `va` for a supervisor's push."""
+    u64 = ram.u64
+    pdpte = u64[(cr3 >> 3) + (va >> 30)]
+    pde = u64[((pdpte & FRAME_MASK) >> 3) + (va >> 21 & 511)] if pdpte & PRESENT else 0
+    if pde & LARGE_WRITABLE == LARGE_WRITABLE:
+        pa = (pde & FRAME_MASK & ~0x1F_FFFF) | (va & 0x1F_FFFF)
+    else:
+        pte = u64[((pde & FRAME_MASK) >> 3) + (va >> 12 & 511)] if pde & PRESENT and not pde & LARGE else pde
+        if not pte & PRESENT:
+            raise DeliveryFault(PAGE_FAULT, 2)
+        if not pte & pde & WRITABLE:
+            raise DeliveryFault(PAGE_FAULT, 3)
+        pa = (pte & FRAME_MASK) | (va & 0xFFF)
+    if pa + 4 > ram.size:
         raise DeliveryFault(PAGE_FAULT, 2)
-    if not walk(ram, cr3, va)[-1].word & WRITABLE:
-        raise DeliveryFault(PAGE_FAULT, 3)
     return pa
 
 

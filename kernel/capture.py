@@ -417,6 +417,11 @@ def _prctl_in(value: int, args: Args, read: Reader) -> bytes | None:
     return _text(value, process.TASK_COMM_LEN, read) if args[0] == process.PR_SET_NAME else None
 
 
+def _prctl_name_in(value: int, args: Args, read: Reader) -> bytes | None:
+    """PR_SET_VMA's last argument, which names a mapping."""
+    return _text(value, TEXT, read) if args[0] == process.PR_SET_VMA else None
+
+
 _OLD_MASK = sigframe.SIGFRAME_CONTEXT + sigframe.Sigcontext.offsets()["oldmask"] - sigframe.SIGRETURN_POPPED
 _EXTRA_MASK = sigframe.SIGFRAME_EXTRAMASK - sigframe.SIGRETURN_POPPED
 _RT_MASK = sigframe.RT_SIGFRAME_MASK - sigframe.RT_SIGRETURN_POPPED
@@ -539,6 +544,10 @@ def _fcntl_out(value: int, args: Args, result: int, read: Reader) -> bytes | Non
     return _take(value, _FCNTL_GETS[args[1]], read) if args[1] in _FCNTL_GETS else None
 
 
+def _nothing_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return None
+
+
 def _prctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
     if args[0] == process.PR_GET_NAME:
         return _text(value, process.TASK_COMM_LEN, read)
@@ -563,7 +572,7 @@ _ENTER_MAKERS: dict[Kind, Callable[[Arg], _Enter]] = {
     Kind.FUTEX_ARG: _futex_in,
     Kind.IOCTL_ARG: lambda arg: _ioctl_in,
     Kind.FCNTL_ARG: lambda arg: _fcntl_in,
-    Kind.PRCTL_ARG: lambda arg: _prctl_in,
+    Kind.PRCTL_ARG: lambda arg: _prctl_name_in if arg.of else _prctl_in,
     Kind.SIGFRAME: _sigframe,
 }
 _EXIT_MAKERS: dict[Kind, Callable[[Row, Arg], _Exit]] = {
@@ -576,7 +585,7 @@ _EXIT_MAKERS: dict[Kind, Callable[[Row, Arg], _Exit]] = {
     Kind.MESSAGE_OUT: lambda row, arg: _message_out,
     Kind.IOCTL_ARG: lambda row, arg: _ioctl_out,
     Kind.FCNTL_ARG: lambda row, arg: _fcntl_out,
-    Kind.PRCTL_ARG: lambda row, arg: _prctl_out,
+    Kind.PRCTL_ARG: lambda row, arg: _nothing_out if arg.of else _prctl_out,
 }
 _INTERRUPTED = (-Errno.EINTR, -ERESTART_RESTARTBLOCK)
 """Results after which what is left of a sleep has been written."""

@@ -77,16 +77,15 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
         task = k.task
         core = k.core
         index = regs_index(task.thread)
-        args = k.ram.u32[index : index + 6].tolist()
+        args = tuple(k.ram.u32[index : index + 6].tolist())
         if task.syscall < 0:
             task.syscall = number
             if shows_esp:  # their only argument is where the stack is
-                args[0] = k.ram.u32[index + 15]
-            taken = capture_enter(row, tuple(args), k.peek)
-            k.emit(SyscallEntered(number, tuple(args), taken))
+                args = (k.ram.u32[index + 15], *args[1:])
+            k.emit(SyscallEntered(number, args, capture_enter(row, args, k.peek)))
         elif task.woken_by_signal and not task.progress and handler is not None:
             if signal_pending(k, task):
-                _finish(k, row, -task.interrupted)
+                _finish(k, row, args, -task.interrupted)
                 return
             task.woken_by_signal = False
         try:
@@ -107,13 +106,13 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
         if task.exit_status >= 0:
             core.set_result(0, 0)
             return
-        _finish(k, row, result)
+        _finish(k, row, args, result)
 
     return body
 
 
 def _interrupted(
-    k: Kernel, handler: Callable[..., int] | None, args: list[int], blocked: Blocked
+    k: Kernel, handler: Callable[..., int] | None, args: tuple[int, ...], blocked: Blocked
 ) -> int:
     """It would have to wait, and a signal is there: what it did so far, or the errno to restart it."""
     task = k.task
@@ -128,13 +127,11 @@ def _interrupted(
         return -again.restart
 
 
-def _finish(k: Kernel, row: Row, result: int) -> None:
+def _finish(k: Kernel, row: Row, args: tuple[int, ...], result: int) -> None:
     task = k.task
     value = result & 0xFFFF_FFFF
     signed = value - 0x1_0000_0000 if value > 0xFFFF_F000 else value
-    index = regs_index(task.thread)
-    args = k.ram.u32[index : index + 6].tolist()
-    given = capture_exit(row, tuple(args), signed, k.peek)
+    given = capture_exit(row, args, signed, k.peek)
     task.syscall = -1
     task.woken_by_signal = False
     if task.progress:

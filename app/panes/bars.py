@@ -77,7 +77,7 @@ def task_row(state: State, task: TaskView) -> Row:
         on = " time"
     return row(
         Span(task_name(state, task.pid), style + " bold", f"task:{task.pid}"),
-        Span(f" {short(task.comm, 12)} ", "" if running else "title"),
+        Span(f" {short(task.comm, 12)} ", "" if running else "soft"),
         Span(f"{glyph}{on}", style if running else "dim"),
     )
 
@@ -117,7 +117,7 @@ def tab_row(panes: Sequence[tuple[str, str, str]], current: str, width: int) -> 
         here = name == current
         spans += [
             Span(f"{key} ", "dim"),
-            Span(f"▸{label}" if here else f" {label}", "mark chosen" if here else "title", f"pane:{name}"),
+            Span(f"▸{label}" if here else f" {label}", "mark chosen" if here else "soft", f"pane:{name}"),
             Span("  "),
         ]
     return padded(tuple(spans), width)

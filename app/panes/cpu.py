@@ -76,7 +76,7 @@ def _register(name: str, value: int, before: Registers | None, meaning: str, rin
         Span("•" if changed else " ", "changed"),
         Span(f"{name} ", "dim"),
         Span(f"{value:08x}", "changed" if changed else ring, f"reg:{name}"),
-        Span(f"  {meaning}", ring or "title") if meaning else Span(""),
+        Span(f"  {meaning}", ring or "soft") if meaning else Span(""),
     )
 
 

@@ -263,7 +263,7 @@ def _word_row(address: int, value: int, note: str, width: int, style: str, here:
         Span("▸ " if here else "  ", "mark"),
         Span(f"{shown} ", "dim"),
         Span(f"{value:08x}", tint),
-        Span(f"  {short(note, max(room, 0))}" if note else "", style.replace("changed", "").strip() or "title"),
+        Span(f"  {short(note, max(room, 0))}" if note else "", style.replace("changed", "").strip() or "soft"),
     )
 
 

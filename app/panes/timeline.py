@@ -140,7 +140,7 @@ def lane_row(state: State, pid: int, data: list[tuple[dict[int, int], int]], her
 def axis_row(data: list[tuple[dict[int, int], int]], here: int) -> Row:
     text = "".join(MARKS[mark] if mark else "─" for _, mark in data)
     return row(
-        Span(" " * LABEL), Span(text[:here], "title"), Span("▲" if text[here] == "─" else text[here], "mark chosen"), Span(text[here + 1 :], "rule")
+        Span(" " * LABEL), Span(text[:here], "soft"), Span("▲" if text[here] == "─" else text[here], "mark chosen"), Span(text[here + 1 :], "rule")
     )
 
 

@@ -85,7 +85,7 @@ def step_row(step: Step, width: int) -> Row:
         Span(f"{number} ", "dim"),
         Span(name, ink, step.subject),
         Span(" " * gap),
-        Span(step.detail, "dim" if step.done < 0 else "" if step.done == 0 else "title"),
+        Span(step.detail, "dim" if step.done < 0 else "" if step.done == 0 else "soft"),
     )
 
 
@@ -210,7 +210,7 @@ def call_row(now: Moment, number: int, width: int, here: bool) -> Row:
     text = _call_line(
         str(number), call.name, str(times or "·"), str(errors or "·"), call.category.value, call.win32, width, "✓" if known else "·"
     )
-    style = "mark" if here else "" if times else "title" if known else "dim"
+    style = "mark" if here else "" if times else "soft" if known else "dim"
     start = 8
     end = start + min(len(call.name), 22)
     mark = Span("▶ " if here else "  ", "mark")

@@ -12,6 +12,10 @@ from struct import unpack_from
 from app.strace import structs, text
 from app.strace.call import Call, Part
 from app.strace.names import NAMES, Flags
+from app.strace.structs import files as file_structs
+from app.strace.structs import numbers as number_structs
+from app.strace.structs import signals as signal_structs
+from app.strace.structs import sockets as socket_structs
 from app.strace.text import address, hexadecimal, name, signed
 from kernel.abi import files, time
 from kernel.capture import SHOWN, Message, Strings, Vector, count
@@ -47,7 +51,7 @@ def _uid(call: Call, place: int) -> str:
     """A user's or group's id; -1 means "leave it", in 16 or 32 bits."""
     value = call.word(place)
     if call.row.name in _IDS_16:
-        return structs.uid16(value)
+        return number_structs.uid16(value)
     return "-1" if value == 0xFFFFFFFF else str(value)
 
 
@@ -85,7 +89,7 @@ def _signal(call: Call, place: int) -> str:
 
 
 def _handler(call: Call, place: int) -> str:
-    return structs.handler(call.word(place))
+    return signal_structs.handler(call.word(place))
 
 
 def _sigmask(call: Call, place: int) -> str:
@@ -107,7 +111,7 @@ def _key(call: Call, place: int) -> str:
 
 def _flags(call: Call, place: int) -> str:
     of = call.arg(place).of
-    return structs.open_flags(call.word(place)) if of == "open" else text.flags(call.word(place), of)
+    return file_structs.open_flags(call.word(place)) if of == "open" else text.flags(call.word(place), of)
 
 
 def _enum(call: Call, place: int) -> str:
@@ -301,14 +305,14 @@ def _message(message: Message, name_size: str) -> str:
     if control_size:
         control = message.control
         fields.append(
-            f"msg_control={structs.control(control) if control is not None else address(control_at)}"
+            f"msg_control={socket_structs.control(control) if control is not None else address(control_at)}"
         )
     return text.structure([*fields, f"msg_controllen={control_size}", f"msg_flags={text.flags(how, 'msg')}"])
 
 
 def _sigframe(call: Call, place: int) -> str:
     data = call.before(place)
-    return f"{{mask={structs.sigset(data)}}}" if data is not None else ""
+    return f"{{mask={signal_structs.sigset(data)}}}" if data is not None else ""
 
 
 _SHOW: dict[Kind, _Show] = {

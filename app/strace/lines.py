@@ -3,10 +3,11 @@ end."""
 
 from __future__ import annotations
 
-from app.strace import structs, text
+from app.strace import text
 from app.strace.arguments import parts
 from app.strace.call import Call, Part, early_half, first_late, joined, late_half
 from app.strace.calls import NOTES, SPECIAL
+from app.strace.structs import signals as signal_structs
 from kernel.abi.errno import RESTART_TEXTS, Errno, errno_of
 from kernel.abi.sigframe import Siginfo
 from kernel.capture import Items
@@ -67,7 +68,7 @@ def format_unknown(number: int, args: tuple[int, ...], result: int | None, colum
 
 def format_signal(info: Siginfo) -> str:
     """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`."""
-    return f"--- {text.signal_of(info.si_signo)} {structs.siginfo(info)} ---"
+    return f"--- {text.signal_of(info.si_signo)} {signal_structs.siginfo(info)} ---"
 
 
 def format_stopped(signo: int) -> str:

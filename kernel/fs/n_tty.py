@@ -136,7 +136,7 @@ def receive(k: Kernel, number: int, data: bytes) -> None:
             if terminal.lflag & ECHO:
                 _echo(terminal, char, echo)
     _show(k, number, echo)
-    if readable(terminal):
+    if terminal.lines or (terminal.ready and not terminal.lflag & ICANON):
         wake_up(k, f"tty:{number}")
     if not terminal.stopped:
         wake_up(k, f"tty:{number}:write")
@@ -236,7 +236,7 @@ def _end_line(terminal: Terminal, end: bytes) -> None:
 
 
 def _insert(terminal: Terminal, char: int, echo: bytearray, returned: bool = False) -> None:
-    """An ordinary character: into the line, or at once to the readers. `returned`: return taken as newline."""
+    """An ordinary character: into the line, or at once to the readers. `returned`: it was a return key."""
     if len(terminal.editing) + len(terminal.ready) >= BUFFER - 1:
         if terminal.iflag & IMAXBEL:
             _echo_raw(terminal, bytes((_BELL,)), echo)

@@ -1,4 +1,4 @@
-"""A kernel without a processor, with a root file system: system calls on files are called as the entry code does."""
+"""A kernel without a processor, with a root file system: calls are made as the entry code makes them."""
 
 from __future__ import annotations
 
@@ -43,6 +43,8 @@ class FileMachine(Machine):
         self.limits = {RLIMIT_NOFILE: 1024}
         self.blobs: dict[str, bytes] = {}
         self.entropy_used = 0
+        self.asleep: dict[int, tuple[str, list[int]]] = {}
+        """The calls in which tasks sleep, by pid."""
         setup.mount_root(self.kernel)
         self.first = self.add_process(2, modes=modes)
         self.run(self.first)
@@ -65,13 +67,19 @@ class FileMachine(Machine):
         ramfs.release_inode(self.kernel, number)
 
     def add_process(
-        self, pid: int, uid: int = 0, pgrp: int = 0, modes: tuple[int, int, int] | None = None, session: int = 2
+        self,
+        pid: int,
+        uid: int = 0,
+        pgrp: int = 0,
+        modes: tuple[int, int, int] | None = None,
+        session: int = 2,
     ) -> Task:
         """A process with memory for tests and descriptors 0 to 2."""
         task = self.add_task(pid, uid=uid, pgrp=pgrp, session=session)
         task.cwd = self.tables.root
         space = self.tables.spaces[task.space]
-        insert(self.kernel, space, Vma(BUFFER, BUFFER_END, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS))
+        vma = Vma(BUFFER, BUFFER_END, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS)
+        insert(self.kernel, space, vma)
         self.tables.current = pid
         setup.standard_descriptors(self.kernel, task, modes)
         return task
@@ -79,7 +87,7 @@ class FileMachine(Machine):
     # Calls.
 
     def call(self, name: str, *args: int | str | bytes) -> Result:
-        """A system call by the current task. Text and bytes are put into user memory, their addresses passed."""
+        """A system call by the current task. Text and bytes go to user memory, their addresses are passed."""
         at = PATHS
         words: list[int] = []
         for arg in args:
@@ -87,7 +95,7 @@ class FileMachine(Machine):
                 words.append(arg & 0xFFFF_FFFF)
                 continue
             data = arg.encode() + b"\0" if isinstance(arg, str) else arg
-            self.put(at, data)
+            self.store(at, data)
             words.append(at)
             at += len(data) + 15 & ~15
         self.task.progress = []
@@ -105,7 +113,7 @@ class FileMachine(Machine):
                 result = -blocked.restart
             else:
                 task.woken_by_signal = False
-                self.asleep = {**getattr(self, "asleep", {}), task.pid: (name, words)}
+                self.asleep[task.pid] = (name, words)
                 sleep_on(self.kernel, task, blocked)
                 return blocked.on
         task.progress = []
@@ -122,15 +130,16 @@ class FileMachine(Machine):
 
     def ok(self, name: str, *args: int | str | bytes) -> int:
         result = self.call(name, *args)
-        assert isinstance(result, int) and result >= 0, result
+        assert isinstance(result, int), result
+        assert result >= 0, Errno(-result)
         return result
 
     # User memory.
 
-    def put(self, address: int, data: bytes) -> None:
+    def store(self, address: int, data: bytes) -> None:
         copy_to_user(self.kernel, address, data)
 
-    def get(self, address: int, length: int) -> bytes:
+    def load(self, address: int, length: int) -> bytes:
         return copy_from_user(self.kernel, address, length)
 
     # Short forms.
@@ -141,15 +150,15 @@ class FileMachine(Machine):
     def read(self, fd: int, count: int = PAGE_SIZE) -> Any:
         """The bytes, or what `call` gives if it failed or sleeps."""
         result = self.call("read", fd, BUFFER, count)
-        return self.get(BUFFER, result) if isinstance(result, int) and result >= 0 else result
+        return self.load(BUFFER, result) if isinstance(result, int) and result >= 0 else result
 
     def write(self, fd: int, data: bytes) -> Result:
-        self.put(BUFFER, data)
+        self.store(BUFFER, data)
         return self.call("write", fd, BUFFER, len(data))
 
     def pipe(self, flags: int = 0) -> tuple[int, int]:
         self.ok("pipe2", SMALL, flags)
-        data = self.get(SMALL, 8)
+        data = self.load(SMALL, 8)
         return int.from_bytes(data[:4], "little"), int.from_bytes(data[4:], "little")
 
     def type(self, data: bytes) -> None:

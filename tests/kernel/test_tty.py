@@ -32,18 +32,20 @@ def terminal(m: FileMachine) -> Terminal:
     return m.tables.terminals[0]
 
 
-def set_mode(m: FileMachine, clear: int = 0, minimum: int = 1, time: int = 0, request: int = abi.TCSETS) -> None:
+def set_mode(
+    m: FileMachine, clear: int = 0, minimum: int = 1, time: int = 0, request: int = abi.TCSETS
+) -> None:
     """Without some bits of c_lflag, by ioctl."""
     m.ok("ioctl", 0, abi.TCGETS, SMALL)
-    mode = Termios.unpack(m.get(SMALL, Termios.SIZE))
+    mode = Termios.unpack(m.load(SMALL, Termios.SIZE))
     cc = bytearray(mode.c_cc)
     cc[abi.VMIN], cc[abi.VTIME] = minimum, time
     new = Termios(mode.c_iflag, mode.c_oflag, mode.c_cflag, mode.c_lflag & ~clear, mode.c_line, bytes(cc))
-    m.put(SMALL, new.pack())
+    m.store(SMALL, new.pack())
     m.ok("ioctl", 0, request, SMALL)
 
 
-# --- lines ----------------------------------------------------------------------------------------------------
+# --- lines --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -76,7 +78,7 @@ def test_a_reader_gets_one_line_at_a_time(m: FileMachine) -> None:
     assert m.first.state == TaskState.SLEEPING
     m.type(b"lo\nsecond\n")
     assert m.resume(m.first) == 6
-    assert m.get(BUFFER, 6) == b"hallo\n"
+    assert m.load(BUFFER, 6) == b"hallo\n"
     assert m.read(0, 3) == b"sec"
     assert m.read(0, 100) == b"ond\n"
 
@@ -133,7 +135,7 @@ def test_output_can_be_stopped(m: FileMachine) -> None:
     assert m.screen().endswith(b"later\r\n")
 
 
-# --- raw mode ---------------------------------------------------------------------------------------------------
+# --- raw mode -----------------------------------------------------------------------------------------------
 
 
 def test_raw_mode_gives_every_byte(m: FileMachine) -> None:
@@ -162,7 +164,7 @@ def test_vmin_counts_bytes(m: FileMachine) -> None:
     assert m.task.progress == [1, -1]
     m.type(b"bc")
     assert m.resume(m.first) == 3
-    assert m.get(BUFFER, 3) == b"abc"
+    assert m.load(BUFFER, 3) == b"abc"
     m.type(b"xy")
     assert m.read(0, 2) == b"xy"  # no more is wanted
 
@@ -170,7 +172,8 @@ def test_vmin_counts_bytes(m: FileMachine) -> None:
 def test_vtime_ends_the_waiting(m: FileMachine) -> None:
     set_mode(m, clear=abi.ICANON, minimum=0, time=5)
     assert m.read(0) == ("tty:0",)
-    assert m.first.wait is not None and m.first.wait.deadline == m.now + 500_000_000
+    assert m.first.wait is not None
+    assert m.first.wait.deadline == m.now + 500_000_000
     m.now += 500_000_000
     wake_task(m.kernel, m.first, "deadline")
     assert m.resume(m.first) == 0
@@ -187,7 +190,7 @@ def test_a_signal_ends_a_read_with_what_there_is(m: FileMachine) -> None:
     m.first.shared_pending.clear()
 
 
-# --- job control --------------------------------------------------------------------------------------------------
+# --- job control --------------------------------------------------------------------------------------------
 
 
 def background(m: FileMachine) -> Task:
@@ -214,16 +217,16 @@ def test_reading_in_the_background(m: FileMachine) -> None:
 
 def test_changing_the_terminal_in_the_background(m: FileMachine) -> None:
     child = background(m)
-    m.put(SMALL, struct.pack("<I", 3))
+    m.store(SMALL, struct.pack("<I", 3))
     assert m.call("ioctl", 0, abi.TIOCSPGRP, SMALL) == -ERESTARTSYS
     child.shared_pending.clear()
     child.blocked = 1 << SIGTTOU - 1  # what a shell does
     assert m.call("ioctl", 0, abi.TIOCSPGRP, SMALL) == 0
     assert terminal(m).pgrp == 3
-    m.put(SMALL, struct.pack("<I", 999))
+    m.store(SMALL, struct.pack("<I", 999))
     assert m.call("ioctl", 0, abi.TIOCSPGRP, SMALL) == error(Errno.ESRCH)
     m.ok("ioctl", 0, abi.TIOCGPGRP, SMALL)
-    assert m.get(SMALL, 4) == struct.pack("<I", 3)
+    assert m.load(SMALL, 4) == struct.pack("<I", 3)
 
 
 def test_the_controlling_terminal(m: FileMachine) -> None:
@@ -241,13 +244,13 @@ def test_the_controlling_terminal(m: FileMachine) -> None:
     other.shared_pending.clear()
 
 
-# --- ioctls -------------------------------------------------------------------------------------------------------
+# --- ioctls -------------------------------------------------------------------------------------------------
 
 
 def test_size(m: FileMachine) -> None:
     m.ok("ioctl", 0, abi.TIOCGWINSZ, SMALL)
-    assert Winsize.unpack(m.get(SMALL, 8)) == Winsize(24, 80)
-    m.put(SMALL, Winsize(50, 132).pack())
+    assert Winsize.unpack(m.load(SMALL, 8)) == Winsize(24, 80)
+    m.store(SMALL, Winsize(50, 132).pack())
     m.ok("ioctl", 0, abi.TIOCSWINSZ, SMALL)
     m.ok("ioctl", 0, abi.TIOCSWINSZ, SMALL)
     assert (terminal(m).rows, terminal(m).columns) == (50, 132)
@@ -257,7 +260,7 @@ def test_size(m: FileMachine) -> None:
 def test_how_much_there_is(m: FileMachine) -> None:
     m.type(b"abc\nde")
     m.ok("ioctl", 0, abi.FIONREAD, SMALL)
-    assert m.get(SMALL, 4) == struct.pack("<I", 4)
+    assert m.load(SMALL, 4) == struct.pack("<I", 4)
 
 
 def test_what_a_terminal_does_not_know(m: FileMachine) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.strace import structs
 from app.strace.arguments import part
 from app.strace.call import Call, Part
+from app.strace.structs import signals as signal_structs
 from app.strace.text import address, hexadecimal
 
 Special = Callable[[Call], list[Part]]
@@ -32,4 +32,4 @@ def sized_set(call: Call, place: int, size_place: int) -> Part:
     data = call.after(place) if shown.late else call.before(place)
     if size != 4 or data is None:
         return Part(address(call.word(place)), shown.late)
-    return Part(structs.sigset(data[:4]), shown.late)
+    return Part(signal_structs.sigset(data[:4]), shown.late)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from app.strace import structs, text
+from app.strace import text
 from app.strace.arguments import parts, struct
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special
 from app.strace.names import NAMES
+from app.strace.structs import sockets as socket_structs
 from app.strace.text import address, name
 
 
@@ -48,7 +49,7 @@ def _with_address(place: int) -> Special:
 def _sockopt(call: Call) -> list[Part]:
     shown = parts(call)
     data = call.after(3) if call.row.name == "getsockopt" else call.before(3)
-    value = structs.socket_option(data, call.word(1), call.word(2)) if data is not None else None
+    value = socket_structs.socket_option(data, call.word(1), call.word(2)) if data is not None else None
     if value is not None:
         shown[3] = Part(value, shown[3].late)
     if call.row.name == "getsockopt":
@@ -76,6 +77,10 @@ def _socketcall(call: Call) -> list[Part]:
 
 
 SPECIAL: dict[str, Special] = {
+    **dict.fromkeys(("socket", "socketpair"), _socket),
+    **dict.fromkeys(("accept", "accept4", "getsockname", "getpeername"), _with_address(1)),
+    **dict.fromkeys(("getsockopt", "setsockopt"), _sockopt),
+    **dict.fromkeys(("msgsnd", "msgrcv"), _message),
     "socketcall": _socketcall,
     "recvfrom": _with_address(4),
 }

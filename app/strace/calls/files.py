@@ -6,6 +6,7 @@ from app.strace import structs, text
 from app.strace.arguments import part, parts, struct
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special, numbers, sized_set
+from app.strace.structs import files as file_structs
 from app.strace.text import address, flags, hexadecimal, name, signed
 from kernel.abi import files, tty
 from kernel.abi.structs import OpenHow
@@ -59,15 +60,20 @@ def _fcntl(call: Call) -> list[Part]:
     if command in (files.F_SETFD,):
         return [*shown, Part(flags(call.word(2), "fd"))]
     if command == files.F_SETFL:
-        return [*shown, Part(structs.open_flags(call.word(2)))]
+        return [*shown, Part(file_structs.open_flags(call.word(2)))]
     if command in _FCNTL_LOCKS:
         data = call.before(2)
-        return [*shown, Part(structs.flock(data, pid=False) if data is not None else address(call.word(2)))]
+        return [
+            *shown,
+            Part(file_structs.flock(data, pid=False) if data is not None else address(call.word(2))),
+        ]
     if command in _FCNTL_GETS:
         data = call.after(2)
         return [
             *shown,
-            Part(structs.flock(data, pid=True) if data is not None else address(call.word(2)), late=True),
+            Part(
+                file_structs.flock(data, pid=True) if data is not None else address(call.word(2)), late=True
+            ),
         ]
     if command in _FCNTL_INTS:
         return [*shown, Part(str(call.number(2)))]
@@ -101,7 +107,7 @@ _FCNTL_GETS = frozenset((files.F_GETLK, files.F_GETLK64, files.F_OFD_GETLK))
 def _fcntl_note(call: Call) -> str | None:
     """F_GETFL and F_GETFD return flags."""
     if call.word(1) == files.F_GETFL:
-        return f"flags {structs.open_flags(call.value)}"
+        return f"flags {file_structs.open_flags(call.value)}"
     if call.word(1) == files.F_GETFD and call.value:
         return f"flags {flags(call.value, 'fd')}"
     return None
@@ -175,7 +181,7 @@ def _ppoll(call: Call) -> list[Part]:
 def _ready(call: Call, place: int) -> list[str]:
     data = call.after(place) or b""
     found = [data[at : at + 8] for at in range(0, len(data) - 7, 8)]
-    return [structs.pollfd_ready(item) for item in found if item[6:8] != b"\0\0"]
+    return [file_structs.pollfd_ready(item) for item in found if item[6:8] != b"\0\0"]
 
 
 def _poll_note(call: Call) -> str:
@@ -196,7 +202,7 @@ def _select(call: Call) -> list[Part]:
 
 
 def _members(data: bytes, total: int) -> str:
-    return "[" + " ".join(str(fd) for fd in structs.descriptors(data, total)) + "]"
+    return "[" + " ".join(str(fd) for fd in file_structs.descriptors(data, total)) + "]"
 
 
 def _select_note(call: Call) -> str:
@@ -206,7 +212,7 @@ def _select_note(call: Call) -> str:
     found: list[str] = []
     for place, word in ((1, "in"), (2, "out"), (3, "except")):
         data = call.after(place)
-        if data is not None and structs.descriptors(data, total):
+        if data is not None and file_structs.descriptors(data, total):
             found.append(f"{word} {_members(data, total)}")
     left = call.after(4)
     if left is not None:
@@ -215,6 +221,12 @@ def _select_note(call: Call) -> str:
 
 
 SPECIAL: dict[str, Special] = {
+    **dict.fromkeys(("open", "openat", "mq_open"), _open),
+    **dict.fromkeys(("mknod", "mknodat"), _mknod),
+    **dict.fromkeys(("getdents", "getdents64"), _getdents),
+    **dict.fromkeys(("fcntl", "fcntl64"), _fcntl),
+    **dict.fromkeys(("select", "_newselect", "pselect6", "pselect6_time64"), _select),
+    **dict.fromkeys(("ppoll", "ppoll_time64"), _ppoll),
     "statx": _statx,
     "ioctl": _ioctl,
     "openat2": _openat2,

@@ -8,6 +8,7 @@ from app.strace import structs, text
 from app.strace.arguments import part, parts, struct
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special, hexes, numbers
+from app.strace.structs import processes as process_structs
 from app.strace.text import address, flags, hexadecimal, name
 from kernel.abi import mman, process, time
 from kernel.abi.structs import UserDesc
@@ -58,7 +59,7 @@ def _clone3(call: Call) -> list[Part]:
     data, size = call.before(0), str(call.word(1))
     if data is None or call.word(1) < process.CLONE_ARGS_SIZE_VER0:
         return [part(call, 0), Part(size)]
-    shown = [Part(structs.clone_args(data))]
+    shown = [Part(process_structs.clone_args(data))]
     words = call.after(0) or b""
     wanted = ((process.CLONE_PIDFD, "pidfd"), (process.CLONE_PARENT_SETTID, "parent_tid"))
     asked = [word for flag, word in wanted if unpack_from("<Q", data)[0] & flag]
@@ -83,6 +84,7 @@ _PRCTL_ALONE = frozenset(
     )
 )
 _DUMPABLE = {0: "SUID_DUMP_DISABLE", 1: "SUID_DUMP_USER", 2: "SUID_DUMP_ROOT"}
+_SECCOMP_MODES = {0: "SECCOMP_MODE_DISABLED", 1: "SECCOMP_MODE_STRICT", 2: "SECCOMP_MODE_FILTER"}
 _PRCTL_NUMBER = frozenset(
     (process.PR_SET_KEEPCAPS, process.PR_SET_TIMERSLACK, process.PR_SET_CHILD_SUBREAPER)
 )
@@ -127,7 +129,15 @@ def _prctl(call: Call) -> list[Part]:
     if option == process.PR_SET_SECUREBITS:
         return [*shown, Part(hexadecimal(value))]
     if option == process.PR_SET_VMA and value == 0:
-        return [*shown, Part("PR_SET_VMA_ANON_NAME"), *hexes(call, 2)]
+        name_of_it = call.before(4)
+        mapping = [Part("PR_SET_VMA_ANON_NAME"), Part(hexadecimal(call.word(2))), Part(str(call.word(3)))]
+        return [
+            *shown,
+            *mapping,
+            Part(text.text_of(name_of_it) if name_of_it is not None else address(call.word(4))),
+        ]
+    if option == process.PR_SET_SECCOMP:
+        return [*shown, Part(_SECCOMP_MODES.get(value) or hexadecimal(value)), *hexes(call, 2)]
     return [*shown, *hexes(call, 1)]
 
 
@@ -283,6 +293,8 @@ def _ptrace(call: Call) -> list[Part]:
 
 
 SPECIAL: dict[str, Special] = {
+    **dict.fromkeys(("mmap", "mmap2"), _mmap),
+    **dict.fromkeys(("futex", "futex_time64"), _futex),
     "mremap": _mremap,
     "clone": _clone,
     "clone3": _clone3,

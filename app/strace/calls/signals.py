@@ -51,6 +51,9 @@ def _restart_syscall(call: Call) -> list[Part]:
 
 
 SPECIAL: dict[str, Special] = {
+    **dict.fromkeys(
+        ("rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64"), _with_set(0)
+    ),
     "restart_syscall": _restart_syscall,
     "rt_sigprocmask": _rt_sigprocmask,
     "sigsuspend": _sigsuspend,

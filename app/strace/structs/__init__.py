@@ -29,7 +29,7 @@ ITEMS: dict[str, tuple[int, Callable[[bytes], str]]] = {
     "epoll_event": (EpollEvent.SIZE, files.epoll_event),
     "sembuf": (6, sockets.sembuf),
     "gid16": (2, lambda data: numbers.uid16(int.from_bytes(data, "little"))),
-    "gid32": (4, lambda data: numbers.uid(int.from_bytes(data, "little"))),
+    "gid32": (4, lambda data: numbers.user_id(int.from_bytes(data, "little"))),
 }
 """Size and text of what comes in arrays."""
 

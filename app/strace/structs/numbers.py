@@ -25,7 +25,7 @@ def boxed_address(data: bytes) -> str:
     return f"[{address(unpack_from('<I', data)[0])}]"
 
 
-def uid(value: int) -> str:
+def user_id(value: int) -> str:
     return "-1" if value == 0xFFFFFFFF else str(value)
 
 
@@ -49,8 +49,8 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "loff_t": lambda data: f"[{unpack_from('<q', data)[0]}]",
     "uid16": lambda data: f"[{uid16(int.from_bytes(data, 'little'))}]",
     "gid16": lambda data: f"[{uid16(int.from_bytes(data, 'little'))}]",
-    "uid32": lambda data: f"[{uid(int.from_bytes(data, 'little'))}]",
-    "gid32": lambda data: f"[{uid(int.from_bytes(data, 'little'))}]",
+    "uid32": lambda data: f"[{user_id(int.from_bytes(data, 'little'))}]",
+    "gid32": lambda data: f"[{user_id(int.from_bytes(data, 'little'))}]",
     "sched_param": _sched_param,
     "fdpair": _fdpair,
 }

@@ -64,7 +64,7 @@ def _control_data(level: int, kind: int, body: bytes) -> str:
 
 def _credentials(data: bytes) -> str:
     pid, uid, gid = unpack_from("<iII", data)
-    return f"{{pid={pid}, uid={uid(uid)}, gid={uid(gid)}}}"
+    return f"{{pid={pid}, uid={user_id(uid)}, gid={user_id(gid)}}}"
 
 
 def socket_option(data: bytes, level: int, option: int) -> str | None:
