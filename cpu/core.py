@@ -31,21 +31,24 @@ from cpu.emulator import ERR_INSN_INVALID, ERR_OK, Context, Emulator, layout
 from cpu.events import Source
 from cpu.interrupts import (
     BREAKPOINT,
+    DEBUG,
     DOUBLE_FAULT,
     HAS_ERROR_CODE,
     INVALID_OPCODE,
     OVERFLOW,
     PAGE_FAULT,
-    PROTECTION,
     DeliveryFault,
     Tables,
+    combine,
     enter,
 )
-from cpu.paging import read_linear, translate
+from cpu.paging import PF_FETCH, read_linear, translate
 from cpu.ram import Ram
 from cpu.registers import GENERAL, FpuState, Registers
 
 NEVER = 1 << 62
+MOST_IN_BLOCK = 4096
+"""More bytes than the emulator ever puts into one block."""
 
 
 class Interrupted(msgspec.Struct, frozen=True):
@@ -118,11 +121,13 @@ class Core:
         self._template = Context(self.emulator)
         self._now = Context(self.emulator)
         self._power_on = Context(self.emulator)
+        self.emulator.save(self._power_on)
         cause = (ctypes.c_uint32 * 2).from_address(self._now.address + self._layout.error)
         self._cause = memoryview(cause).cast("B").cast("I")
+        self._pending = ctypes.c_int32.from_address(self._now.address + self._layout.pending)
         self._fpu_size = self._layout.fpu_end - self._layout.fpu_start
         self._load = self.emulator.new_bank(
-            (*GENERAL[:8], "eflags", "ds", "es", "fs", "gs", "cr2"),
+            (*GENERAL[:8], "eflags", "cr2", "ds", "es", "fs", "gs"),
         )
         self._load_general = self.emulator.new_bank((*GENERAL[:8], "eflags", "cr2"))
         self._eip_bank = self.emulator.new_bank(("eip",))
@@ -195,26 +200,29 @@ class Core:
         pc = self.eip
         error = self.emulator.step(pc)
         eip = int(self._eip_bank.read()[0])
-        stuck = (
-            eip == pc
-            and error == ERR_OK
-            and cells[VECTOR] < 0
-            and not cells[REFUSED]
-            and instruction is not None
-            and not instruction.transfers
-        )
-        if stuck:  # it overwrote its own block and was abandoned: the second try executes it
+        if cells[VECTOR] == PAGE_FAULT and self._end_of_present(eip):
+            if eip == pc and instruction is not None:
+                self._forget_fault(pc, pc + instruction.size)
+                error = self.emulator.step(pc)
+                self.emulator.stop_before(None)
+                eip = int(self._eip_bank.read()[0])
+            else:
+                self._forget_fault(eip)
+                cells[VECTOR] = -1
+        stopped = error == ERR_OK and cells[VECTOR] < 0 and not cells[REFUSED]
+        if stopped and eip == pc and instruction is not None and not instruction.transfers:
+            # It overwrote its own block and was abandoned: the second try executes it.
             error = self.emulator.step(pc, 2)
+            stopped = error == ERR_OK and cells[VECTOR] < 0
             eip = int(self._eip_bank.read()[0])
         size = instruction.size if instruction is not None else eip - pc & 0xF
-        if error == ERR_INSN_INVALID or cells[REFUSED] or cells[VECTOR] >= 0:
-            self.eip = eip
-            if eip != pc and not cells[REFUSED]:  # completed: `int n`, or the next fetch faulted
-                self.ticks += size
-            return self._trap(error, pc)
-        if error != ERR_OK:
-            raise CoreError(f"the emulator stopped with error {error} at {pc:08x}")
         self.eip = eip
+        if not stopped:
+            if error not in (ERR_OK, ERR_INSN_INVALID):
+                raise CoreError(f"the emulator stopped with error {error} at {pc:08x}")
+            if error == ERR_OK and not cells[REFUSED] and (eip != pc or cells[VECTOR] == DEBUG):
+                self.ticks += size  # completed: `int n`, or TF, or the next fetch faulted
+            return self._trap(error)
         self.ticks += size
         self.boundary = instruction is not None and instruction.transfers
         self.bus.tick = self.ticks
@@ -222,7 +230,8 @@ class Core:
             return self._hypercall(pc)
         return None
 
-    def _slice(self, stop_at: int) -> Trap | None:
+    def _slice(self, stop_at: int, end: int = -1) -> Trap | None:
+        """Run until the clock reaches `stop_at`, or up to address `end`; None if no trap ended it."""
         cells = self._cells
         cells[REMAINING] = stop_at - self.ticks
         cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
@@ -230,10 +239,14 @@ class Core:
         pc = self.eip
         error = self.emulator.start(pc)
         self.ticks = stop_at - cells[REMAINING]
-        if error == ERR_OK and cells[VECTOR] < 0 and not cells[REFUSED]:
+        vector = cells[VECTOR]
+        if error == ERR_OK and vector < 0 and not cells[REFUSED]:
             if not cells[STOPPED]:
                 self.eip = cells[LAST_ADDRESS] + cells[LAST_SIZE]
                 self.bus.tick = self.ticks
+                if self.eip == end:
+                    self.boundary = False
+                    return None
                 return self._hypercall(self.eip - 1)
             self.eip = int(self._eip_bank.read()[0])
             self.bus.tick = self.ticks
@@ -242,112 +255,127 @@ class Core:
             return None
         if error not in (ERR_OK, ERR_INSN_INVALID):
             raise CoreError(f"the emulator stopped with error {error} near {pc:08x}")
-        self.eip = int(self._eip_bank.read()[0])
+        self.eip = int((self.emulator.refused_eip if cells[REFUSED] else self._eip_bank).read()[0])
         start = cells[LAST_ADDRESS]
-        end = start + cells[LAST_SIZE]
-        if cells[REFUSED]:
-            self.eip = self._refused_at(start, end)
-        if start <= self.eip < end:  # the tail of the block was not run
-            self.ticks -= end - self.eip
-        return self._trap(error, pc)
+        tail = start + cells[LAST_SIZE] - self.eip
+        if 0 < tail <= cells[LAST_SIZE] and vector != DEBUG:  # the tail of the block was not run
+            self.ticks -= tail
+        if vector == PAGE_FAULT and end < 0 and (end := self._end_of_present(self.eip)):
+            self._forget_fault(self.eip, end)
+            if cells[LAST_SIZE]:
+                self.boundary = self._ended_in_transfer()
+            trap = self._slice(stop_at, end)
+            self.emulator.stop_before(None)
+            return trap
+        return self._trap(error)
 
     def _hypercall(self, address: int) -> Hypercall:
         self.boundary = True
         return Hypercall(address)
 
-    def _refused_at(self, start: int, end: int) -> int:
-        """Where the `in`, `out` or `sysenter` lies that a hook refused."""
-        eip = self.eip
-        if start <= eip < end:
-            one = self.instruction_at(eip)
-            if one is not None and one.mnemonic.startswith(("in", "out", "sysenter")):
-                return eip
-        data = self.read(start, end - start) or b""
-        address = start
-        last = start
-        while address < end:
-            one = decode(data[address - start : address - start + 15], address)
-            if one is None:
-                break
-            if one.mnemonic.startswith(("in", "out", "sysenter", "rep")):
-                last = address
-                if address + one.size >= eip > address:
-                    break
-            address += one.size
-        return last
-
     def _ended_in_transfer(self) -> bool:
-        """Whether the block that just ran ended in a control transfer (and not at a page's end)."""
+        """Whether the block that just ran ended in a control transfer (and not at a limit of its size)."""
         start = self._cells[LAST_ADDRESS]
         size = self._cells[LAST_SIZE]
         if self.eip < start or self.eip > start + size:
             return True
         data = self.read(start, size)
         last = last_instruction(data, start) if data else None
-        if last is None or not last.transfers:
-            return False
-        if start < self.eip < start + size and last.operands.startswith("0x"):
-            return int(last.operands, 16) == self.eip
-        return True
+        return last is not None and last.transfers
+
+    # The emulator translates a block as a whole, and a fault of that arrives before anything of it
+    # has run. A processor executes the instructions in front of the missing page first.
+
+    def _end_of_present(self, eip: int) -> int:
+        """After a page fault: the first instruction that lies on the missing page, 0 if `eip` does."""
+        page = self.emulator.read_cr2()
+        if page & 0xFFF or not eip < page <= eip + MOST_IN_BLOCK:
+            return 0
+        self.emulator.save(self._now)
+        if self._cause[1] or not self._cause[0] & PF_FETCH:
+            return 0
+        at = eip
+        while at < page:
+            one = self.instruction_at(at)
+            if one is None or at + one.size > page:
+                break
+            at += one.size
+        return at if at > eip else 0
+
+    def _forget_fault(self, eip: int, end: int | None = None) -> None:
+        """The fault just raised never was; go on at `eip`, and up to `end` only."""
+        emulator = self.emulator
+        emulator.save(self._now)
+        self._pending.value = -1
+        emulator.restore(self._now)
+        emulator.forget_code(eip)
+        emulator.stop_before(end)
+        self._cells[VECTOR] = -1
 
     # Traps.
 
-    def _trap(self, error: int, pc: int) -> Trap:
+    def _trap(self, error: int) -> Trap:
         """An instruction could not be completed, or asked for a vector."""
         emulator = self.emulator
         cells = self._cells
         self.bus.tick = self.ticks
+        if cells[REFUSED]:
+            emulator.restore(emulator.before_refused)
         emulator.save(self._now)
         regs = emulator.bank.read()
-        code = -1
-        cr2 = 0
+        source, code, cr2 = Source.EXCEPTION, -1, 0
         if cells[REFUSED]:
-            vector, source, code = PROTECTION, Source.EXCEPTION, 0
-            regs[r.EIP] = self.eip
+            vector = cells[REFUSED]
+            if vector in HAS_ERROR_CODE:
+                code = 0
         elif error == ERR_INSN_INVALID:
-            vector, source = INVALID_OPCODE, Source.EXCEPTION
+            vector = INVALID_OPCODE
         else:
             vector = cells[VECTOR]
             if self._cause[1] or vector in (BREAKPOINT, OVERFLOW):
                 source = Source.SOFTWARE
-            else:
-                source = Source.EXCEPTION
-                if vector in HAS_ERROR_CODE:
-                    code = self._cause[0]
-                    if vector == PAGE_FAULT:
-                        cr2 = emulator.read_cr2()
-        self._deliver(regs, vector, source, code, cr2)
-        return Trapped(vector)
+            elif vector in HAS_ERROR_CODE:
+                code = self._cause[0]
+                if vector == PAGE_FAULT:
+                    cr2 = emulator.read_cr2()
+        return Trapped(self._deliver(regs, vector, source, code, cr2))
 
-    def _interrupt(self) -> Interrupted:
+    def _interrupt(self) -> Trap:
         vector = self.irq_vector
         self.irq_at = NEVER
         self.bus.tick = self.ticks
         self.emulator.save(self._now)
         regs = self.emulator.bank.read()
         regs[r.EIP] = self.eip  # right behind a trap the emulator does not know of its entry yet
-        self._deliver(regs, vector, Source.INTERRUPT, -1, 0)
-        return Interrupted(vector)
+        taken = self._deliver(regs, vector, Source.INTERRUPT, -1, 0)
+        return Interrupted(vector) if taken == vector else Trapped(taken)
 
-    def _deliver(self, regs: memoryview, vector: int, source: Source, error: int, cr2: int) -> None:
+    def _deliver(self, regs: memoryview, vector: int, source: Source, error: int, cr2: int) -> int:
+        """Go through the IDT, or through that of the fault met on the way; the vector that was taken.
+
+        `_now` holds the interrupted state. Handlers run in ring 0, in the segments that were latched.
+        """
         tables = self.tables
         if tables is None:
             raise CoreError(f"vector {vector:#x} at {regs[r.EIP]:08x} before the IDT was loaded")
+        if vector == PAGE_FAULT and source == Source.EXCEPTION:
+            self.cr2 = cr2
         try:
             event, entry, eflags = enter(self.ram, self.cr3, tables, regs, vector, source, error, cr2)
         except DeliveryFault as fault:
-            if source == Source.SOFTWARE and fault.vector == PROTECTION:
-                # Refused before anything happened: the fault is the `int n` instruction's.
-                size = 1 if vector in (BREAKPOINT, OVERFLOW) and not self._is_int_n(regs[r.EIP]) else 2
+            if source == Source.SOFTWARE:  # the fault is the `int n` instruction's
+                size = 1 if vector in (BREAKPOINT, OVERFLOW) and not self._is_int_n(regs, vector) else 2
                 regs[r.EIP] = regs[r.EIP] - size & 0xFFFF_FFFF
                 self.ticks -= size
                 self.bus.tick = self.ticks
-                self._deliver(regs, PROTECTION, Source.EXCEPTION, fault.error, 0)
-                return
-            if vector == DOUBLE_FAULT:
+            following = combine(vector, source, fault.vector)
+            if following < 0:
                 raise CoreError(f"triple fault: {fault} while delivering a double fault") from None
-            self._deliver(regs, DOUBLE_FAULT, Source.EXCEPTION, 0, 0)
-            return
+            if following == DOUBLE_FAULT:
+                if fault.vector == PAGE_FAULT:
+                    self.cr2 = fault.cr2
+                return self._deliver(regs, DOUBLE_FAULT, Source.EXCEPTION, 0, 0)
+            return self._deliver(regs, following, Source.EXCEPTION, fault.error, fault.cr2)
         emulator = self.emulator
         shared = self._layout.fpu_start
         ctypes.memmove(self._template.address + shared, self._now.address + shared, self._fpu_size)
@@ -357,18 +385,24 @@ class Core:
         values[0:7] = regs[0:7]
         values[7] = event.sp
         values[8] = eflags
-        values[9:13] = regs[12:16]
-        if vector == PAGE_FAULT and source == Source.EXCEPTION:
-            self.cr2 = cr2
-        values[13] = self.cr2
-        load.write()
+        values[9] = self.cr2
+        values[10:14] = regs[12:16]
+        if load.write():
+            self._load_segments(values[10:14])
         self.eip = entry
         self.boundary = True
         self.bus.publish(event)
+        return vector
 
-    def _is_int_n(self, eip: int) -> bool:
-        data = self.read(eip - 2 & 0xFFFF_FFFF, 2)
-        return data is not None and data[0] == 0xCD
+    def _load_segments(self, selectors: memoryview) -> None:
+        """One of them cannot be loaded any more (its descriptor has changed): that one becomes null."""
+        for name, selector in zip(("ds", "es", "fs", "gs"), selectors, strict=True):
+            if not self.emulator.write_register(name, selector):
+                self.emulator.write_register(name, 0)
+
+    def _is_int_n(self, regs: memoryview, vector: int) -> bool:
+        """Whether the two bytes before EIP are `int n` (and not `int3` or `into` after some other byte)."""
+        return self.read(regs[r.EIP] - 2 & 0xFFFF_FFFF, 2) == bytes((0xCD, vector))
 
     # What the kernel's Python does to the processor at a hypercall.
 
@@ -513,6 +547,7 @@ class Core:
         cells[VECTOR] = -1
         self.emulator.step(iret)
         ram.write(pa, kept)
+        self._forget_fault(regs.eip)  # of looking ahead at the code there
         if self.emulator.bank.read()[r.CS] != regs.cs:
             raise CoreError(f"could not return to ring 3 at {regs.eip:08x}")
 

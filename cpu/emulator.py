@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from unicorn import Uc
+from unicorn import Uc, UcError
 from unicorn import x86_const as x86
 from unicorn.unicorn_const import (
     UC_ARCH_X86,
@@ -40,14 +40,16 @@ NO_TABLES = 0xFFFF_FFE0
 class Layout(msgspec.Struct, frozen=True):
     """Where an emulator context holds what its register interface does not give; found by measuring.
 
-    `fpu` is the byte range of x87 and SSE state, `error` the offset of the pending exception's
-    error code (32 bits), followed by a word that is 1 for `int n`.
+    `fpu` is the byte range of x87 and SSE state, `error` the offset of the last exception's error
+    code (32 bits), followed by a word that is 1 for `int n`; `pending` that of the vector which a
+    further exception is combined with into a double fault (32 bits, -1 for none).
     """
 
     size: int
     fpu_start: int
     fpu_end: int
     error: int
+    pending: int
 
 
 class Context:
@@ -178,6 +180,14 @@ class Emulator:
             self.uc.ctl_flush_tb()
         return self._start(self.handle, pc, 0, 0, count)
 
+    def stop_before(self, address: int | None) -> None:
+        """Neither run nor translate what lies at `address`."""
+        self.uc.ctl_set_exits([] if address is None else [address])
+
+    def forget_code(self, va: int) -> None:
+        """Forget the translations that hold the instruction at `va`."""
+        self.uc.ctl_remove_cache(va, va + 1)
+
     def save(self, context: Context) -> None:
         self._save(self.handle, context.pointer)
 
@@ -195,8 +205,13 @@ class Emulator:
     def read_cr3(self) -> int:
         return int(self._cr3.read()[0])
 
-    def write_register(self, name: str, value: int) -> None:
-        self.uc.reg_write(unicorn_id(name), value)
+    def write_register(self, name: str, value: int) -> bool:
+        """False when a selector cannot be loaded."""
+        try:
+            self.uc.reg_write(unicorn_id(name), value)
+        except UcError:
+            return False
+        return True
 
     def write_control(self, cr0: int, cr3: int, cr4: int, efer: int) -> None:
         """Paging as a whole; CR0 last, as a processor would."""
@@ -282,13 +297,36 @@ def _measure() -> Layout:
         raise RuntimeError("this build of the emulator keeps its x87 state where int80 cannot find it")
 
     code = 0x5A_1000
-    ram.write(code, b"\xcd\x80")
-    emulator.clock.cells[0] = 1 << 40
-    emulator.clock.cells[VECTOR] = -1
-    emulator.start(code)
+    cells = emulator.clock.cells
+
+    def vector_at(data: bytes) -> int:
+        ram.write(code, data)
+        emulator.flush_code()
+        cells[REMAINING] = 1 << 40
+        cells[VECTOR] = -1
+        emulator.start(code)
+        return cells[VECTOR]
+
+    def words() -> tuple[int, ...]:
+        emulator.save(context)
+        return struct.unpack(f"<{size // 4}i", context.bytes(size & ~3))
+
+    clean = Context(emulator)
+    emulator.save(clean)
+    before = words()
+    found = vector_at(b"\xcd\x80") == 0x80
     emulator.save(context)
-    pattern = struct.pack("<iQ", 1, code + 2)
-    found = context.bytes(size).find(pattern)
-    if emulator.clock.cells[VECTOR] != 0x80 or found < 4:
+    error = context.bytes(size).find(struct.pack("<iQ", 1, code + 2)) - 4
+    if not found or error < 0:
         raise RuntimeError("this build of the emulator keeps its error code where int80 cannot find it")
-    return Layout(size, changed[0] & ~7, (changed[-1] + 8) & ~7, found - 4)
+
+    emulator.restore(clean)
+    found = vector_at(b"\xb8\x08\x00\x00\x00\x8e\xd8") == PROTECTION  # mov eax, 8; mov ds, eax
+    after_protection = words()
+    emulator.restore(clean)
+    found = found and vector_at(b"\x31\xc9\xf7\xf1") == 0  # xor ecx, ecx; div ecx
+    seen = list(zip(before, after_protection, words(), strict=True))
+    if not found or seen.count((-1, PROTECTION, 0)) != 1:
+        raise RuntimeError("this build of the emulator keeps its last exception where int80 cannot find it")
+    pending = 4 * seen.index((-1, PROTECTION, 0))
+    return Layout(size, changed[0] & ~7, (changed[-1] + 8) & ~7, error, pending)

@@ -48,8 +48,9 @@ class Bank:
         self._read(self._handle, self._ids, self._pointers, self._count)
         return self.values
 
-    def write(self) -> None:
-        self._write(self._handle, self._ids, self._pointers, self._count)
+    def write(self) -> int:
+        """0, or the emulator's error; the registers behind the one that it refuses are not written."""
+        return int(self._write(self._handle, self._ids, self._pointers, self._count))
 
 
 class Registers(msgspec.Struct, frozen=True, array_like=True):

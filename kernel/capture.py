@@ -10,13 +10,11 @@ without pointers, and calls that failed, give `EMPTY`. Behind the items of a cal
 (`socketcall`, `ipc`, the old `mmap` and `select`) follow those of the inner one.
 
 Items are the bytes of user memory, with these exceptions:
-- strings come without their NUL, at most `TEXT` bytes (paths `PATH_MAX`): one more than is shown tells that
-there is more;
-- `argv`, `envp`, vectors, messages and directories have the encodings of `Strings`, `Vector`, `Message` and `count`
-  below;
+- strings come without their NUL, and at most `TEXT` bytes of them (of paths `PATH_MAX`);
+- `argv`, `envp`, vectors, messages and directories have the encodings of `kernel/captured.py`;
 - `pselect6`'s last argument has the signal set that it points to behind it;
-- `clone3` gives its structure filled up with zeros and the `user_desc` that `tls` points to, at its end the words
-  that `pidfd` and `parent_tid` point to, one after the other;
+- `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its end
+  the words that `pidfd` and `parent_tid` point to, one after the other;
 - `sigreturn` gives the 8 bytes of the signal mask in its frame.
 """
 
@@ -30,6 +28,7 @@ from kernel.abi import files, process, sigframe, time, tty
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno, errno_of
 from kernel.abi.mman import PAGE_SIZE
 from kernel.abi.structs import SIZES, CloneArgs, Flock, Flock64, Termios, UserDesc, Winsize
+from kernel.captured import SHOWN, TEXT, Message, Strings, Vector
 from kernel.table import (
     HAS_INNER_CALL,
     INNER_ROWS,
@@ -43,10 +42,6 @@ from kernel.table import (
     inner_call,
 )
 
-SHOWN = 32
-"""Bytes of a string, and elements of an array, that a trace shows (strace's `-s 32`)."""
-TEXT = SHOWN + 1
-
 Items = tuple[bytes | None, ...]
 Args = tuple[int, ...]
 Reader = Callable[[int, int], bytes | None]
@@ -57,99 +52,6 @@ _Exit = Callable[[int, Args, int, Reader], bytes | None]
 _WORD = Struct("<I")
 _PAIR = Struct("<II")
 _ENVP_LIMIT = 4096
-
-
-# --- encodings, with their decoders ---
-
-
-class Strings(NamedTuple):
-    """An `argv`: each element its text, or its address where that cannot be read; `more` of them may
-    follow."""
-
-    items: tuple[bytes | int, ...]
-    more: bool
-
-    def encode(self) -> bytes:
-        parts = [
-            b"@" + _WORD.pack(item) if isinstance(item, int) else bytes((len(item),)) + item
-            for item in self.items
-        ]
-        return (b"+" if self.more else b".") + b"".join(parts)
-
-    @classmethod
-    def decode(cls, data: bytes) -> Strings:
-        items: list[bytes | int] = []
-        at = 1
-        while at < len(data):
-            length = data[at]
-            if length == ord("@"):
-                items.append(_WORD.unpack_from(data, at + 1)[0])
-                at += 5
-            else:
-                items.append(data[at + 1 : at + 1 + length])
-                at += 1 + length
-        return cls(tuple(items), data[:1] == b"+")
-
-
-class Vector(NamedTuple):
-    """One `iovec`: address, length, and the first bytes there (None where they cannot be read)."""
-
-    base: int
-    length: int
-    data: bytes | None
-
-    def encode(self) -> bytes:
-        head = _PAIR.pack(self.base, self.length)
-        return head + (b"\xff" if self.data is None else bytes((len(self.data),)) + self.data)
-
-    @classmethod
-    def decode_all(cls, data: bytes) -> list[Vector]:
-        vectors: list[Vector] = []
-        at = 0
-        while at + 9 <= len(data):
-            base, length = _PAIR.unpack_from(data, at)
-            taken = data[at + 8]
-            at += 9
-            if taken == 0xFF:
-                vectors.append(cls(base, length, None))
-            else:
-                vectors.append(cls(base, length, data[at : at + taken]))
-                at += taken
-        return vectors
-
-
-class Message(NamedTuple):
-    """A `msghdr` (28 bytes) with name, vectors (as `Vector`s) and control data, each None where it is not there."""
-
-    header: bytes
-    name: bytes | None
-    vectors: bytes | None
-    control: bytes | None
-
-    def encode(self) -> bytes:
-        parts = (self.name, self.vectors, self.control)
-        sized = (b"\xff\xff" if part is None else len(part).to_bytes(2, "little") + part for part in parts)
-        return self.header + b"".join(sized)
-
-    @classmethod
-    def decode(cls, data: bytes) -> Message:
-        size = SIZES["msghdr"]
-        parts: list[bytes | None] = []
-        at = size
-        for _ in range(3):
-            length = int.from_bytes(data[at : at + 2], "little")
-            at += 2
-            if length == 0xFFFF:
-                parts.append(None)
-            else:
-                parts.append(data[at : at + length])
-                at += length
-        return cls(data[:size], *parts)
-
-
-def count(data: bytes) -> int:
-    """The number that stands for an `envp` (how many variables) or for directory entries."""
-    return int(_WORD.unpack_from(data)[0])
 
 
 # --- reading ---

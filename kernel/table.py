@@ -267,7 +267,8 @@ _MSGRCV = 12
 
 
 def argument_block(row: Row, args: tuple[int, ...]) -> tuple[int, int]:
-    """Address and size in bytes of the block in memory that holds real arguments of this call; size 0 for none."""
+    """Address and size in bytes of the block in memory that holds real arguments of this call; size 0 for
+    none."""
     if row.name == "socketcall":
         inner = SOCKET_CALLS[args[0]] if args[0] < len(SOCKET_CALLS) else None
         return args[1], 4 * len(inner.args) if inner is not None else 0

@@ -231,7 +231,7 @@ def code_row(view: View, one: Instruction, here: bool, kernel: bool, width: int)
 
 def operand_text(view: View, one: Instruction) -> str:
     """The operands, with a name for where a jump or call leads."""
-    operands = one.operands
+    operands = one.operands.replace("dword ptr ", "").replace(" + ", "+").replace(" - ", "-")
     if operands.startswith("0x") and (one.mnemonic.startswith("j") or one.mnemonic in ("call", "loop")):
         address = int(operands, 16)
         label = view.label(address)

@@ -169,7 +169,7 @@ class Session:
         for row in self._rows(ChunkRow):
             at = len(self.log)
             if row.first != at:
-                raise Damaged(f"events from {at} to {row.first} are missing")
+                raise Damaged(f"the chunk at event {at} is missing")
             total += content.check_chunk(row.count, row.data, f"the chunk at event {at}")
             if total > MAX_LOG_BYTES:
                 raise Damaged(f"its events unpack to more than {MAX_LOG_BYTES >> 30} GiB")

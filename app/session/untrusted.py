@@ -67,7 +67,7 @@ def _copy(path: Path, copy: str) -> None:
         try:
             _copy_file(real + "-wal", copy + "-wal", schema.MAX_FILE_BYTES - size)
         except (FileNotFoundError, IsADirectoryError):
-            pass
+            Path(copy + "-wal").unlink(missing_ok=True)  # of an earlier try
         if _marks(real) == before:
             break
     with open(copy, "rb") as file:

@@ -18,7 +18,7 @@ from app.strace.structs import signals as signal_structs
 from app.strace.structs import sockets as socket_structs
 from app.strace.text import address, hexadecimal, name, signed
 from kernel.abi import files, time
-from kernel.capture import SHOWN, Message, Strings, Vector, count
+from kernel.captured import SHOWN, Message, Strings, Vector, count
 from kernel.table import NO_SIZE, RESULT_SIZE, Kind
 
 _Show = Callable[[Call, int], str]

@@ -64,8 +64,8 @@ class Call:
 class Part(NamedTuple):
     """One argument's text. What is `late` strace knows only when the call returns, and all behind it is, too.
 
-    The comma before the first late part is written early all the same, unless `joint` is given: what stands between
-    this part and the one before it, late like the part itself.
+    The comma before the first late part is written early all the same, unless `joint` is given: what stands
+    between this part and the one before it, late like the part itself.
     """
 
     text: str

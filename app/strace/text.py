@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 
 from app.strace.names import FILE_TYPES, FLAGS, NAMES, Flags, Names
 from kernel.abi import signal
-from kernel.capture import SHOWN
+from kernel.captured import SHOWN
 
 _ESCAPES = {
     ord("\n"): "\\n",
@@ -183,7 +183,8 @@ def size_of_limit(value: int, infinity: int, infinity_name: str) -> str:
 
 
 def date(seconds: int, nanoseconds: int | None = None) -> str:
-    """`2023-11-14T22:13:20+0000`: UTC, for the guest knows no other zone; '' for years that no calendar has."""
+    """`2023-11-14T22:13:20+0000`: UTC, for the guest knows no other zone; '' for years that no calendar
+    has."""
     try:
         shown = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     except (OverflowError, ValueError, OSError):

@@ -1,8 +1,8 @@
 """Calls whose text does not follow from the kinds of their arguments: `SPECIAL` by name; and what stands in
 parentheses behind a result: `NOTES`.
 
-A special call's function gives its parts. Where an argument's meaning depends on another (`fcntl`, `futex`, `prctl`)
-or strace leaves arguments out (`open` without O_CREAT), it is here.
+A special call's function gives its parts. Where an argument's meaning depends on another (`fcntl`, `futex`,
+`prctl`) or strace leaves arguments out (`open` without O_CREAT), it is here.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from app.strace.structs import files as file_structs
 from app.strace.text import address, flags, hexadecimal, name, signed
 from kernel.abi import files, tty
 from kernel.abi.structs import OpenHow
-from kernel.capture import count
+from kernel.captured import count
 
 
 def _open(call: Call) -> list[Part]:

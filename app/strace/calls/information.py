@@ -8,7 +8,7 @@ from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special
 from app.strace.names import NAMES
 from app.strace.text import address, flags, hexadecimal, name
-from kernel.capture import SHOWN
+from kernel.captured import SHOWN
 
 
 def _time_note(call: Call) -> str:

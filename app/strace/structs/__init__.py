@@ -1,7 +1,7 @@
 """Structures as strace shows them: `{st_mode=S_IFREG|0644, st_size=12, ...}`.
 
-One function for each, by subject. `STRUCTS` has a function from bytes to text for every structure of the system call
-table that stands alone, `ITEMS` for those that come in arrays.
+One function for each, by subject. `STRUCTS` has a function from bytes to text for every structure of the
+system call table that stands alone, `ITEMS` for those that come in arrays.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from app.strace.structs import files, numbers, processes, signals, sockets, terminals, time
 from app.strace.text import array
 from kernel.abi.structs import EpollEvent, Pollfd
-from kernel.capture import SHOWN
+from kernel.captured import SHOWN
 
 STRUCTS: dict[str, Callable[[bytes], str]] = {
     **numbers.STRUCTS,

@@ -22,7 +22,7 @@ from kernel.abi.structs import (
     Statfs64,
     Statx,
 )
-from kernel.capture import SHOWN
+from kernel.captured import SHOWN
 
 _DEVICES = (files.S_IFCHR, files.S_IFBLK)
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from struct import unpack_from
 
 from app.strace import text
-from app.strace.structs.numbers import words
+from app.strace.structs.numbers import user_id, words
 from app.strace.text import array, flags, hexadecimal, name, signed, structure
-from kernel.capture import SHOWN
+from kernel.captured import SHOWN
 
 
 def _sockaddr(data: bytes) -> str:
