@@ -255,7 +255,7 @@ class Core:
             return None
         if error not in (ERR_OK, ERR_INSN_INVALID):
             raise CoreError(f"the emulator stopped with error {error} near {pc:08x}")
-        self.eip = int((self.emulator.refused_eip if cells[REFUSED] else self._eip_bank).read()[0])
+        self.eip = int(self._eip_bank.read()[0])
         start = cells[LAST_ADDRESS]
         tail = start + cells[LAST_SIZE] - self.eip
         if 0 < tail <= cells[LAST_SIZE] and vector != DEBUG:  # the tail of the block was not run
@@ -319,8 +319,6 @@ class Core:
         emulator = self.emulator
         cells = self._cells
         self.bus.tick = self.ticks
-        if cells[REFUSED]:
-            emulator.restore(emulator.before_refused)
         emulator.save(self._now)
         regs = emulator.bank.read()
         source, code, cr2 = Source.EXCEPTION, -1, 0

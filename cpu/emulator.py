@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any
 
 import msgspec
-from unicorn import Uc, UcError
 from unicorn import x86_const as x86
 from unicorn.unicorn_const import (
     UC_ARCH_X86,
@@ -23,7 +22,7 @@ from unicorn.unicorn_const import (
     UC_MODE_32,
     UC_PROT_ALL,
 )
-from unicorn.unicorn_py3.unicorn import uclib
+from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
 from cpu.clock import REFUSED, REMAINING, VECTOR, Clock
 from cpu.ram import Ram
@@ -102,21 +101,21 @@ class Emulator:
         self._start = start(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
         self._save: Callable[[Any, Any], int] = uclib.uc_context_save
         self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
-        self.before_refused = Context(self)
-        """The processor as it was before the instruction that was refused."""
+        self._cells = self.clock.cells
+        self._before_refused = Context(self)
         self._hook_refused()
 
     def _hook_refused(self) -> None:
         """Stop at instructions that the emulator would execute where a processor raises an exception.
 
         `in` and `out` with too little privilege, `sysenter` while no kernel has set it up: #GP;
-        `syscall`, which this model does not have: #UD. The emulator goes on to the end of the block
-        before it stops. So the state is kept here, and without page tables nothing after it
-        reaches memory.
+        `syscall`, which this model does not have: #UD. The vector is left in the cell REFUSED. The
+        emulator goes on to the end of the block before it stops. So the state is kept here, to be
+        put back, and without page tables nothing that still runs reaches memory.
         """
-        cells = self.clock.cells
+        cells = self._cells
         save, cr3 = self._save, self._cr3
-        handle, context = self.handle, self.before_refused.pointer
+        handle, context = self.handle, self._before_refused.pointer
 
         def refuse(uc: Any, vector: int) -> None:
             if not cells[REFUSED]:
@@ -154,7 +153,10 @@ class Emulator:
         """Run from `pc` until something stops it; the emulator's error code."""
         if self._counting:
             self._leave_counting(pc)
-        return self._start(self.handle, pc, 0, 0, 0)
+        error = self._start(self.handle, pc, 0, 0, 0)
+        if self._cells[REFUSED]:
+            self._undo_refused()
+        return error
 
     def _leave_counting(self, pc: int) -> None:
         """Get rid of the emulator's own counting, which goes with the first uncounted run.
@@ -162,7 +164,7 @@ class Emulator:
         On its way out it looks every address up that it counted at: from ring 3 the kernel's raise
         page faults inside the emulator. So that run ends before it begins, and its traces are undone.
         """
-        cells = self.clock.cells
+        cells = self._cells
         kept = cells.tolist()
         if self._scratch is None:
             self._scratch = Context(self)
@@ -171,14 +173,23 @@ class Emulator:
         self._start(self.handle, pc, 0, 0, 0)
         self.restore(self._scratch)
         cells[:] = memoryview(array("q", kept))
-        self.flush_code()
+        self.uc.ctl_flush_tb()
+        self._counting = False
 
     def step(self, pc: int, count: int = 1) -> int:
         """Run `count` instructions from `pc`."""
         if not self._counting:
             self._counting = True
             self.uc.ctl_flush_tb()
-        return self._start(self.handle, pc, 0, 0, count)
+        error = self._start(self.handle, pc, 0, 0, count)
+        if self._cells[REFUSED]:
+            self._undo_refused()
+        return error
+
+    def _undo_refused(self) -> None:
+        """Take back what ran after the instruction that was refused."""
+        self.restore(self._before_refused)
+        self._cells[VECTOR] = -1
 
     def stop_before(self, address: int | None) -> None:
         """Neither run nor translate what lies at `address`."""
@@ -259,7 +270,6 @@ class Emulator:
     def flush_code(self) -> None:
         """Forget all translated code: RAM that was executed has been written from outside."""
         self.uc.ctl_flush_tb()
-        self._counting = False
 
 
 _layout: Layout | None = None

@@ -15,7 +15,7 @@ import msgspec
 from cpu import registers as r
 from cpu.descriptors import GATE_INTERRUPT, GATE_TRAP, TSS_ESP0, TSS_SS0, Descriptor, Gate
 from cpu.events import Source, TrapTaken
-from cpu.paging import FRAME_MASK, LARGE, PRESENT, WRITABLE
+from cpu.paging import FRAME_MASK, LARGE, PF_PRESENT, PF_WRITE, PRESENT, WRITABLE
 from cpu.ram import Ram
 
 DIVIDE_ERROR, DEBUG, NMI, BREAKPOINT, OVERFLOW, BOUND, INVALID_OPCODE, NO_COPROCESSOR = range(8)
@@ -23,6 +23,7 @@ DOUBLE_FAULT, _, INVALID_TSS, NOT_PRESENT, STACK_FAULT, PROTECTION, PAGE_FAULT =
 MATH_FAULT, ALIGNMENT, MACHINE_CHECK, SIMD_FAULT = range(16, 20)
 
 HAS_ERROR_CODE = frozenset((8, 10, 11, 12, 13, 14, 17))
+_CONTRIBUTORY = frozenset((DIVIDE_ERROR, INVALID_TSS, NOT_PRESENT, STACK_FAULT, PROTECTION))
 
 LARGE_WRITABLE = PRESENT | WRITABLE | LARGE
 
@@ -33,12 +34,27 @@ _FRAME4 = struct.Struct("<4I")
 
 
 class DeliveryFault(Exception):
-    """The way through the IDT itself faulted; `vector` and `error` are the new exception's."""
+    """The way through the IDT itself faulted; `vector`, `error` and `cr2` are the new exception's."""
 
-    def __init__(self, vector: int, error: int) -> None:
+    def __init__(self, vector: int, error: int, cr2: int = 0) -> None:
         super().__init__(f"vector {vector:#x}, error {error:#x}")
         self.vector = vector
         self.error = error
+        self.cr2 = cr2
+
+
+def combine(vector: int, source: int, fault: int) -> int:
+    """What is raised when delivering `vector` met exception `fault`: it, or 8, or -1 for a triple fault.
+
+    Intel SDM vol. 3, table 6-5.
+    """
+    if source != Source.EXCEPTION:
+        return fault
+    if vector == DOUBLE_FAULT:
+        return -1
+    if (vector in _CONTRIBUTORY or vector == PAGE_FAULT) and fault in _CONTRIBUTORY:
+        return DOUBLE_FAULT
+    return DOUBLE_FAULT if vector == fault == PAGE_FAULT else fault
 
 
 class Tables(msgspec.Struct):
@@ -60,10 +76,10 @@ def enter(
     nothing. `error` is -1 for vectors that push no error code.
     """
     if vector * 8 + 7 > tables.idt_limit:
-        raise DeliveryFault(PROTECTION, vector * 8 + 2 + (source == Source.INTERRUPT))
+        raise DeliveryFault(PROTECTION, vector * 8 + 2 + (source != Source.SOFTWARE))
     word = ram.u64[(tables.idt >> 3) + vector]
     kind, dpl, present, selector, entry = _gates.get(word) or _gate(word)
-    external = 1 if source == Source.INTERRUPT else 0
+    external = 0 if source == Source.SOFTWARE else 1
     if not kind:
         raise DeliveryFault(PROTECTION, vector * 8 + 2 + external)
     cpl = regs[r.CS] & 3
@@ -176,12 +192,12 @@ def _stack_page(ram: Ram, cr3: int, va: int) -> int:
     else:
         pte = u64[((pde & FRAME_MASK) >> 3) + (va >> 12 & 511)] if pde & PRESENT and not pde & LARGE else pde
         if not pte & PRESENT:
-            raise DeliveryFault(PAGE_FAULT, 2)
+            raise DeliveryFault(PAGE_FAULT, PF_WRITE, va)
         if not pte & pde & WRITABLE:
-            raise DeliveryFault(PAGE_FAULT, 3)
+            raise DeliveryFault(PAGE_FAULT, PF_WRITE | PF_PRESENT, va)
         pa = (pte & FRAME_MASK) | (va & 0xFFF)
     if pa + 4 > ram.size:
-        raise DeliveryFault(PAGE_FAULT, 2)
+        raise DeliveryFault(PAGE_FAULT, PF_WRITE, va)
     return pa
 
 
@@ -232,7 +248,7 @@ def microsteps(trap: TrapTaken) -> tuple[Microstep, ...]:
 def pushed_words(trap: TrapTaken) -> tuple[tuple[str, int], ...]:
     """The words the trap pushed, first pushed first, by name."""
     words = []
-    if trap.sp != trap.esp - (12 if trap.error < 0 else 16) & 0xFFFF_FFFF or trap.cpl:
+    if trap.cpl:
         words += [("ss", trap.ss), ("esp", trap.esp)]
     words += [("eflags", trap.eflags), ("cs", trap.cs), ("eip", trap.eip)]
     if trap.error >= 0:

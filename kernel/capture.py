@@ -13,8 +13,8 @@ Items are the bytes of user memory, with these exceptions:
 - strings come without their NUL, and at most `TEXT` bytes of them (of paths `PATH_MAX`);
 - `argv`, `envp`, vectors, messages and directories have the encodings of `kernel/captured.py`;
 - `pselect6`'s last argument has the signal set that it points to behind it;
-- `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its end
-  the words that `pidfd` and `parent_tid` point to, one after the other;
+- `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its
+  end the words that `pidfd` and `parent_tid` point to, one after the other;
 - `sigreturn` gives the 8 bytes of the signal mask in its frame.
 """
 

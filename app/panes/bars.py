@@ -21,9 +21,9 @@ TASKS_SHOWN = 6
 
 
 def header_row(now: Moment, width: int) -> Row:
-    """Program, processes, ring, and where in time. What does not fit goes, the least important first."""
-    left = row(Span(" int80 ", "bold"), Span("▸ ", "dim"), Span(now.title, "bold"))
+    """Program, who runs, ring, and where in time. What does not fit goes, the least important first."""
     regs = now.regs
+    program = row(Span(" int80 ", "bold"), Span("▸ ", "dim"), Span(short(now.title, 24), "bold"))
     ring: Row = EMPTY
     if regs is not None:
         ring = (
@@ -36,36 +36,40 @@ def header_row(now: Moment, width: int) -> Row:
     event = row(Span("event ", "dim"), Span(f"{count(now.cursor.seq)}/{count(now.length)}"))
     tick = row(Span("tick ", "dim"), Span(count(now.cursor.tick)))
     time = row(Span(duration(now.cursor.tick)))
-    gap = Span("   ")
-    must = width_of(left) + width_of(ring) + width_of(play) + 6
-    right: list[Row] = [play]
-    for part in (event, status, time, tick):
-        if must + width_of(part) + 3 <= width:
-            right.insert(0, part) if part is not status else right.append(part)
-            must += width_of(part) + 3
-    order = [part for part in (event, tick, time) if part in right]
-    tail: list[Span] = []
-    for part in (*order, play, *((status,) if status in right else ())):
-        tail += [gap, *part]
-    tail.append(Span(" "))
-    tasks = task_spans(now.state, width - width_of(left) - width_of(ring) - width_of(tuple(tail)) - 8)
-    middle = (*left, gap, *tasks, gap, *ring) if tasks else (*left, gap, *ring)
-    room = width - width_of(tuple(tail))
-    return (*padded(middle, max(room, 0)), *tail) if room > 8 else padded(left, width)
+    gap = 3 if width >= 120 else 2
+    left = width - sum(width_of(part) + gap for part in (program, ring, event, play, status)) - 6
+    has_time = left >= width_of(time) + gap + 24
+    has_tick = has_time and left >= width_of(time) + width_of(tick) + 2 * gap + 40
+    left -= (width_of(time) + gap if has_time else 0) + (width_of(tick) + gap if has_tick else 0)
+    middle = joined([program, task_spans(now.state, left), ring], gap)
+    ends = [event, *((tick,) if has_tick else ()), *((time,) if has_time else ()), play, status]
+    tail = (*joined(ends, gap), Span(" "))
+    return (*padded(middle, max(width - width_of(tail), 0)), *tail)
+
+
+def joined(parts: Sequence[Row], gap: int) -> Row:
+    """Rows one after the other with a gap between them; empty ones are left out."""
+    found: list[Span] = []
+    for part in parts:
+        if part:
+            found += [Span(" " * gap), *part] if found else part
+    return tuple(found)
 
 
 def task_spans(state: State, width: int) -> Row:
-    """Each process with its letter, what it does and what it waits for, as many as fit."""
+    """Each process with its letter, what it does and what it waits for, as many as fit; who runs comes first
+    where there is no room for all."""
     tasks = [task for pid, task in state.machine.tasks.items() if pid not in (IDLE, INIT)]
-    spans: list[Span] = []
-    for n, task in enumerate(tasks):
-        one = task_row(state, task)
-        rest = len(tasks) - n - 1
-        if width_of((*spans, *one)) + 2 + (4 if rest else 0) > width or n >= TASKS_SHOWN:
-            spans.append(Span(f" +{len(tasks) - n}", "dim"))
-            return tuple(spans) if width > 4 else EMPTY
-        spans += [*one, Span("   ")]
-    return tuple(spans[:-1])
+    every = joined([task_row(state, task) for task in tasks[:TASKS_SHOWN]], 3)
+    if len(tasks) <= TASKS_SHOWN and width_of(every) <= width:
+        return every
+    tasks.sort(key=lambda task: task.pid != state.machine.current)
+    for shown in range(min(len(tasks), TASKS_SHOWN), 0, -1):
+        rest = (Span(f"+{len(tasks) - shown}", "dim"),) if shown < len(tasks) else EMPTY
+        some = joined([*(task_row(state, task) for task in tasks[:shown]), rest], 2)
+        if width_of(some) <= width:
+            return some
+    return row(*task_row(state, tasks[0])[::2]) if tasks else EMPTY
 
 
 def task_row(state: State, task: TaskView) -> Row:
@@ -77,8 +81,8 @@ def task_row(state: State, task: TaskView) -> Row:
         on = " time"
     return row(
         Span(task_name(state, task.pid), style + " bold", f"task:{task.pid}"),
-        Span(f" {short(task.comm, 12)} ", "" if running else "soft"),
-        Span(f"{glyph}{on}", style if running else "dim"),
+        Span(f" {short(task.comm, 12)}", "" if running else "soft"),
+        Span(f" {glyph}{on}", style if running else "dim"),
     )
 
 

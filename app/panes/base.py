@@ -151,9 +151,13 @@ class Pane(Lines, can_focus=True):
         self.repaint()
 
     def room(self) -> tuple[int, int]:
-        """Columns and rows inside the frame."""
-        seam = 2 if self.frame.left else 1
-        return max(self.size.width - seam, 0), max(self.size.height - 1, 0)
+        """Columns and rows inside the frame and its margins."""
+        margins = 3 if self.frame.left else 2
+        return max(self.size.width - margins, 0), max(self.size.height - 1, 0)
+
+    def body_height(self) -> int:
+        """Rows that scroll."""
+        return max(self.size.height - 1 - len(self._sheet.head), 0)
 
     def repaint(self) -> None:
         now = self.now
@@ -164,10 +168,11 @@ class Pane(Lines, can_focus=True):
         if sheet.top != self._sheet_top:
             self._sheet_top = sheet.top
             self._top = None
-        top = self.top(height)
-        body = [fit(one, width) for one in sheet.rows[top : top + height]]
+        top = self.top()
+        body = [fit(one, width) for one in sheet.rows[top : top + self.body_height()]]
         if self.has_focus:
             body = self._with_choice(body, top)
+        body = [*(fit(one, width) for one in sheet.head), *body][:height]
         body += [EMPTY] * (height - len(body))
         style = "focus" if self.has_focus else "rule"
         left = self.frame.left
@@ -175,15 +180,15 @@ class Pane(Lines, can_focus=True):
             body = [(Span(left[y] if y < len(left) else "│", "rule"), Span(" "), *one) for y, one in enumerate(body)]
         else:
             body = [(Span(" "), *one) for one in body]
-        self.show([self._rule(now, style, top, height), *body])
+        self.show([self._rule(now, style), *body])
 
-    def top(self, height: int) -> int:
+    def top(self) -> int:
         """The first row in sight."""
-        last = max(len(self._sheet.rows) - height, 0)
+        last = max(len(self._sheet.rows) - self.body_height(), 0)
         return min(max(self._sheet.top if self._top is None else self._top, 0), last)
 
-    def _rule(self, now: Moment, style: str, top: int, height: int) -> Row:
-        width = self.size.width
+    def _rule(self, now: Moment, style: str) -> Row:
+        width, top, height = self.size.width, self.top(), self.body_height()
         line = self.frame.top or "─" * width
         head = (Span("▸ " if self.has_focus else " ", style), *self.title(now), Span(" "))
         count = len(self._sheet.rows)
@@ -202,8 +207,7 @@ class Pane(Lines, can_focus=True):
 
     def subjects(self) -> list[tuple[int, str]]:
         """Row number and name of everything in sight that can be explained, in reading order."""
-        _, height = self.room()
-        top = self.top(height)
+        top, height = self.top(), self.body_height()
         found = []
         for n, one in enumerate(self._sheet.rows[top : top + height]):
             found += [(top + n, span.subject) for span in one if span.subject]
@@ -260,14 +264,12 @@ class Pane(Lines, can_focus=True):
     # Scrolling.
 
     def scroll_by(self, rows: int) -> None:
-        _, height = self.room()
-        last = max(len(self._sheet.rows) - height, 0)
-        self._top = min(max(self.top(height) + rows, 0), last)
+        last = max(len(self._sheet.rows) - self.body_height(), 0)
+        self._top = min(max(self.top() + rows, 0), last)
         self.repaint()
 
     def page(self, direction: int) -> None:
-        _, height = self.room()
-        self.scroll_by(direction * max(height - 1, 1))
+        self.scroll_by(direction * max(self.body_height() - 1, 1))
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
         event.stop()

@@ -174,7 +174,7 @@ def call_of(number: int) -> Call | None:
 def _preview(view: View, address: int, length: int) -> str:
     data = view.read(address, min(max(length, 1), 24))
     if data is None:
-        return "(not readable now)"
+        return "(page not present yet)"
     if b"\0" in data and length == 32:
         data = data[: data.index(b"\0")]
     return quote(data, more=length > 24)

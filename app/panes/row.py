@@ -50,10 +50,11 @@ class Lazy(Sequence[Row]):
 
 
 class Sheet(NamedTuple):
-    """All rows of a pane, and the first one to show when there is no room for all."""
+    """All rows of a pane, the first one to show when there is no room for all, and what stays above them."""
 
     rows: Sequence[Row]
     top: int = 0
+    head: tuple[Row, ...] = ()
 
 
 def row(*parts: Span | str) -> Row:

@@ -17,6 +17,7 @@ from app.view import View
 from cpu.registers import Registers
 from kernel.abi import elf
 from kernel.events import ProgramExecuted
+from kernel.table import Arg
 from kernel.thread import PAGE_OFFSET, PT_REGS, PT_SIZE, THREAD_SIZE
 
 USER_WORDS = 256
@@ -42,7 +43,7 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
         left_width,
         Span(" │ ", "rule"),
     )
-    return Sheet([*heads, *beside(user, kernel, left_width, Span(" │ ", "rule"))])
+    return Sheet(beside(user, kernel, left_width, Span(" │ ", "rule")), head=tuple(heads))
 
 
 def _head(name: str, esp: int | None, width: int, tint: str) -> Row:
@@ -219,24 +220,26 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
     before = now.before.esp if now.before is not None and not now.before.cpl else None
     for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
         address = start + 4 * n
-        note, style = kernel_note(view, address, value, top, call.args if call is not None else ())
+        note, style = kernel_note(view, address, value, top, call.args if call is not None else (), width >= 46)
         new = before is not None and address < before <= top
         found.append(_word_row(address, value, note, width, f"{style} changed" if new else style, here=not n and trap is None))
     return [*found, _top_row(top, width)]
 
 
-def kernel_note(view: View, address: int, value: int, top: int, args: tuple[object, ...]) -> tuple[str, str]:
+def kernel_note(
+    view: View, address: int, value: int, top: int, args: tuple[Arg, ...], wide: bool = True
+) -> tuple[str, str]:
     """The name of a word on a kernel stack: pt_regs at the top, return addresses below."""
     slot = (address - (top - PT_SIZE)) // 4
     if 0 <= slot < len(PT_REGS):
         name = PT_REGS[slot]
         if name in ARGUMENTS and slot < len(args):
-            return f"{name:<8} ◂ {getattr(args[slot], 'name', '')}", ""
+            return f"{name:<8} ◂ {args[slot].name}", ""
         if name == "orig_eax":
             call = call_of(value)
             return (f"{name} ◂ __NR_{call.name}", "") if call is not None else (name, "")
         if name in ("eip", "cs", "eflags", "esp", "ss"):
-            return f"{name:<8} by the processor", "user"
+            return (f"{name:<8} by the processor" if wide else name), "user"
         return name, ""
     if value >= PAGE_OFFSET:
         label = view.label(value)

@@ -139,9 +139,9 @@ def gate_sheet(now: Moment, width: int, height: int) -> Sheet:
     head = row(Span("  vector  selector:offset  dpl  kind       taken  leads to", "title"))
     body = [gate_row(now, view, vector, vector == current) for vector in present]
     tail = [EMPTY, row(Span(f"  The other {absent} are not present: taking one is #NP (0x0b).", "dim"))]
-    at = present.index(current) + 1 if current in present else 0
+    at = present.index(current) if current in present else 0
     top = 0 if len(body) + 3 <= height else max(0, at - height // 2)
-    return Sheet([head, *body, *tail], top)
+    return Sheet([*body, *tail], top, (head,))
 
 
 def gate_in_use(now: Moment) -> int:
@@ -192,9 +192,9 @@ def call_sheet(now: Moment, width: int, height: int) -> Sheet:
     head = row(Span(_call_line("nr", "name", "calls", "errors", "category", "Win32", width, " "), "title"))
 
     def make(n: int) -> Row:
-        return head if n == 0 else call_row(now, numbers[n - 1], width, numbers[n - 1] == current)
+        return call_row(now, numbers[n], width, numbers[n] == current)
 
-    return Sheet(Lazy(len(numbers) + 1, make), top)
+    return Sheet(Lazy(len(numbers), make), top, (head,))
 
 
 def call_in_use(now: Moment) -> int:

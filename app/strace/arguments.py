@@ -16,10 +16,10 @@ from app.strace.structs import files as file_structs
 from app.strace.structs import numbers as number_structs
 from app.strace.structs import signals as signal_structs
 from app.strace.structs import sockets as socket_structs
-from app.strace.text import address, hexadecimal, name, signed
+from app.strace.text import address, hexadecimal, name
 from kernel.abi import files, time
 from kernel.captured import SHOWN, Message, Strings, Vector, count
-from kernel.table import NO_SIZE, RESULT_SIZE, Kind
+from kernel.table import NO_SIZE, Kind
 
 _Show = Callable[[Call, int], str]
 
@@ -56,20 +56,8 @@ def _uid(call: Call, place: int) -> str:
 
 
 _IDS_16 = frozenset(
-    [
-        "setuid",
-        "setgid",
-        "setreuid",
-        "setregid",
-        "setresuid",
-        "setresgid",
-        "setfsuid",
-        "setfsgid",
-        "chown",
-        "fchown",
-        "lchown",
-    ]
-)
+    ("setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setfsuid", "setfsgid")
+) | {"chown", "fchown", "lchown"}
 
 
 def _mode(call: Call, place: int) -> str:
@@ -257,15 +245,20 @@ def _envp(call: Call, place: int) -> str:
 # --- structures ---
 
 
-def struct(data: bytes | None, call: Call, place: int) -> str:
-    """A structure or an array of them; its address where it could not be read."""
+def struct_at(data: bytes | None, of: str, where: int) -> str:
+    """A structure by its name; its address where it could not be read."""
     if data is None:
-        return _address(call, place)
-    arg = call.arg(place)
-    if arg.of in structs.ITEMS and arg.size != NO_SIZE:
-        return structs.items(data, arg.of)
-    show = structs.STRUCTS.get(arg.of)
+        return address(where)
+    show = structs.STRUCTS.get(of)
     return show(data) if show is not None else text.quote_hex(data[:SHOWN], more=len(data) > SHOWN)
+
+
+def struct(data: bytes | None, call: Call, place: int) -> str:
+    """The structure or the array of them that an argument points to."""
+    arg = call.arg(place)
+    if data is not None and arg.of in structs.ITEMS and arg.size != NO_SIZE:
+        return structs.items(data, arg.of)
+    return struct_at(data, arg.of, call.word(place))
 
 
 def _struct_in(call: Call, place: int) -> str:
@@ -398,6 +391,3 @@ def parts(call: Call) -> list[Part]:
             continue
         shown.append(part(call, place))
     return shown
-
-
-__all__ = ["RESULT_SIZE", "argument", "part", "parts", "signed", "struct"]

@@ -1,14 +1,15 @@
-"""Whole lines of a trace: a call with its result, its two halves when others came between, signals, and the
-end."""
+"""Whole lines of a trace: a call with its result, its two halves, signals, and the end."""
 
 from __future__ import annotations
+
+import struct
 
 from app.strace import text
 from app.strace.arguments import parts
 from app.strace.call import Call, Part, early_half, first_late, joined, late_half
 from app.strace.calls import NOTES, SPECIAL
 from app.strace.structs import signals as signal_structs
-from kernel.abi.errno import RESTART_TEXTS, Errno, errno_of
+from kernel.abi.errno import RESTART_TEXTS, STRERROR, Errno, errno_of
 from kernel.abi.sigframe import Siginfo
 from kernel.capture import Items
 from kernel.table import HAS_INNER_CALL, Kind, Row, inner_call
@@ -59,8 +60,7 @@ def format_resumed(
 
 
 def format_unknown(number: int, args: tuple[int, ...], result: int | None, column: int = 0) -> str:
-    """A call that no row is about: `syscall_0x1135(0, 0, 0, 0, 0, 0) = -1 ENOSYS (Function not
-    implemented)`."""
+    """A call that no row is about: `syscall_0x1135(0, 0, 0, 0, 0, 0) = -1 ENOSYS (...)`."""
     body = ", ".join(text.hexadecimal(value) for value in args)
     shown = "?" if result is None else _number(result, Kind.INT)
     return _aligned(f"syscall_{number:#x}({body})", column) + f"= {shown}"
@@ -92,12 +92,19 @@ def result_text(call: Call) -> str:
     shown = _number(call.result, call.row.result)
     if call.failed:
         return shown
-    note = NOTES[call.row.name](call) if call.row.name in NOTES else None
+    note = _note(call)
     if note is None:
         return shown
     if note.startswith("flags "):
         shown = text.hexadecimal(call.result)
     return f"{shown} ({note})"
+
+
+def _note(call: Call) -> str | None:
+    try:
+        return NOTES[call.row.name](call) if call.row.name in NOTES else None
+    except (struct.error, IndexError):
+        return None
 
 
 def _number(result: int, kind: Kind) -> str:
@@ -106,8 +113,7 @@ def _number(result: int, kind: Kind) -> str:
         word, meaning = RESTART_TEXTS[error]
         return f"? {word} ({meaning})"
     if error:
-        known = Errno(error) if error in Errno.__members__.values() else None
-        return f"-1 {known.name} ({known.text})" if known is not None else f"-1 (errno {error})"
+        return f"-1 {Errno(error).name} ({STRERROR[error]})" if error in STRERROR else f"-1 (errno {error})"
     if kind in (Kind.ADDR, Kind.HEX, Kind.HANDLER):
         return text.hexadecimal(result & 0xFFFFFFFF)
     return text.mode(result) if kind is Kind.MODE else str(result)
@@ -131,9 +137,16 @@ def _inner(call: Call) -> Call:
 
 def _parts(call: Call) -> list[Part]:
     special = SPECIAL.get(call.row.name)
-    if special is None or (call.row.args and call.row.args[0].kind is Kind.BLOCK):
-        return parts(call)
-    return special(call)
+    unread_block = bool(call.row.args) and call.row.args[0].kind is Kind.BLOCK
+    try:
+        return parts(call) if special is None or unread_block else special(call)
+    except (struct.error, IndexError):
+        return _plain(call)
+
+
+def _plain(call: Call) -> list[Part]:
+    """The arguments as numbers: what was captured is cut short, as only a damaged log has it."""
+    return [Part(text.hexadecimal(word)) for word in call.args[: len(call.row.args)]]
 
 
 def _aligned(shown: str, column: int) -> str:

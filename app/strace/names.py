@@ -43,9 +43,15 @@ def _names(module: ModuleType, names: str, unknown: str) -> Names:
     return Names({getattr(module, name): name for name in names.split()}, unknown)
 
 
-def _count(names: str, unknown: str, start: int = 0) -> Names:
-    """Values that count up from `start`."""
-    return Names(dict(enumerate(names.split(), start)), unknown)
+def _count(names: str, unknown: str) -> Names:
+    """Values that count up from 0."""
+    return Names(dict(enumerate(names.split())), unknown)
+
+
+def _values(pairs: str, unknown: str) -> Names:
+    """Values that nothing else needs: `NAME=1 ...`."""
+    parts = [pair.split("=") for pair in pairs.split()]
+    return Names({int(value, 0): name for name, value in parts}, unknown)
 
 
 _AT = """AT_SYMLINK_NOFOLLOW AT_REMOVEDIR AT_SYMLINK_FOLLOW AT_NO_AUTOMOUNT AT_EMPTY_PATH AT_RECURSIVE"""
@@ -161,13 +167,14 @@ FLAGS: dict[str, Flags] = {
     "pidfd": _pairs("PIDFD_NONBLOCK=0o4000", "PIDFD_???"),
     "resolve": _flags(
         files,
-        "RESOLVE_NO_XDEV RESOLVE_NO_MAGICLINKS RESOLVE_NO_SYMLINKS RESOLVE_BENEATH RESOLVE_IN_ROOT RESOLVE_CACHED",
+        "RESOLVE_NO_XDEV RESOLVE_NO_MAGICLINKS RESOLVE_NO_SYMLINKS RESOLVE_BENEATH RESOLVE_IN_ROOT "
+        "RESOLVE_CACHED",
         "RESOLVE_???",
     ),
     "persona": _pairs(
         "UNAME26=0x20000 ADDR_NO_RANDOMIZE=0x40000 FDPIC_FUNCPTRS=0x80000 MMAP_PAGE_ZERO=0x100000 "
-        "ADDR_COMPAT_LAYOUT=0x200000 READ_IMPLIES_EXEC=0x400000 ADDR_LIMIT_32BIT=0x800000 SHORT_INODE=0x1000000 "
-        "WHOLE_SECONDS=0x2000000 STICKY_TIMEOUTS=0x4000000 ADDR_LIMIT_3GB=0x8000000"
+        "ADDR_COMPAT_LAYOUT=0x200000 READ_IMPLIES_EXEC=0x400000 ADDR_LIMIT_32BIT=0x800000 "
+        "SHORT_INODE=0x1000000 WHOLE_SECONDS=0x2000000 STICKY_TIMEOUTS=0x4000000 ADDR_LIMIT_3GB=0x8000000"
     ),
     "ptrace_options": _flags(process, _PTRACE_OPTIONS, "PTRACE_O_???"),
     "prot": _flags(
@@ -194,7 +201,8 @@ FLAGS: dict[str, Flags] = {
     ),
     "c_lflag": _flags(
         tty,
-        "ISIG ICANON XCASE ECHO ECHOE ECHOK ECHONL NOFLSH IEXTEN ECHOCTL ECHOPRT ECHOKE FLUSHO PENDIN TOSTOP EXTPROC",
+        "ISIG ICANON XCASE ECHO ECHOE ECHOK ECHONL NOFLSH IEXTEN ECHOCTL ECHOPRT ECHOKE FLUSHO PENDIN TOSTOP "
+        "EXTPROC",
     ),
     "ipcget": _flags(ipc, "IPC_CREAT IPC_EXCL IPC_NOWAIT"),
     "shmget": _flags(ipc, "IPC_CREAT IPC_EXCL SHM_HUGETLB SHM_NORESERVE"),
@@ -284,8 +292,8 @@ NAMES: dict[str, Names] = {
     "madvise": _names(mman, _MADVICE, "MADV_???"),
     "map_type": _names(mman, "MAP_SHARED MAP_PRIVATE MAP_SHARED_VALIDATE", "MAP_???"),
     "rlimit": _names(process, _RLIMITS, "RLIMIT_???"),
-    "rusage": Names(
-        {0xFFFFFFFE: "RUSAGE_BOTH", 0xFFFFFFFF: "RUSAGE_CHILDREN", 0: "RUSAGE_SELF", 1: "RUSAGE_THREAD"},
+    "rusage": _values(
+        "RUSAGE_BOTH=0xFFFFFFFE RUSAGE_CHILDREN=0xFFFFFFFF RUSAGE_SELF=0 RUSAGE_THREAD=1",
         "RUSAGE_???",
     ),
     "priority": _names(process, "PRIO_PROCESS PRIO_PGRP PRIO_USER", "PRIO_???"),
@@ -294,16 +302,8 @@ NAMES: dict[str, Names] = {
     "arch_prctl": _names(
         process, "ARCH_SET_GS ARCH_SET_FS ARCH_GET_FS ARCH_GET_GS ARCH_GET_CPUID ARCH_SET_CPUID", "ARCH_???"
     ),
-    "sched": Names(
-        {
-            0: "SCHED_OTHER",
-            1: "SCHED_FIFO",
-            2: "SCHED_RR",
-            3: "SCHED_BATCH",
-            4: "SCHED_ISO",
-            5: "SCHED_IDLE",
-            6: "SCHED_DEADLINE",
-        },
+    "sched": _values(
+        "SCHED_OTHER=0 SCHED_FIFO=1 SCHED_RR=2 SCHED_BATCH=3 SCHED_ISO=4 SCHED_IDLE=5 SCHED_DEADLINE=6",
         "SCHED_???",
     ),
     "ptrace": Names(
@@ -318,115 +318,47 @@ NAMES: dict[str, Names] = {
     "itimer": _names(time, "ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF", "ITIMER_???"),
     "ioctl": Names({**_names(tty, _IOCTLS, "").names, **_SHARED_IOCTLS}),
     "socketcall": _names(ipc, _SOCKETCALLS, "SYS_???"),
-    "ipc": _names(
-        ipc,
-        "SEMOP SEMGET SEMCTL SEMTIMEDOP MSGSND MSGRCV MSGGET MSGCTL SHMAT SHMDT SHMGET SHMCTL",
-        "???",
-    ),
-    "semctl": Names(
-        {
-            0: "IPC_RMID",
-            1: "IPC_SET",
-            2: "IPC_STAT",
-            3: "IPC_INFO",
-            11: "GETPID",
-            12: "GETVAL",
-            13: "GETALL",
-            14: "GETNCNT",
-            15: "GETZCNT",
-            16: "SETVAL",
-            17: "SETALL",
-            18: "SEM_STAT",
-            19: "SEM_INFO",
-            20: "SEM_STAT_ANY",
-        },
+    "semctl": _values(
+        "IPC_RMID=0 IPC_SET=1 IPC_STAT=2 IPC_INFO=3 GETPID=11 GETVAL=12 GETALL=13 GETNCNT=14 GETZCNT=15 "
+        "SETVAL=16 SETALL=17 SEM_STAT=18 SEM_INFO=19 SEM_STAT_ANY=20",
         "SEM_???",
     ),
-    "shmctl": Names(
-        {
-            0: "IPC_RMID",
-            1: "IPC_SET",
-            2: "IPC_STAT",
-            3: "IPC_INFO",
-            11: "SHM_LOCK",
-            12: "SHM_UNLOCK",
-            13: "SHM_STAT",
-            14: "SHM_INFO",
-            15: "SHM_STAT_ANY",
-        },
+    "shmctl": _values(
+        "IPC_RMID=0 IPC_SET=1 IPC_STAT=2 IPC_INFO=3 SHM_LOCK=11 SHM_UNLOCK=12 SHM_STAT=13 SHM_INFO=14 "
+        "SHM_STAT_ANY=15",
         "SHM_???",
     ),
-    "msgctl": Names(
-        {
-            0: "IPC_RMID",
-            1: "IPC_SET",
-            2: "IPC_STAT",
-            3: "IPC_INFO",
-            11: "MSG_STAT",
-            12: "MSG_INFO",
-            13: "MSG_STAT_ANY",
-        },
+    "msgctl": _values(
+        "IPC_RMID=0 IPC_SET=1 IPC_STAT=2 IPC_INFO=3 MSG_STAT=11 MSG_INFO=12 MSG_STAT_ANY=13",
         "MSG_???",
     ),
     "family": _count(_FAMILIES, "AF_???"),
-    "socket_type": Names(
-        {
-            1: "SOCK_STREAM",
-            2: "SOCK_DGRAM",
-            3: "SOCK_RAW",
-            4: "SOCK_RDM",
-            5: "SOCK_SEQPACKET",
-            6: "SOCK_DCCP",
-            10: "SOCK_PACKET",
-        },
+    "socket_type": _values(
+        "SOCK_STREAM=1 SOCK_DGRAM=2 SOCK_RAW=3 SOCK_RDM=4 SOCK_SEQPACKET=5 SOCK_DCCP=6 SOCK_PACKET=10",
         "SOCK_???",
     ),
-    "protocol": Names(
-        {
-            0: "IPPROTO_IP",
-            1: "IPPROTO_ICMP",
-            2: "IPPROTO_IGMP",
-            6: "IPPROTO_TCP",
-            17: "IPPROTO_UDP",
-            41: "IPPROTO_IPV6",
-            58: "IPPROTO_ICMPV6",
-            255: "IPPROTO_RAW",
-        },
+    "protocol": _values(
+        "IPPROTO_IP=0 IPPROTO_ICMP=1 IPPROTO_IGMP=2 IPPROTO_TCP=6 IPPROTO_UDP=17 IPPROTO_IPV6=41 "
+        "IPPROTO_ICMPV6=58 IPPROTO_RAW=255",
         "IPPROTO_???",
     ),
-    "sol": Names(
-        {0: "SOL_IP", 1: "SOL_SOCKET", 6: "SOL_TCP", 17: "SOL_UDP", 41: "SOL_IPV6", 255: "SOL_RAW"}, "SOL_???"
-    ),
+    "sol": _values("SOL_IP=0 SOL_SOCKET=1 SOL_TCP=6 SOL_UDP=17 SOL_IPV6=41 SOL_RAW=255", "SOL_???"),
     "socket_option": Names(
         {**_names(ipc, _SOCKET_OPTIONS, "").names, 20: "SO_RCVTIMEO_OLD", 21: "SO_SNDTIMEO_OLD"}, "SO_???"
     ),
-    "ip_option": Names(
-        {1: "IP_TOS", 2: "IP_TTL", 3: "IP_HDRINCL", 4: "IP_OPTIONS", 8: "IP_PKTINFO"}, "IP_???"
-    ),
-    "tcp_option": Names(
-        {
-            1: "TCP_NODELAY",
-            2: "TCP_MAXSEG",
-            3: "TCP_CORK",
-            4: "TCP_KEEPIDLE",
-            5: "TCP_KEEPINTVL",
-            6: "TCP_KEEPCNT",
-            7: "TCP_SYNCNT",
-            8: "TCP_LINGER2",
-            9: "TCP_DEFER_ACCEPT",
-            11: "TCP_INFO",
-        },
+    "ip_option": _values("IP_TOS=1 IP_TTL=2 IP_HDRINCL=3 IP_OPTIONS=4 IP_PKTINFO=8", "IP_???"),
+    "tcp_option": _values(
+        "TCP_NODELAY=1 TCP_MAXSEG=2 TCP_CORK=3 TCP_KEEPIDLE=4 TCP_KEEPINTVL=5 TCP_KEEPCNT=6 TCP_SYNCNT=7 "
+        "TCP_LINGER2=8 TCP_DEFER_ACCEPT=9 TCP_INFO=11",
         "TCP_???",
     ),
-    "scm": Names({1: "SCM_RIGHTS", 2: "SCM_CREDENTIALS"}, "SCM_???"),
-    "sigev": Names(
-        {0: "SIGEV_SIGNAL", 1: "SIGEV_NONE", 2: "SIGEV_THREAD", 4: "SIGEV_THREAD_ID"}, "SIGEV_???"
-    ),
-    "persona": Names({0: "PER_LINUX", 8: "PER_LINUX32"}, "PER_???"),
+    "scm": _values("SCM_RIGHTS=1 SCM_CREDENTIALS=2", "SCM_???"),
+    "sigev": _values("SIGEV_SIGNAL=0 SIGEV_NONE=1 SIGEV_THREAD=2 SIGEV_THREAD_ID=4", "SIGEV_???"),
+    "persona": _values("PER_LINUX=0 PER_LINUX32=8", "PER_???"),
     "shutdown": _names(ipc, "SHUT_RD SHUT_WR SHUT_RDWR", "SHUT_???"),
     "syslog": _count(
-        "SYSLOG_ACTION_CLOSE SYSLOG_ACTION_OPEN SYSLOG_ACTION_READ SYSLOG_ACTION_READ_ALL SYSLOG_ACTION_READ_CLEAR "
-        "SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON SYSLOG_ACTION_CONSOLE_LEVEL "
+        "SYSLOG_ACTION_CLOSE SYSLOG_ACTION_OPEN SYSLOG_ACTION_READ SYSLOG_ACTION_READ_ALL "
+        "SYSLOG_ACTION_READ_CLEAR SYSLOG_ACTION_CLEAR SYSLOG_ACTION_CONSOLE_OFF SYSLOG_ACTION_CONSOLE_ON SYSLOG_ACTION_CONSOLE_LEVEL "
         "SYSLOG_ACTION_SIZE_UNREAD SYSLOG_ACTION_SIZE_BUFFER",
         "SYSLOG_ACTION_???",
     ),
@@ -434,19 +366,12 @@ NAMES: dict[str, Names] = {
         "SECCOMP_SET_MODE_STRICT SECCOMP_SET_MODE_FILTER SECCOMP_GET_ACTION_AVAIL SECCOMP_GET_NOTIF_SIZES",
         "SECCOMP_SET_MODE_???",
     ),
-    "membarrier": Names(
-        {
-            0: "MEMBARRIER_CMD_QUERY",
-            1: "MEMBARRIER_CMD_GLOBAL",
-            2: "MEMBARRIER_CMD_GLOBAL_EXPEDITED",
-            4: "MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED",
-            8: "MEMBARRIER_CMD_PRIVATE_EXPEDITED",
-            16: "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED",
-            32: "MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE",
-            64: "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE",
-            128: "MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ",
-            256: "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ",
-        },
+    "membarrier": _values(
+        "MEMBARRIER_CMD_QUERY=0 MEMBARRIER_CMD_GLOBAL=1 MEMBARRIER_CMD_GLOBAL_EXPEDITED=2 "
+        "MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED=4 MEMBARRIER_CMD_PRIVATE_EXPEDITED=8 "
+        "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED=16 MEMBARRIER_CMD_PRIVATE_EXPEDITED_SYNC_CORE=32 "
+        "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_SYNC_CORE=64 MEMBARRIER_CMD_PRIVATE_EXPEDITED_RSEQ=128 "
+        "MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED_RSEQ=256",
         "MEMBARRIER_CMD_???",
     ),
 }

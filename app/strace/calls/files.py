@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from app.strace import structs, text
-from app.strace.arguments import part, parts, struct
+from collections.abc import Callable
+
+from app.strace import text
+from app.strace.arguments import part, parts, struct, struct_at
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special, numbers, sized_set
 from app.strace.structs import files as file_structs
@@ -53,55 +55,45 @@ def _statx(call: Call) -> list[Part]:
 
 
 def _fcntl(call: Call) -> list[Part]:
-    command = call.word(1)
+    """What the third argument is, or whether there is one, follows from the second."""
+    command, value = call.word(1), call.word(2)
     shown = [part(call, 0), part(call, 1)]
     if command in _FCNTL_ALONE:
         return shown
-    if command in (files.F_SETFD,):
-        return [*shown, Part(flags(call.word(2), "fd"))]
-    if command == files.F_SETFL:
-        return [*shown, Part(file_structs.open_flags(call.word(2)))]
-    if command in _FCNTL_LOCKS:
-        data = call.before(2)
-        return [
-            *shown,
-            Part(file_structs.flock(data, pid=False) if data is not None else address(call.word(2))),
-        ]
-    if command in _FCNTL_GETS:
-        data = call.after(2)
-        return [
-            *shown,
-            Part(
-                file_structs.flock(data, pid=True) if data is not None else address(call.word(2)), late=True
-            ),
-        ]
-    if command in _FCNTL_INTS:
-        return [*shown, Part(str(call.number(2)))]
-    if command == files.F_ADD_SEALS:
-        return [*shown, Part(flags(call.word(2), "seals"))]
-    if command == files.F_SETOWN_EX:
-        return [*shown, Part(_owner(call.before(2), call))]
-    if command == files.F_GETOWN_EX:
-        return [*shown, Part(_owner(call.after(2), call), late=True)]
-    if command == files.F_SETSIG:
-        return [*shown, Part(text.signal_of(call.word(2)))]
-    if command == files.F_SETLEASE:
-        return [*shown, Part(name(call.word(2), "lock_type"))]
-    return [*shown, Part(hexadecimal(call.word(2)))]
+    late = command in (files.F_GETLK, files.F_GETLK64, files.F_OFD_GETLK, files.F_GETOWN_EX)
+    data = call.after(2) if late else call.before(2)
+    show = _FCNTL_SHOWS.get(command)
+    if show is not None:
+        return [*shown, Part(show(value))]
+    if command in (files.F_GETOWN_EX, files.F_SETOWN_EX):
+        return [*shown, Part(struct_at(data, "f_owner_ex", value), late)]
+    if late or command in _FCNTL_SETS_LOCK:
+        lock = file_structs.flock(data, pid=late) if data is not None else address(value)
+        return [*shown, Part(lock, late)]
+    return [*shown, Part(hexadecimal(value))]
 
 
-def _owner(data: bytes | None, call: Call) -> str:
-    return structs.STRUCTS["f_owner_ex"](data) if data is not None else address(call.word(2))
+def _flags_shown(word: str) -> Callable[[int], str]:
+    return lambda value: flags(value, word)
 
 
 _FCNTL_ALONE = frozenset(
     (files.F_GETFD, files.F_GETFL, files.F_GETOWN, files.F_GETSIG, files.F_GETLEASE, files.F_GETPIPE_SZ)
 ) | {files.F_GET_SEALS}
-_FCNTL_INTS = frozenset((files.F_DUPFD, files.F_DUPFD_CLOEXEC, files.F_SETOWN, files.F_SETPIPE_SZ))
-_FCNTL_LOCKS = frozenset(
+_FCNTL_SHOWS: dict[int, Callable[[int], str]] = {
+    files.F_SETFD: _flags_shown("fd"),
+    files.F_SETFL: file_structs.open_flags,
+    files.F_ADD_SEALS: _flags_shown("seals"),
+    files.F_SETSIG: text.signal_of,
+    files.F_SETLEASE: lambda value: name(value, "lock_type"),
+    files.F_DUPFD: lambda value: str(signed(value)),
+    files.F_DUPFD_CLOEXEC: lambda value: str(signed(value)),
+    files.F_SETOWN: lambda value: str(signed(value)),
+    files.F_SETPIPE_SZ: lambda value: str(signed(value)),
+}
+_FCNTL_SETS_LOCK = frozenset(
     (files.F_SETLK, files.F_SETLKW, files.F_SETLK64, files.F_SETLKW64, files.F_OFD_SETLK, files.F_OFD_SETLKW)
 )
-_FCNTL_GETS = frozenset((files.F_GETLK, files.F_GETLK64, files.F_OFD_GETLK))
 
 
 def _fcntl_note(call: Call) -> str | None:
@@ -113,33 +105,24 @@ def _fcntl_note(call: Call) -> str | None:
     return None
 
 
-_IOCTL_STRUCTS = {
-    **dict.fromkeys((tty.TCGETS, tty.TCSETS, tty.TCSETSW, tty.TCSETSF), "termios"),
-    **dict.fromkeys((tty.TCGETS2, tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2), "termios"),
-    **dict.fromkeys((tty.TCGETA, tty.TCSETA, tty.TCSETAW, tty.TCSETAF), "termio"),
-    **dict.fromkeys((tty.TIOCGWINSZ, tty.TIOCSWINSZ), "winsize"),
-    tty.TIOCGEXCL: "int",
-    **dict.fromkeys(
-        (tty.TIOCGPGRP, tty.TIOCSPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.FIONBIO), "int"
-    ),
-    **dict.fromkeys(
-        (tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCGPTN, tty.TIOCGETD, tty.TIOCSETD, tty.TIOCGPTLCK), "int"
-    ),
+_IOCTL_READS = {
+    **dict.fromkeys((tty.TCGETS, tty.TCGETS2), "termios"),
+    tty.TCGETA: "termio",
+    tty.TIOCGWINSZ: "winsize",
+    **dict.fromkeys((tty.TIOCGPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.TIOCGPTN), "int"),
+    **dict.fromkeys((tty.TIOCGETD, tty.TIOCGPTLCK, tty.TIOCGEXCL), "int"),
 }
-_IOCTL_SETS = frozenset(
-    (
-        tty.TCSETS,
-        tty.TCSETSW,
-        tty.TCSETSF,
-        tty.TIOCSWINSZ,
-        tty.TIOCSPGRP,
-        tty.FIONBIO,
-        tty.FIOASYNC,
-        tty.TIOCSPTLCK,
-    )
-) | {tty.TIOCSETD, tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2, tty.TCSETA, tty.TCSETAW, tty.TCSETAF}
+"""Requests that answer with a structure."""
+_IOCTL_WRITES = {
+    **dict.fromkeys((tty.TCSETS, tty.TCSETSW, tty.TCSETSF), "termios"),
+    **dict.fromkeys((tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2), "termios"),
+    **dict.fromkeys((tty.TCSETA, tty.TCSETAW, tty.TCSETAF), "termio"),
+    tty.TIOCSWINSZ: "winsize",
+    **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), "int"),
+}
+"""Requests that take one."""
 _IOCTL_ALONE = frozenset(
-    (tty.TIOCEXCL, tty.TIOCNXCL, tty.TIOCNOTTY, tty.TIOCVHANGUP, tty.FIOCLEX, tty.FIONCLEX)
+    (tty.TIOCEXCL, tty.TIOCNXCL, tty.TIOCNOTTY, tty.TIOCVHANGUP, tty.TIOCCONS, tty.FIOCLEX, tty.FIONCLEX)
 )
 _FLUSHES = {0: "TCIFLUSH", 1: "TCOFLUSH", 2: "TCIOFLUSH"}
 _FLOWS = {0: "TCOOFF", 1: "TCOON", 2: "TCIOFF", 3: "TCION"}
@@ -148,16 +131,15 @@ _FLOWS = {0: "TCOOFF", 1: "TCOON", 2: "TCIOFF", 3: "TCION"}
 def _ioctl(call: Call) -> list[Part]:
     request, value = call.word(1), call.word(2)
     shown = [part(call, 0), part(call, 1)]
-    of = _IOCTL_STRUCTS.get(request)
-    if of is not None:
-        late = request not in _IOCTL_SETS
-        data = call.after(2) if late else call.before(2)
-        return [*shown, Part(structs.STRUCTS[of](data) if data is not None else address(value), late)]
+    if request in _IOCTL_READS:
+        return [*shown, Part(struct_at(call.after(2), _IOCTL_READS[request], value), late=True)]
+    if request in _IOCTL_WRITES:
+        return [*shown, Part(struct_at(call.before(2), _IOCTL_WRITES[request], value))]
+    if request in _IOCTL_ALONE:
+        return shown
     if request == tty.TIOCSTI:
         typed = call.before(2)
         return [*shown, Part(text.quote(typed) if typed is not None else address(value))]
-    if request in _IOCTL_ALONE or request == tty.TIOCCONS:
-        return shown
     if request == tty.TCFLSH:
         return [*shown, Part(_FLUSHES.get(value, hexadecimal(value)))]
     if request == tty.TCXONC:

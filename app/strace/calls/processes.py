@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from struct import unpack_from
 
-from app.strace import structs, text
-from app.strace.arguments import part, parts, struct
+from app.strace import text
+from app.strace.arguments import part, parts, struct, struct_at
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special, hexes, numbers
 from app.strace.structs import processes as process_structs
@@ -72,77 +72,70 @@ def _clone3(call: Call) -> list[Part]:
 
 
 _PRCTL_ALONE = frozenset(
-    (
-        *(
-            process.PR_GET_DUMPABLE,
-            process.PR_GET_KEEPCAPS,
-            process.PR_GET_SECCOMP,
-            process.PR_GET_TIMERSLACK,
-        ),
-        *(process.PR_GET_TIMING, process.PR_TASK_PERF_EVENTS_DISABLE, process.PR_TASK_PERF_EVENTS_ENABLE),
-        process.PR_GET_SECUREBITS,
-    )
-)
+    (process.PR_GET_DUMPABLE, process.PR_GET_KEEPCAPS, process.PR_GET_SECCOMP, process.PR_GET_TIMERSLACK)
+) | {process.PR_GET_TIMING, process.PR_GET_SECUREBITS}
+"""Options without a further argument."""
 _DUMPABLE = {0: "SUID_DUMP_DISABLE", 1: "SUID_DUMP_USER", 2: "SUID_DUMP_ROOT"}
 _SECCOMP_MODES = {0: "SECCOMP_MODE_DISABLED", 1: "SECCOMP_MODE_STRICT", 2: "SECCOMP_MODE_FILTER"}
 _PRCTL_NUMBER = frozenset(
     (process.PR_SET_KEEPCAPS, process.PR_SET_TIMERSLACK, process.PR_SET_CHILD_SUBREAPER)
 )
 _PRCTL_NUMBERS = frozenset(
-    (
-        *(process.PR_SET_NO_NEW_PRIVS, process.PR_GET_NO_NEW_PRIVS, process.PR_SET_THP_DISABLE),
-        *(process.PR_GET_THP_DISABLE, process.PR_SET_IO_FLUSHER, process.PR_GET_IO_FLUSHER),
-    )
-)
+    (process.PR_SET_NO_NEW_PRIVS, process.PR_GET_NO_NEW_PRIVS, process.PR_SET_THP_DISABLE)
+) | {process.PR_GET_THP_DISABLE, process.PR_SET_IO_FLUSHER, process.PR_GET_IO_FLUSHER}
 _PRCTL_BOXED = frozenset((process.PR_GET_CHILD_SUBREAPER, process.PR_GET_ENDIAN, process.PR_GET_TSC))
 _CAPABILITIES = {value: word for word, value in vars(process).items() if word.startswith("CAP_")}
 
 
 def _prctl(call: Call) -> list[Part]:
+    """What the arguments are, and how many there are, follows from the first."""
     option, value = call.word(0), call.word(1)
     shown = [part(call, 0)]
-    before, after = call.before(1), call.after(1)
     if option in _PRCTL_ALONE:
         return shown
-    if option == process.PR_SET_NAME:
-        return [*shown, Part(_comm(before) if before is not None else address(value))]
-    if option == process.PR_GET_NAME:
-        return [*shown, Part(_comm(after) if after is not None else address(value), late=True)]
-    if option == process.PR_SET_PDEATHSIG:
-        return [*shown, Part(text.signal_of(value))]
-    if option == process.PR_GET_PDEATHSIG:
-        words = [text.signal_of(unpack_from("<I", after)[0])] if after is not None else []
-        return [*shown, Part(text.array(words) if words else address(value), late=True)]
-    if option in _PRCTL_BOXED:
-        return [
-            *shown,
-            Part(structs.STRUCTS["uint"](after) if after is not None else address(value), late=True),
-        ]
-    if option == process.PR_SET_DUMPABLE:
-        return [*shown, Part(_DUMPABLE.get(value) or f"{value:#x} /* SUID_DUMP_??? */")]
-    if option in (process.PR_CAPBSET_READ, process.PR_CAPBSET_DROP):
-        return [*shown, Part(_CAPABILITIES.get(value) or f"{value:#x} /* CAP_??? */")]
     if option in _PRCTL_NUMBER:
         return [*shown, Part(str(value))]
     if option in _PRCTL_NUMBERS:
         return [*shown, *(Part(str(call.word(place))) for place in range(1, 5))]
-    if option == process.PR_SET_SECUREBITS:
-        return [*shown, Part(hexadecimal(value))]
-    if option == process.PR_SET_VMA and value == 0:
-        name_of_it = call.before(4)
-        mapping = [Part("PR_SET_VMA_ANON_NAME"), Part(hexadecimal(call.word(2))), Part(str(call.word(3)))]
-        return [
-            *shown,
-            *mapping,
-            Part(text.text_of(name_of_it) if name_of_it is not None else address(call.word(4))),
-        ]
-    if option == process.PR_SET_SECCOMP:
-        return [*shown, Part(_SECCOMP_MODES.get(value) or hexadecimal(value)), *hexes(call, 2)]
-    return [*shown, *hexes(call, 1)]
+    if option in _PRCTL_BOXED:
+        return [*shown, Part(struct_at(call.after(1), "uint", value), late=True)]
+    match option:
+        case process.PR_SET_NAME:
+            return [*shown, Part(_comm(call.before(1), value))]
+        case process.PR_GET_NAME:
+            return [*shown, Part(_comm(call.after(1), value), late=True)]
+        case process.PR_SET_PDEATHSIG:
+            return [*shown, Part(text.signal_of(value))]
+        case process.PR_GET_PDEATHSIG:
+            return [*shown, Part(_boxed_signal(call.after(1), value), late=True)]
+        case process.PR_SET_DUMPABLE:
+            return [*shown, Part(_DUMPABLE.get(value) or f"{value:#x} /* SUID_DUMP_??? */")]
+        case process.PR_CAPBSET_READ | process.PR_CAPBSET_DROP:
+            return [*shown, Part(_CAPABILITIES.get(value) or f"{value:#x} /* CAP_??? */")]
+        case process.PR_SET_SECUREBITS:
+            return [*shown, Part(hexadecimal(value))]
+        case process.PR_SET_SECCOMP:
+            return [*shown, Part(_SECCOMP_MODES.get(value) or hexadecimal(value)), *hexes(call, 2)]
+        case process.PR_SET_VMA if value == 0:
+            mapping = (Part(hexadecimal(call.word(2))), Part(str(call.word(3))))
+            return [*shown, Part("PR_SET_VMA_ANON_NAME"), *mapping, Part(_mapping_name(call))]
+        case _:
+            return [*shown, *hexes(call, 1)]
 
 
-def _comm(data: bytes) -> str:
+def _boxed_signal(data: bytes | None, where: int) -> str:
+    return f"[{text.signal_of(unpack_from('<I', data)[0])}]" if data is not None else address(where)
+
+
+def _mapping_name(call: Call) -> str:
+    data = call.before(4)
+    return text.text_of(data) if data is not None else address(call.word(4))
+
+
+def _comm(data: bytes | None, where: int) -> str:
     """A task's name: 15 bytes and a NUL at most."""
+    if data is None:
+        return address(where)
     return text.quote(data[: process.TASK_COMM_LEN - 1], more=len(data) >= process.TASK_COMM_LEN)
 
 
@@ -227,39 +220,16 @@ _PTRACE_ALONE = frozenset(
     (process.PTRACE_ATTACH, process.PTRACE_KILL, process.PTRACE_INTERRUPT, process.PTRACE_LISTEN)
 )
 _PTRACE_RUNS = frozenset(
-    (
-        process.PTRACE_CONT,
-        process.PTRACE_SYSCALL,
-        process.PTRACE_SINGLESTEP,
-        process.PTRACE_DETACH,
-        process.PTRACE_SYSEMU,
-    )
-) | {process.PTRACE_SYSEMU_SINGLESTEP}
+    (process.PTRACE_CONT, process.PTRACE_SYSCALL, process.PTRACE_SINGLESTEP, process.PTRACE_DETACH)
+) | {process.PTRACE_SYSEMU, process.PTRACE_SYSEMU_SINGLESTEP}
 _PTRACE_SETS = frozenset((process.PTRACE_SETOPTIONS, process.PTRACE_SEIZE))
 _PTRACE_REGISTERS = frozenset(
     (process.PTRACE_GETREGS, process.PTRACE_SETREGS, process.PTRACE_GETFPREGS, process.PTRACE_SETFPREGS)
 ) | {process.PTRACE_GETFPXREGS, process.PTRACE_SETFPXREGS}
 _PTRACE_USER = frozenset((process.PTRACE_PEEKUSR, process.PTRACE_POKEUSR))
 _USER_REGISTERS = (
-    *(
-        "EBX",
-        "ECX",
-        "EDX",
-        "ESI",
-        "EDI",
-        "EBP",
-        "EAX",
-        "DS",
-        "ES",
-        "FS",
-        "GS",
-        "ORIG_EAX",
-        "EIP",
-        "CS",
-        "EFL",
-        "UESP",
-    ),
-    "SS",
+    *("EBX", "ECX", "EDX", "ESI", "EDI", "EBP", "EAX", "DS", "ES"),
+    *("FS", "GS", "ORIG_EAX", "EIP", "CS", "EFL", "UESP", "SS"),
 )
 """Words at the beginning of `struct user` (sys/user.h)."""
 
@@ -274,20 +244,15 @@ def _ptrace(call: Call) -> list[Part]:
     if request in _PTRACE_ALONE:
         return shown
     if request in _PTRACE_RUNS:
-        return [
-            *shown,
-            Part(address(where) if where != 1 else "0x1"),
-            Part(text.signal_of(data) if data else "0"),
-        ]
+        return [*shown, Part(address(where)), Part(text.signal_of(data))]
     if request in _PTRACE_SETS:
         return [*shown, Part(address(where)), Part(flags(data, "ptrace_options"))]
     if request in _PTRACE_REGISTERS:
         return [*shown, Part(address(data))]
     if request in _PTRACE_USER:
-        at = where // 4
-        register = (
-            f"4*{_USER_REGISTERS[at]}" if where % 4 == 0 and at < len(_USER_REGISTERS) else hexadecimal(where)
-        )
+        at, rest = divmod(where, 4)
+        known = not rest and at < len(_USER_REGISTERS)
+        register = f"4*{_USER_REGISTERS[at]}" if known else hexadecimal(where)
         return [*shown, Part(register), Part(hexadecimal(data))]
     return [*shown, Part(address(where)), Part(hexadecimal(data))]
 
