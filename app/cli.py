@@ -56,7 +56,9 @@ def build_parser() -> Parser:
     execute.set_defaults(command=_exec)
 
     trace = commands.add_parser("trace", help="run a program and write its system calls as strace does")
-    trace.add_argument("-o", "--output", metavar="FILE", help="write the trace to FILE, not to standard error")
+    trace.add_argument(
+        "-o", "--output", metavar="FILE", help="write the trace to FILE, not to standard error"
+    )
     trace.add_argument("--events", action="store_true", help="every event as a line, not only system calls")
     _program_options(trace)
     trace.set_defaults(command=_trace)
@@ -68,7 +70,9 @@ def build_parser() -> Parser:
 
     play = commands.add_parser("play", help="open a recorded session")
     play.add_argument("file", metavar="FILE")
-    play.add_argument("--text", action="store_true", help="write the trace as text instead of opening the screen")
+    play.add_argument(
+        "--text", action="store_true", help="write the trace as text instead of opening the screen"
+    )
     play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
     play.set_defaults(command=_play)
 
@@ -79,13 +83,19 @@ def build_parser() -> Parser:
 
 
 def _program_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--cwd", metavar="DIR", default="/", help="the program's current directory in the guest")
+    parser.add_argument(
+        "--cwd", metavar="DIR", default="/", help="the program's current directory in the guest"
+    )
     parser.add_argument(
         "--env", metavar="K=V", action="append", default=[], type=_assignment, help="an environment variable"
     )
     parser.add_argument("--uid", metavar="N", type=_count, default=0, help="run as this user (default 0)")
     parser.add_argument(
-        "--memory", metavar="MIB", type=_memory, default=64, help="the machine's memory, 8 to 896 (default 64)"
+        "--memory",
+        metavar="MIB",
+        type=_memory,
+        default=64,
+        help="the machine's memory, 8 to 896 (default 64)",
     )
     parser.add_argument("--seed", metavar="N", type=_count, default=1, help="what random numbers come from")
     parser.add_argument("--timeout", metavar="S", type=_seconds, help="give up after S seconds of real time")

@@ -25,6 +25,7 @@ from app.launch import LaunchError, Options, prepare
 from app.resources import kernel_image
 from cpu.bus import Sink
 from cpu.core import CoreError
+from kernel.abi.errno import Errno
 from kernel.errors import Panic
 from kernel.exec import ExecRefused
 from kernel.kernel import Kernel
@@ -98,15 +99,17 @@ def drive(kernel: Kernel, driver: Driver, name: str) -> int:
         return BROKEN
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        complain(f"a bug in int80 stopped the machine: {type(error).__name__}: {error} ({where.name}, line {where.lineno})")
+        complain(
+            f"a bug in int80 stopped the machine: {type(error).__name__}: {error} ({where.name}, line {where.lineno})"
+        )
         if os.environ.get("INT80_DEBUG"):
             traceback.print_exc()
         return BROKEN
     if kernel.first_error is not None:
-        error = kernel.first_error
-        reason = error.reason if isinstance(error, ExecRefused) else str(error)
+        refused = kernel.first_error
+        reason = refused.reason if isinstance(refused, ExecRefused) else str(refused)
         complain(f"{name}: {reason}")
-        return 127 if error.errno == 2 else 126
+        return 127 if refused.errno == Errno.ENOENT else 126
     return exit_code(status)
 
 

@@ -207,7 +207,9 @@ class Machine:
         kernel = self.kernel
         near = self.checkpoints[-1].machine if self.checkpoints else None
         state = checkpoint.save(kernel.core, self._frames(), near)
-        return Checkpoint(self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid, self.reached)
+        return Checkpoint(
+            self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid, self.reached
+        )
 
     def load(self, one: Checkpoint) -> None:
         """Make the machine what it was."""

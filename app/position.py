@@ -1,4 +1,4 @@
-"""Where in time: how many events have been applied, which of a trap's microsteps is done, which tick it is."""
+"""Where in time: how many events have been applied, which microstep of a trap is done, which tick it is."""
 
 from __future__ import annotations
 

@@ -43,7 +43,13 @@ class Recording:
     """Writes a machine's session as it comes about. `follow` now and then, `finish` at the end."""
 
     def __init__(
-        self, path: str, start: Start, image: bytes, blobs: Mapping[str, bytes], machine: Machine, history: History
+        self,
+        path: str,
+        start: Start,
+        image: bytes,
+        blobs: Mapping[str, bytes],
+        machine: Machine,
+        history: History,
     ) -> None:
         self._recorder = Recorder(path, start, image, blobs)
         self._machine = machine
@@ -123,7 +129,9 @@ def record(options: Options, timeout: float | None, output: str) -> int:
     log = Log()
     inputs: list[Input] = []
     try:
-        machine = Machine(start, image, blobs, log, inputs, sealed=False, spacing=1 << 60, also=output_to_host())
+        machine = Machine(
+            start, image, blobs, log, inputs, sealed=False, spacing=1 << 60, also=output_to_host()
+        )
         recording = Recording(output, start, image, blobs, machine, History(log))
     except SessionError as error:
         complain(str(error))

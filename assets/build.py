@@ -111,7 +111,10 @@ def syscall_table() -> str:
 
     names = {number: name for number, name, *_ in ROWS}
     count = max(names) + 1
-    lines = ["/* Made by assets/build.py from kernel/table_rows.py: one body per system call, and the table. */", ""]
+    lines = [
+        "/* Made by assets/build.py from kernel/table_rows.py: one body per system call, and the table. */",
+        "",
+    ]
     for _, name in sorted(names.items()):
         kind = "HYPERCALL_FPU" if name in FPU_CALLS else "HYPERCALL"
         lines.append(f"        {kind} sys_{name}")

@@ -182,9 +182,8 @@ class Core:
                 trap = self.step()
                 if trap is not None:
                     return trap
-                if self.irq_at == NEVER or self.irq_at - self.ticks > 4096:
-                    if tick - before > 4096:
-                        break
+                if tick - before > MOST_IN_BLOCK and self.irq_at - self.ticks > MOST_IN_BLOCK:
+                    break
         return BUDGET_SPENT
 
     def step(self) -> Trap | None:

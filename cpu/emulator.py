@@ -98,7 +98,7 @@ class Emulator:
             ctypes.c_uint64,
             ctypes.c_size_t,
         )
-        self._start = start(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
+        self._start: Callable[..., int] = start(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
         self._save: Callable[[Any, Any], int] = uclib.uc_context_save
         self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
         self._cells = self.clock.cells
@@ -240,10 +240,10 @@ class Emulator:
         self.uc.reg_write(getattr(x86, "UC_X86_REG_" + name.upper()), value)
 
     def read_msr(self, number: int) -> int:
-        return int(self.uc.msr_read(number))
+        return int(self.uc.reg_read(x86.UC_X86_REG_MSR, number))
 
     def write_msr(self, number: int, value: int) -> None:
-        self.uc.msr_write(number, value)
+        self.uc.reg_write(x86.UC_X86_REG_MSR, (number, value))
 
     def read_fpu(self) -> FpuState:
         read = self.uc.reg_read

@@ -103,7 +103,8 @@ def enter(
             raise DeliveryFault(INVALID_TSS, (ss0 & 0xFFFC) + external)
         if not stack.is_present:
             raise DeliveryFault(STACK_FAULT, (ss0 & 0xFFFC) + external)
-        data = _FRAME5.pack(eip, cs, eflags, esp, ss) if error < 0 else _FRAME6.pack(error, eip, cs, eflags, esp, ss)
+        words = (eip, cs, eflags, esp, ss)
+        data = _FRAME5.pack(*words) if error < 0 else _FRAME6.pack(error, *words)
     else:
         ss0, esp0 = ss, esp
         data = _FRAME3.pack(eip, cs, eflags) if error < 0 else _FRAME4.pack(error, eip, cs, eflags)

@@ -103,7 +103,10 @@ def build_tables(k: Kernel) -> None:
     swapper = k.symbol("swapper_pg_dir") - PAGE_OFFSET
     k.kernel_directory = alloc_frame(k)
     first = alloc_frame(k)
-    text_start, text_end = k.symbol("startup_32") - PAGE_OFFSET >> 12, k.symbol("__start___rodata") - PAGE_OFFSET >> 12
+    text_start, text_end = (
+        k.symbol("startup_32") - PAGE_OFFSET >> 12,
+        k.symbol("__start___rodata") - PAGE_OFFSET >> 12,
+    )
     for n in range(512):
         code = text_start <= n < text_end
         u64[(first << 9) + n] = n << 12 | (PRESENT | ACCESSED | DIRTY if code else KERNEL_PAGE | NX)

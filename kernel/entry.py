@@ -77,11 +77,12 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
         task = k.task
         core = k.core
         index = regs_index(task.thread)
-        args = tuple(k.ram.u32[index : index + 6].tolist())
+        a, b, c, d, e, f = k.ram.u32[index : index + 6].tolist()
+        args = (a, b, c, d, e, f)
         if task.syscall < 0:
             task.syscall = number
             if shows_esp:  # their only argument is where the stack is
-                args = (k.ram.u32[index + 15], *args[1:])
+                args = (k.ram.u32[index + 15], b, c, d, e, f)
             k.emit(SyscallEntered(number, args, capture_enter(row, args, k.peek)))
         elif task.woken_by_signal and not task.progress and handler is not None:
             if signal_pending(k, task):
@@ -204,4 +205,3 @@ def _fix_up(k: Kernel, vector: int) -> None:
     if target is None:
         raise Panic(f"vector {vector:#x} in the kernel at {k.symbols.label(eip)}")
     k.ram.u32[frame + 12] = target
-

@@ -53,7 +53,12 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
         if head[:2] != b"#!":
             break
         interpreter, argument = _script(head)
-        argv = [interpreter, *([argument] if argument else []), path.encode("utf-8", "surrogateescape"), *argv[1:]]
+        argv = [
+            interpreter,
+            *([argument] if argument else []),
+            path.encode("utf-8", "surrogateescape"),
+            *argv[1:],
+        ]
         path = interpreter.decode("utf-8", "surrogateescape")
     else:
         raise KernelError(Errno.ELOOP)
@@ -68,7 +73,9 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
     if not argv:
         argv = [b""]
     total = sum(len(text) + 5 for text in argv + envp)
-    if total > min(k.rlimit(RLIMIT_STACK) // 4, 6 << 20) or any(len(a) >= MAX_ARG_STRLEN for a in argv + envp):
+    if total > min(k.rlimit(RLIMIT_STACK) // 4, 6 << 20) or any(
+        len(a) >= MAX_ARG_STRLEN for a in argv + envp
+    ):
         raise KernelError(Errno.E2BIG)
 
     space = create_space(k)

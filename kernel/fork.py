@@ -72,7 +72,8 @@ def do_fork(
     """The child's pid. The child returns 0 from the same system call, on `stack` if that is given."""
     t = k.tables
     parent = k.task
-    if flags & CLONE_SIGHAND and not flags & CLONE_VM or flags & CLONE_THREAD and not flags & CLONE_SIGHAND:
+    shares_handlers = flags & CLONE_SIGHAND
+    if (shares_handlers and not flags & CLONE_VM) or (flags & CLONE_THREAD and not shares_handlers):
         raise KernelError(Errno.EINVAL)
     if len(t.tasks) >= min(MAX_TASKS, k.rlimit(RLIMIT_NPROC) + 2):
         raise KernelError(Errno.EAGAIN)
@@ -117,7 +118,15 @@ def do_fork(
         cwd=parent.cwd,
         sighand=sighand,
         cred=Credentials(
-            cred.uid, cred.euid, cred.suid, cred.fsuid, cred.gid, cred.egid, cred.sgid, cred.fsgid, cred.groups[:]
+            cred.uid,
+            cred.euid,
+            cred.suid,
+            cred.fsuid,
+            cred.gid,
+            cred.egid,
+            cred.sgid,
+            cred.fsgid,
+            cred.groups[:],
         ),
         exe=parent.exe,
         umask=parent.umask,
@@ -151,7 +160,17 @@ def do_fork(
     how = "vfork" if flags & CLONE_VFORK else "clone" if flags & CLONE_VM else "fork"
     k.emit(
         TaskCreated(
-            pid, parent.pid, child.tgid, how, child.comm, space.id, fdtable, thread, child.blocked, sighand, child.ppid
+            pid,
+            parent.pid,
+            child.tgid,
+            how,
+            child.comm,
+            space.id,
+            fdtable,
+            thread,
+            child.blocked,
+            sighand,
+            child.ppid,
         )
     )
     if flags & CLONE_CHILD_SETTID:

@@ -29,8 +29,7 @@ from kernel.elf import read_symbols
 from kernel.errors import KernelError, Panic
 from kernel.events import InputArrived, MachineHalted, Panicked, TaskCreated
 from kernel.fork import new_thread, set_thread_space
-from kernel.fs import ramfs, setup
-from kernel.fs import vfs
+from kernel.fs import ramfs, setup, vfs
 from kernel.fs.stream import stream_input
 from kernel.fs.tty import terminal_input
 from kernel.mm import frames
@@ -77,6 +76,11 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     epoch: int = DEFAULT_EPOCH
     rows: int = 24
     columns: int = 80
+
+
+def _user(uid: int) -> Credentials:
+    """A user alone in a group of the same number."""
+    return Credentials(uid, uid, uid, uid, uid, uid, uid, uid)
 
 
 class Idle(msgspec.Struct, frozen=True):
@@ -129,14 +133,13 @@ class Kernel:
     def step(self, limit: int) -> Idle | Halted | None:
         """Run until a trap, a hypercall or tick `limit`; do what it asks for. Panic when it cannot be."""
         t = self.tables
-        if t.idle:
-            if self.core.ticks < self.core.irq_at:
-                if len(t.tasks) == 2 or (t.first_status >= 0 and self.core.irq_at == NEVER):
-                    if not t.halted:
-                        t.halted = True
-                        self.emit(MachineHalted(t.first_status))
-                    return Halted(t.first_status)
-                return Idle(-1 if self.core.irq_at == NEVER else self.core.irq_at)
+        if t.idle and self.core.ticks < self.core.irq_at:
+            if len(t.tasks) == 2 or (t.first_status >= 0 and self.core.irq_at == NEVER):
+                if not t.halted:
+                    t.halted = True
+                    self.emit(MachineHalted(t.first_status))
+                return Halted(t.first_status)
+            return Idle(-1 if self.core.irq_at == NEVER else self.core.irq_at)
         trap = self.core.run(limit)
         self._serve(trap)
         return None
@@ -254,7 +257,9 @@ class Kernel:
         out = b""
         t = self.tables
         while len(out) < count:
-            out += hashlib.blake2b(t.entropy_used.to_bytes(8, "little"), key=t.entropy.to_bytes(16, "little")).digest()
+            out += hashlib.blake2b(
+                t.entropy_used.to_bytes(8, "little"), key=t.entropy.to_bytes(16, "little")
+            ).digest()
             t.entropy_used += 1
         return out[:count]
 
@@ -405,7 +410,7 @@ class Kernel:
             fdtable=0,
             cwd=t.root,
             sighand=sighand,
-            cred=Credentials(*[start.uid] * 8),
+            cred=_user(start.uid),
         )
         t.tasks[pid] = task
         t.first = pid
@@ -435,4 +440,3 @@ class Kernel:
 
     def panic(self, reason: str) -> None:
         self.emit(Panicked(reason))
-

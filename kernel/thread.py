@@ -97,6 +97,9 @@ def fxsave_write(k: Kernel, task: Task, data: bytes) -> None:
 
 
 INITIAL_FXSAVE = (
-    (0x37F).to_bytes(2, "little") + bytes(22) + (0x1F80).to_bytes(4, "little") + (0xFFFF).to_bytes(4, "little")
+    (0x37F).to_bytes(2, "little")
+    + bytes(22)
+    + (0x1F80).to_bytes(4, "little")
+    + (0xFFFF).to_bytes(4, "little")
 ).ljust(512, b"\0")
 """x87 and SSE as execve leaves them: control word 0x37f, MXCSR 0x1f80, all registers empty."""

@@ -136,16 +136,14 @@ def _ioctl(call: Call, place: int) -> str:
 
 
 _IOC_WAYS = Flags(((2, "_IOC_READ"), (1, "_IOC_WRITE")), "", "_IOC_NONE")
-_SOCK_FLAGS = files.O_CLOEXEC | files.O_NONBLOCK
 
 
 def _socket_type(call: Call, place: int) -> str:
     value = call.word(place)
-    kind, ways = value & 0xF, value & ~0xF
-    if kind not in NAMES["socket_type"].names:
-        kind, ways = value & ~_SOCK_FLAGS, value & _SOCK_FLAGS
-    shown = name(kind, "socket_type")
-    return f"{shown}|{text.flags(ways, 'sock')}" if ways else shown
+    known = NAMES["socket_type"].names.get(value & 0xF)
+    if known is None:
+        return text.flags(value, "sock")
+    return f"{known}|{text.flags(value & ~0xF, 'sock')}" if value & ~0xF else known
 
 
 def _socket_option(call: Call, place: int) -> str:

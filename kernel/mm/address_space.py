@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpu.paging import FRAME_MASK, NX, PRESENT, USER, WRITABLE, DIRTY
+from cpu.paging import DIRTY, FRAME_MASK, NX, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_WRITE, TASK_SIZE
 from kernel.errors import KernelError
@@ -129,9 +129,7 @@ def insert(k: Kernel, space: Space, vma: Vma) -> Vma:
     _remember_inode(k, vma)
     at = next((n for n, other in enumerate(space.vmas) if other.start >= vma.end), len(space.vmas))
     space.vmas.insert(at, vma)
-    k.emit(
-        VmaMapped(space.id, vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name)
-    )
+    k.emit(VmaMapped(space.id, vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name))
     return _merge_around(k, space, at)
 
 
@@ -190,7 +188,12 @@ def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
     at = 0
     while at < len(space.vmas):
         vma = space.vmas[at]
-        if vma.end >= start and vma.start <= end and at + 1 < len(space.vmas) and _alike(vma, space.vmas[at + 1]):
+        if (
+            vma.end >= start
+            and vma.start <= end
+            and at + 1 < len(space.vmas)
+            and _alike(vma, space.vmas[at + 1])
+        ):
             _join(k, space, at)
             continue
         at += 1

@@ -91,9 +91,7 @@ def _grow_stack(k: Kernel, space: Space, va: int, write: bool) -> Vma:
         raise BadAccess(va, write, SIGSEGV, SEGV_MAPERR)
     above.start = page
     k.emit(
-        VmaMapped(
-            space.id, page, above.end, above.prot, above.flags, above.inode, above.offset, above.name
-        )
+        VmaMapped(space.id, page, above.end, above.prot, above.flags, above.inode, above.offset, above.name)
     )
     return above
 

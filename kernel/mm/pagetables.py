@@ -87,7 +87,7 @@ def pte_word(pfn: int, prot: int, writable: bool) -> int:
 
 
 def event_bits(word: int) -> int:
-    """An entry's rights as events and descriptions give them: low 12 bits without accessed and dirty, NX at 12."""
+    """An entry's rights as events give them: low 12 bits without accessed and dirty, no-execute at 12."""
     return (word & 0xFFF & ~(ACCESSED | DIRTY)) | (EVENT_NX if word & NX else 0)
 
 

@@ -53,6 +53,8 @@ def sys_getrandom(k: Kernel, address: int, count: int, flags: int) -> int:
 
 def sys_sysinfo(k: Kernel, address: int) -> int:
     total, free = k.ram.size, frames_left(k) << 12
-    head = struct.pack("<i3I6IHH2II", k.now // 10**9, 0, 0, 0, total, free, 0, 0, 0, 0, len(k.tables.tasks), 0, 0, 0, 1)
+    head = struct.pack(
+        "<i3I6IHH2II", k.now // 10**9, 0, 0, 0, total, free, 0, 0, 0, 0, len(k.tables.tasks), 0, 0, 0, 1
+    )
     copy_to_user(k, address, head.ljust(64, b"\0"))
     return 0

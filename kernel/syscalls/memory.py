@@ -113,7 +113,7 @@ def do_mmap(k: Kernel, address: int, length: int, prot: int, flags: int, fd: int
         at = address
     else:
         at = address & ~0xFFF
-        hint = MMAP_MIN <= at and at + size <= TASK_SIZE - 0x1000 and not overlaps(space, at, at + size)
+        hint = at >= MMAP_MIN and at + size <= TASK_SIZE - 0x1000 and not overlaps(space, at, at + size)
         if not hint:
             at = find_gap(space, size)
     if kind != MAP_PRIVATE and not inode:
@@ -205,4 +205,3 @@ def sys_madvise(k: Kernel, address: int, length: int, advice: int) -> int:
             raise KernelError(Errno.ENOMEM)
         at = vma.end
     return 0
-

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING
 
 from cpu.descriptors import Descriptor
 from kernel.abi.errno import Errno
+from kernel.abi.process import __WALL as WALL
+from kernel.abi.process import __WCLONE as WCLONE
+from kernel.abi.process import __WNOTHREAD as WNOTHREAD
 from kernel.abi.process import (
     CLONE_VFORK,
     CLONE_VM,
@@ -29,9 +32,6 @@ from kernel.abi.process import (
     WNOWAIT,
     WSTOPPED,
 )
-from kernel.abi.process import __WALL as WALL
-from kernel.abi.process import __WCLONE as WCLONE
-from kernel.abi.process import __WNOTHREAD as WNOTHREAD
 from kernel.abi.signal import CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
 from kernel.errors import Blocked, KernelError
 from kernel.events import TaskRenamed
@@ -115,7 +115,7 @@ def _find_child(k: Kernel, which: int, number: int, options: int) -> tuple[Task,
     for child in k.tables.tasks.values():
         if not eligible(child, parent, options):
             continue
-        if which == P_PID and child.pid != number or which == P_PGID and child.pgrp != number:
+        if (which == P_PID and child.pid != number) or (which == P_PGID and child.pgrp != number):
             continue
         found = True
         if child.state == TaskState.ZOMBIE:
@@ -178,7 +178,7 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
     allowed = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL
     if options & ~allowed or not options & (WEXITED | WSTOPPED | WCONTINUED):
         raise KernelError(Errno.EINVAL)
-    if which not in (P_ALL, P_PID, P_PGID) or which == P_PID and signed(number) <= 0 or signed(number) < 0:
+    if which not in (P_ALL, P_PID, P_PGID) or (which == P_PID and signed(number) <= 0) or signed(number) < 0:
         raise KernelError(Errno.EINVAL)
     if which == P_PGID and not number:
         number = k.task.pgrp
@@ -289,12 +289,16 @@ def sys_setresgid32(k: Kernel, real: int, effective: int, saved: int) -> int:
 
 
 def sys_setreuid32(k: Kernel, real: int, effective: int) -> int:
-    saved = effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.uid) else 0xFFFF_FFFF
+    saved = (
+        effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.uid) else 0xFFFF_FFFF
+    )
     return _set_ids(k, "u", real, effective, saved)
 
 
 def sys_setregid32(k: Kernel, real: int, effective: int) -> int:
-    saved = effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.gid) else 0xFFFF_FFFF
+    saved = (
+        effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.gid) else 0xFFFF_FFFF
+    )
     return _set_ids(k, "g", real, effective, saved)
 
 
@@ -327,7 +331,7 @@ def sys_getresgid32(k: Kernel, real: int, effective: int, saved: int) -> int:
 
 def sys_getgroups32(k: Kernel, size: int, address: int) -> int:
     groups = k.task.cred.groups
-    if signed(size) < 0 or size and size < len(groups):
+    if signed(size) < 0 or (size and size < len(groups)):
         raise KernelError(Errno.EINVAL)
     if size:
         copy_to_user(k, address, struct.pack(f"<{len(groups)}I", *groups))
@@ -375,7 +379,7 @@ def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
     pgid = pgid or task.pid
     if task.pid != me.tgid and task.ppid != me.tgid:
         raise KernelError(Errno.ESRCH)
-    if task.pid != me.tgid and task.session != me.session or task.session == task.pid:
+    if (task.pid != me.tgid and task.session != me.session) or task.session == task.pid:
         raise KernelError(Errno.EPERM)
     if task.pid != me.tgid and task.name_changed:
         raise KernelError(Errno.EACCES)

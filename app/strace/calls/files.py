@@ -30,6 +30,26 @@ def _mknod(call: Call) -> list[Part]:
     return shown if kind in (files.S_IFCHR, files.S_IFBLK) else shown[:-1]
 
 
+def _mount(call: Call) -> list[Part]:
+    """Old programs put a magic number above the flags; type and data count only for a new mount."""
+    shown = parts(call)
+    value = call.word(3)
+    if value & files.MS_MGC_MSK == files.MS_MGC_VAL:
+        rest = value & ~files.MS_MGC_MSK
+        shown[3] = Part(f"MS_MGC_VAL|{flags(rest, 'mount')}" if rest else "MS_MGC_VAL")
+    else:
+        rest = value
+    if rest & _NO_TYPE:
+        shown[2] = Part(address(call.word(2)))
+    if rest & (_NO_TYPE & ~files.MS_REMOUNT):
+        shown[4] = Part(address(call.word(4)))
+    return shown
+
+
+_PROPAGATION = files.MS_UNBINDABLE | files.MS_PRIVATE | files.MS_SLAVE | files.MS_SHARED
+_NO_TYPE = files.MS_REMOUNT | files.MS_BIND | files.MS_MOVE | _PROPAGATION
+
+
 def _getdents(call: Call) -> list[Part]:
     shown = parts(call)
     data = call.after(1)
@@ -209,6 +229,7 @@ SPECIAL: dict[str, Special] = {
     **dict.fromkeys(("fcntl", "fcntl64"), _fcntl),
     **dict.fromkeys(("select", "_newselect", "pselect6", "pselect6_time64"), _select),
     **dict.fromkeys(("ppoll", "ppoll_time64"), _ppoll),
+    "mount": _mount,
     "statx": _statx,
     "ioctl": _ioctl,
     "openat2": _openat2,
