@@ -54,8 +54,13 @@ class Action(NamedTuple):
     back_of: str = ""
 
 
-PANE_KEYS = (("cpu", "f1", "CPU"), ("traps", "f2", "Traps"), ("stacks", "f3", "Stacks"))
-PANE_KEYS += (("trace", "f4", "Trace"), ("console", "f5", "Console"))
+PANE_KEYS = (
+    ("cpu", "f1", "CPU"),
+    ("traps", "f2", "Traps"),
+    ("stacks", "f3", "Stacks"),
+    ("trace", "f4", "Trace"),
+    ("console", "f5", "Console"),
+)
 """Name, key and label of the panes that can be brought to the front."""
 
 
@@ -134,7 +139,9 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("event", ("full_stop",), ".", "one event on", TIME, _step("event", 1), "event"),
     Action("event_back", ("comma",), ",", "one event back", TIME, _step("event", -1), back_of="event"),
-    Action("continue", ("c",), "c", "run on to the end, or until all wait", PLAY, lambda app: app.run_on(), "run"),
+    Action(
+        "continue", ("c",), "c", "run on to the end, or until all wait", PLAY, lambda app: app.run_on(), "run"
+    ),
     Action(
         "continue_back",
         ("C", "upper_c"),
@@ -173,7 +180,15 @@ ACTIONS: tuple[Action, ...] = (
     ),
     Action("panes", ("0",), "0", "the list of panes", PANES, lambda app: app.list_panes(), "panes"),
     Action("view", ("v",), "v", "the pane's next picture", PANES, lambda app: app.next_view(), "picture"),
-    Action("zoom", ("z",), "z", "the pane alone on the screen, or with the others again", PANES, lambda app: app.zoom(), "zoom"),
+    Action(
+        "zoom",
+        ("z",),
+        "z",
+        "the pane alone on the screen, or with the others again",
+        PANES,
+        lambda app: app.zoom(),
+        "zoom",
+    ),
     Action("next", ("tab",), "Tab", "to the next pane", PANES, lambda app: app.next_focus(1)),
     Action(
         "previous", ("shift+tab",), "Shift+Tab", "to the pane before", PANES, lambda app: app.next_focus(-1)

@@ -43,6 +43,8 @@ MILESTONES = (
     "cpu_idle",
 )
 """Places in the entry code where a microstep stops, besides every sys_* and do_*."""
+TRAIL = 1000
+"""Steps on that are remembered for going back."""
 NEAR = 16
 """No instruction is longer than this many ticks."""
 
@@ -51,6 +53,10 @@ Wanted = Callable[[Any], bool]
 
 def _is_syscall(event: Any) -> bool:
     return type(event) is SyscallEntered or type(event) is SyscallExited
+
+
+def _is_event(event: Any) -> bool:
+    return True
 
 
 def _is_switch(event: Any) -> bool:
@@ -79,6 +85,10 @@ class Engine:
         self.on_input: Callable[[Input], None] | None = None
         self.seeking: Wanted | None = None
         """What a running search stops at; `run` goes on with it."""
+        self._trail: list[tuple[str, Position, Position]] = []
+        """Steps on, as far as nothing else has moved the cursor since: kind, from, to."""
+        self.broken = ""
+        """Why there is no view, in a recording that does not run again as it did."""
         self._view: View | None = None
         self._view_at: tuple[int, int, int] | None = None
         symbols = self.machine.kernel.symbols
@@ -110,10 +120,23 @@ class Engine:
         """The machine at the cursor. Before a trap's last microstep that is the machine before the trap."""
         key = self.cursor.key
         if self._view is None or self._view_at != key:
-            self._to_cursor()
+            if self.broken:
+                return None
+            try:
+                self._to_cursor()
+            except Exception as error:
+                self._give_up(error)
+                return None
             self._view = View(self.machine.kernel)
             self._view_at = key
         return self._view
+
+    def _give_up(self, error: Exception) -> None:
+        """A recording that cannot be run again is still a recording; a live machine must not go on."""
+        if self.live:
+            raise error
+        self.broken = f"the machine cannot be re-executed here: {error}"
+        self._view = None
 
     @property
     def at_start(self) -> bool:
@@ -143,6 +166,43 @@ class Engine:
     # Single steps.
 
     def step_instruction(self, direction: int) -> bool:
+        return self._guarded(self._instruction, direction)
+
+    def step_microstep(self, direction: int) -> bool:
+        return self._guarded(self._microsteps, direction)
+
+    def _guarded(self, move: Callable[[int], bool], direction: int) -> bool:
+        """Steps that need the machine: in a recording that cannot be run again there are none."""
+        if self.broken:
+            return False
+        here = self.cursor
+        try:
+            return self._remembered(move, direction)
+        except Exception as error:
+            self.cursor = here
+            self._give_up(error)
+            return False
+
+    def _remembered(self, move: Callable[[int], bool], direction: int) -> bool:
+        """A step back right after a step on, of the same kind, leads exactly to where that one began."""
+        here = self.cursor
+        name = move.__name__
+        if direction > 0:
+            moved = move(direction)
+            if moved and self.cursor != here:
+                self._trail.append((name, here, self.cursor))
+                del self._trail[:-TRAIL]
+            return moved
+        if self._trail:
+            kind, begun, ended = self._trail.pop()
+            if kind == name and ended == here:
+                self.seeking = None
+                self.cursor = begun
+                return True
+            self._trail.clear()
+        return move(direction)
+
+    def _instruction(self, direction: int) -> bool:
         if direction < 0:
             return self._to_previous_instruction()
         if self.cursor.microstep >= 0:
@@ -156,12 +216,12 @@ class Engine:
             return False
         before = self.machine.seq, self.machine.tick
         outcome = self.machine.step_instruction()
-        if outcome is not None and not self._idle_on(outcome):
+        if outcome is not None and self.machine.seq == before[0] and not self._idle_on(outcome):
             return False
         self._set_to_rest()
         return (self.machine.seq, self.machine.tick) != before
 
-    def step_microstep(self, direction: int) -> bool:
+    def _microsteps(self, direction: int) -> bool:
         if direction < 0:
             return self._to_previous_microstep()
         return self._microstep()
@@ -180,9 +240,10 @@ class Engine:
         while self._can_run():
             if not machine.kernel.core.registers().cs & 3:
                 outcome = machine.step_instruction()
-                if outcome is not None and not self._idle_on(outcome):
+                happened = machine.seq > cursor.seq
+                if outcome is not None and not happened and not self._idle_on(outcome):
                     return False
-                if machine.seq == cursor.seq:
+                if not happened:
                     if self._at_milestone():
                         self._set_to_rest()
                         return True
@@ -204,12 +265,11 @@ class Engine:
         machine = self.machine
         while machine.seq < seq:
             outcome = machine.step(machine.tick + SLICE)
-            if outcome is not None and not self._idle_on(outcome):
+            if outcome is not None and machine.seq < seq and not self._idle_on(outcome):
                 return False
-            if machine.seq < seq and time.monotonic() > deadline:
-                if machine.seq >= self.length:
-                    self.seeking = lambda _event: True
-                    return False
+            if machine.seq < seq and machine.seq >= self.length and time.monotonic() > deadline:
+                self.seeking = _is_event
+                return False
         return True
 
     def _enter_event(self, seq: int) -> None:
@@ -224,14 +284,23 @@ class Engine:
 
     def step_syscall(self, direction: int) -> bool:
         """To the next or previous begin or end of a system call of any task."""
+        return self._guarded(self._syscalls, direction)
+
+    def _syscalls(self, direction: int) -> bool:
         return self._step_to(_is_syscall, direction)
 
     def step_switch(self, direction: int) -> bool:
         """To the next or previous task switch."""
+        return self._guarded(self._switches, direction)
+
+    def _switches(self, direction: int) -> bool:
         return self._step_to(_is_switch, direction)
 
     def step_event(self, direction: int) -> bool:
-        return self._step_to(lambda _event: True, direction)
+        return self._guarded(self._events, direction)
+
+    def _events(self, direction: int) -> bool:
+        return self._step_to(_is_event, direction)
 
     def _step_to(self, wanted: Wanted, direction: int) -> bool:
         if direction < 0:

@@ -24,18 +24,21 @@ class Explanation(NamedTuple):
 
 
 REGISTERS = {
-    "eax": "Accumulator. A system call's number on the way in, its result on the way out (-errno for an error).",
+    "eax": "Accumulator. A system call's number on the way in, its result on the way out (-errno for an"
+    " error).",
     "ebx": "A system call's first argument. Otherwise the program's; functions keep it for their caller.",
     "ecx": "A system call's second argument. Otherwise free for any use; `rep` counts with it.",
     "edx": "A system call's third argument. Otherwise free for any use.",
     "esi": "A system call's fourth argument; the source of string instructions.",
     "edi": "A system call's fifth argument; the destination of string instructions.",
-    "ebp": "A system call's sixth argument. Otherwise it points to the saved ebp of the caller, above which the"
+    "ebp": "A system call's sixth argument. Otherwise it points to the saved ebp of the caller, above"
+    " which the"
     " return address lies.",
     "esp": "Stack pointer: the address of the last word pushed. Each ring has a stack of its own.",
     "eip": "Address of the next instruction. No instruction can read it; calls, jumps and traps change it.",
     "eflags": "Condition codes of the last computation, and switches that the kernel sets.",
-    "cs": "Code segment: a selector into the GDT. Its low two bits are the ring (CPL). 0073 is Linux's __USER_CS, 0060"
+    "cs": "Code segment: a selector into the GDT. Its low two bits are the ring (CPL). 0073 is Linux's"
+    " __USER_CS, 0060"
     " its __KERNEL_CS.",
     "ss": "Stack segment: 007b in user mode, 0068 in the kernel. It changes together with the ring.",
     "ds": "Data segment: 007b (__USER_DS), flat from 0 to 4 GiB.",
@@ -43,13 +46,17 @@ REGISTERS = {
     "fs": "A segment without fixed use here.",
     "gs": "Thread-local storage: a C library loads a selector that set_thread_area gave it (0033).",
     "cr2": "The address of the last page fault.",
-    "cr3": "Physical address of the page directory pointers: the address space. The kernel loads another one when it"
+    "cr3": "Physical address of the page directory pointers: the address space. The kernel loads another"
+    " one when it"
     " switches to another process.",
 }
 FLAGS = {
     "OF": (11, "Overflow: a signed result did not fit."),
     "DF": (10, "Direction: string instructions go downwards. `cld` in SAVE_ALL clears it."),
-    "IF": (9, "Interrupts enabled: devices may interrupt. An interrupt gate clears it, a trap gate leaves it."),
+    "IF": (
+        9,
+        "Interrupts enabled: devices may interrupt. An interrupt gate clears it, a trap gate leaves it.",
+    ),
     "TF": (8, "Trap: exception 1 after each instruction. Debuggers step with it."),
     "SF": (7, "Sign: the result's highest bit."),
     "ZF": (6, "Zero: the result was 0."),
@@ -58,26 +65,35 @@ FLAGS = {
     "CF": (0, "Carry: an unsigned result did not fit."),
 }
 MICROSTEPS = (
-    "What raised the vector: an instruction of the program (int n, int3, into), an instruction that could not be"
+    "What raised the vector: an instruction of the program (int n, int3, into), an instruction that could"
+    " not be"
     " completed, or a device between two instructions.",
-    "The IDT has 256 gates of 8 bytes. The gate with the vector's number says which code to go to, in which segment"
+    "The IDT has 256 gates of 8 bytes. The gate with the vector's number says which code to go to, in"
+    " which segment"
     " (and so in which ring), and who may ask for it.",
-    "int n is allowed only if CPL ≤ the gate's DPL: so a program can call gate 0x80 (DPL 3), and int 0x20 is a general"
+    "int n is allowed only if CPL ≤ the gate's DPL: so a program can call gate 0x80 (DPL 3), and int 0x20"
+    " is a general"
     " protection fault. Hardware exceptions and interrupts are not checked.",
-    "When the ring changes, so does the stack: SS and ESP for ring 0 are read from the task state segment. The kernel"
+    "When the ring changes, so does the stack: SS and ESP for ring 0 are read from the task state segment."
+    " The kernel"
     " keeps the current task's kernel stack there.",
-    "The processor pushes where it was: SS, ESP, EFLAGS, CS, EIP, and for some exceptions an error code. iret pops"
+    "The processor pushes where it was: SS, ESP, EFLAGS, CS, EIP, and for some exceptions an error code."
+    " iret pops"
     " them again. Without a change of ring SS and ESP are left out.",
     "CS and EIP come from the gate: the next instruction is the kernel's, in ring 0.",
 )
 PHASES = {
-    "save": "SAVE_ALL pushes the other registers below the processor's five words. Together they are struct pt_regs:"
+    "save": "SAVE_ALL pushes the other registers below the processor's five words. Together they are"
+    " struct pt_regs:"
     " system calls read their arguments there, signals and ptrace see and change a task's registers there.",
-    "result": "The function's result, in eax now, is stored over the saved eax: restore_all will pop it into the"
+    "result": "The function's result, in eax now, is stored over the saved eax: restore_all will pop it"
+    " into the"
     " program's eax. From -4095 to -1 it is an error number, negated.",
-    "exit": "Before it leaves the kernel looks into thread_info.flags: is another task to run (TIF_NEED_RESCHED), is a"
+    "exit": "Before it leaves the kernel looks into thread_info.flags: is another task to run"
+    " (TIF_NEED_RESCHED), is a"
     " signal to be delivered (TIF_SIGPENDING)? It looks again until nothing is left, with interrupts off.",
-    "iret": "iret pops EIP, CS and EFLAGS; because CS says ring 3, ESP and SS too. The program goes on behind its"
+    "iret": "iret pops EIP, CS and EFLAGS; because CS says ring 3, ESP and SS too. The program goes on"
+    " behind its"
     " int $0x80 as if it had been a very long instruction.",
 }
 RINGS = {0: "ring 0: the kernel", 3: "ring 3: programs"}
@@ -102,7 +118,10 @@ def _register(name: str, now: Moment) -> Explanation | None:
         if name == "cs":
             lines.append(RINGS.get(value & 3, f"ring {value & 3}"))
     elif name == "eflags":
-        lines += [f"{value:08x} = " + (" ".join(flag for flag, (bit, _) in FLAGS.items() if value >> bit & 1) or "none")]
+        lines += [
+            f"{value:08x} = "
+            + (" ".join(flag for flag, (bit, _) in FLAGS.items() if value >> bit & 1) or "none")
+        ]
     else:
         signed = f" = {value - (1 << 32)}" if value >> 31 else ""
         lines += [f"{value:08x} = {value}{signed}"]
@@ -146,7 +165,11 @@ def _gate(rest: str, now: Moment) -> Explanation | None:
     gate = now.view.gate(vector)
     if not gate.present:
         return Explanation(f"gate {vector:#04x}", ("not present: taking it is #NP, segment not present",))
-    kind = "interrupt gate: clears IF on the way in" if gate.type == GATE_INTERRUPT else "trap gate: leaves IF as it is"
+    kind = (
+        "interrupt gate: clears IF on the way in"
+        if gate.type == GATE_INTERRUPT
+        else "trap gate: leaves IF as it is"
+    )
     return Explanation(
         f"gate {vector:#04x} · {vector_name(vector)}",
         (
@@ -183,7 +206,8 @@ def _call(rest: str, now: Moment) -> Explanation | None:
             "",
             f"category  {call.category.value}",
             f"Windows   {call.win32 or 'nothing comparable'}",
-            f"so far    {times} call{'s' if times != 1 else ''}, {now.state.errors.get(number, 0)} of them failed",
+            f"so far    {times} call{'s' if times != 1 else ''}, {now.state.errors.get(number, 0)} of them"
+            " failed",
         ),
     )
 
@@ -198,7 +222,8 @@ def _errno(rest: str, now: Moment) -> Explanation | None:
         (
             error.text,
             "",
-            f"The kernel returned {-number} ({-number & 0xFFFF_FFFF:08x}) in eax. The C library's stub sees a value from"
+            f"The kernel returned {-number} ({-number & 0xFFFF_FFFF:08x}) in eax. The C library's stub"
+            " sees a value from"
             " -4095 to -1, stores it negated in errno and returns -1.",
         ),
     )
@@ -213,7 +238,8 @@ def _signal(rest: str, now: Moment) -> Explanation | None:
         f"{signal_name(number)} · signal {number}",
         (
             f"default action: {action.value}",
-            f"sent {now.state.generated.get(number, 0)} times, delivered {now.state.delivered.get(number, 0)} times so far",
+            f"sent {now.state.generated.get(number, 0)} times, delivered"
+            f" {now.state.delivered.get(number, 0)} times so far",
         ),
     )
 
@@ -231,7 +257,9 @@ def _phase(rest: str, now: Moment) -> Explanation | None:
     if way is None or rest not in PHASES:
         return None
     step = next(step for step in way.steps if step.subject == f"phase:{rest}")
-    return Explanation(step.name, tuple(line for line in (step.detail, "", PHASES[rest]) if line or step.detail))
+    return Explanation(
+        step.name, tuple(line for line in (step.detail, "", PHASES[rest]) if line or step.detail)
+    )
 
 
 def _task(rest: str, now: Moment) -> Explanation | None:

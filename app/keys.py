@@ -47,7 +47,9 @@ def terminal_bytes(key: str, character: str | None) -> bytes:
         return NAMED[key]
     if key.startswith("alt+"):
         rest = key.removeprefix("alt+")
-        return b"\x1b" + (terminal_bytes(rest, rest if len(rest) == 1 else None) or (character or "").encode())
+        return b"\x1b" + (
+            terminal_bytes(rest, rest if len(rest) == 1 else None) or (character or "").encode()
+        )
     if key.startswith("ctrl+") and len(key) == 6 and key[5].isascii() and key[5].isalpha():
         return bytes((ord(key[5].upper()) & 0x1F,))
     return character.encode("utf-8") if character else b""

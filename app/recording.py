@@ -12,22 +12,19 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from app.history import History
 from app.host import Driver, complain, exit_code, output_to_host
 from app.launch import LaunchError, Options, prepare
-from app.log import Log, LogError
-from app.machine import Checkpoint, Divergence, Machine
+from app.log import Log
+from app.machine import Checkpoint, Machine
 from app.resources import kernel_image
-from app.session.content import StoredCheckpoint
+from app.session.content import StoredCheckpoint, decode_cpu, decode_tables, encode_cpu
 from app.session.recorder import Recorder
 from app.session.schema import SessionError
 from app.session.store import Session, open_session
+from app.state.fold import FoldError
 from cpu.checkpoint import MachineState
-from cpu.core import CpuState
 from kernel.kernel import Input, Start
-from kernel.tables import Tables
 
 if TYPE_CHECKING:
     from app.engine import Engine
@@ -105,14 +102,12 @@ class Recording:
 
 
 def _stored(one: Checkpoint) -> StoredCheckpoint:
-    return StoredCheckpoint(
-        one.seq, one.tick, one.tables, msgspec.msgpack.encode(one.machine.cpu), one.machine.frames
-    )
+    return StoredCheckpoint(one.seq, one.tick, one.tables, encode_cpu(one.machine.cpu), one.machine.frames)
 
 
 def _loaded(one: StoredCheckpoint) -> Checkpoint:
-    cpu = msgspec.msgpack.decode(one.cpu, type=CpuState)
-    pid = msgspec.msgpack.decode(one.tables, type=Tables).current
+    cpu = decode_cpu(one.cpu)
+    pid = decode_tables(one.tables).current
     return Checkpoint(one.seq, one.tick, one.tables, MachineState(cpu, one.frames), pid, one.tick)
 
 
@@ -159,10 +154,10 @@ def play(path: str, text: bool, at: int | None) -> int:
             return _play_text(session)
         try:
             engine = open_engine(session)
-            if at is not None:
-                engine.go_to(at)
-        except (SessionError, Divergence, LogError) as error:
-            complain(f"{path}: {error}")
+            engine.history.state_at(engine.length)
+            engine.go_to(at if at is not None else 0)
+        except Exception as error:  # whatever a foreign file can hold, it is one line
+            complain(f"{path}: cannot be played: {error or type(error).__name__}")
             return 2
         from app.tui import run_app
 
@@ -192,6 +187,11 @@ def _play_text(session: Session) -> int:
 
     out = io.StringIO()
     tracer = Tracer(out)
+    try:
+        History(session.log).state_at(len(session.log))
+    except FoldError as error:
+        complain(f"{session.path}: {error}")
+        return 2
     for tick, pid, event in session.log.rows():
         tracer.sink(tick, pid, event)
         if out.tell() > 1 << 16:

@@ -1,7 +1,7 @@
 """Story: what just happened, in a sentence or two, in a textbook's words with the real values.
 
-`tell` is a pure function of a Moment: of the last event, of the trap's microstep when the cursor is inside one,
-or of the place in the entry code that the machine has come to since.
+`tell` is a pure function of a Moment: of the last event, of the trap's microstep when the cursor is inside
+one, or of the place in the entry code that the machine has come to since.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def tell(now: Moment) -> str:
     if place:
         return place
     if now.event is None:
-        return "The machine is switched on: paging is off, nothing has happened yet. m goes to what happens first."
+        return (
+            "The machine is switched on: paging is off, nothing has happened yet. m goes to what"
+            " happens first."
+        )
     return tell_event(now.event, now.state)
 
 
@@ -50,9 +53,14 @@ def tell_microstep(state: State, trap: TrapTaken, done: int) -> str:
             )
         if trap.source == Source.INTERRUPT:
             name = handler_name(trap.vector).replace("_", " ")
-            return f"Between two instructions of {who} the processor sees the {name} (vector {trap.vector:#04x})."
+            return (
+                f"Between two instructions of {who} the processor sees the {name} (vector"
+                f" {trap.vector:#04x})."
+            )
         detail = f" at address {trap.cr2:08x}" if trap.vector == 14 else ""
-        return f"The instruction at {trap.eip:08x} could not be completed: {vector_name(trap.vector)}{detail}."
+        return (
+            f"The instruction at {trap.eip:08x} could not be completed: {vector_name(trap.vector)}{detail}."
+        )
     texts = [
         f"The processor has vector {trap.vector:#04x} and looks it up in the IDT.",
         f"Gate {trap.vector:#04x} leads to {gate.selector:02x}:{gate.offset:08x}. Its DPL is {gate.dpl}: "
@@ -68,28 +76,34 @@ def tell_microstep(state: State, trap: TrapTaken, done: int) -> str:
         if trap.cpl
         else f"The processor is in the kernel already and stays on its stack at {trap.esp:08x}.",
         f"{'Five' if trap.cpl else 'Three'} words are on the kernel stack, so that iret can find its way back"
-        f" to {trap.cs:02x}:{trap.eip:08x}" + (f"; the error code {trap.error:#x} is on top." if trap.error >= 0 else "."),
+        f" to {trap.cs:02x}:{trap.eip:08x}"
+        + (f"; the error code {trap.error:#x} is on top." if trap.error >= 0 else "."),
     ]
     return texts[min(done, len(texts)) - 1]
 
 
 PLACES = {
-    "system_call": "The kernel's entry code: orig_eax is pushed, then SAVE_ALL pushes every register, so that the"
+    "system_call": "The kernel's entry code: orig_eax is pushed, then SAVE_ALL pushes every register, so"
+    " that the"
     " words on the stack become struct pt_regs.",
     "system_call_saved": "pt_regs is complete. The number in eax is compared with NR_syscalls and picks the"
     " function from sys_call_table.",
     "system_call_bad": "The number is beyond the table: sys_ni_syscall answers with ENOSYS.",
-    "system_call_done": "The function is back. Its result goes into pt_regs.eax, where the program's eax will be"
+    "system_call_done": "The function is back. Its result goes into pt_regs.eax, where the program's eax"
+    " will be"
     " restored from.",
-    "ret_from_sys_call": "Exit work: with interrupts off the kernel looks whether a signal waits or the time slice"
+    "ret_from_sys_call": "Exit work: with interrupts off the kernel looks whether a signal waits or the"
+    " time slice"
     " is over.",
     "work_pending": "There is exit work: another task should run, or a signal waits to be delivered.",
     "restore_all": "The registers are popped from pt_regs again.",
-    "return_from_interrupt": "Only the processor's own frame is left on the stack: iret pops eip, cs, eflags, esp"
+    "return_from_interrupt": "Only the processor's own frame is left on the stack: iret pops eip, cs,"
+    " eflags, esp"
     " and ss, and the ring is 3 again.",
     "ret_from_exception": "The handler is done. If the exception came from a program, exit work follows.",
     "schedule": "schedule: the kernel chooses who runs next.",
-    "__switch_to": "__switch_to: callee-saved registers and the FPU are put away, then esp, cr3 and the TSS's esp0"
+    "__switch_to": "__switch_to: callee-saved registers and the FPU are put away, then esp, cr3 and the"
+    " TSS's esp0"
     " become the next task's.",
     "finish_task_switch": "The processor stands on the next task's kernel stack and in its address space.",
     "ret_from_fork": "A new task's first steps: it leaves the kernel as if it had made the call itself.",
@@ -111,7 +125,9 @@ def tell_place(now: Moment) -> str:
     if not text:
         return ""
     record = now.log.record(now.cursor.seq - 1) if now.cursor.seq else None
-    return text if record is None or record.tick < now.cursor.tick or isinstance(record.event, TrapTaken) else ""
+    return (
+        text if record is None or record.tick < now.cursor.tick or isinstance(record.event, TrapTaken) else ""
+    )
 
 
 # Events.
@@ -143,10 +159,14 @@ def _trap(event: TrapTaken, state: State) -> str:
     gate = Gate.unpack(event.gate)
     if event.vector == SYSCALL_VECTOR:
         return (
-            f"{_who(state)} has entered the kernel through gate 0x80 at {gate.offset:08x}, in ring 0, on its kernel"
+            f"{_who(state)} has entered the kernel through gate 0x80 at {gate.offset:08x}, in ring 0, on"
+            " its kernel"
             f" stack, with {_number(event.eax)} in eax."
         )
-    return f"{vector_name(event.vector)}: {_who(state)} is in the kernel at {gate.offset:08x} ({handler_name(event.vector)})."
+    return (
+        f"{vector_name(event.vector)}: {_who(state)} is in the kernel at {gate.offset:08x}"
+        f" ({handler_name(event.vector)})."
+    )
 
 
 def _booted(event: e.Booted, state: State) -> str:
@@ -161,7 +181,10 @@ def _task_created(event: e.TaskCreated, state: State) -> str:
         "vfork": "in its parent's address space; the parent waits until it executes a program or ends",
         "clone": "sharing what clone's flags said",
     }
-    return f"{_task(state, event.parent)} has made {_task(state, event.child)} by {event.how}: {sharing.get(event.how, '')}."
+    return (
+        f"{_task(state, event.parent)} has made {_task(state, event.child)} by {event.how}:"
+        f" {sharing.get(event.how, '')}."
+    )
 
 
 def _switched(event: e.TaskSwitched, state: State) -> str:
@@ -198,12 +221,17 @@ def queue_text(queue: str) -> str:
 
 
 def _woken(event: e.TaskWoken, state: State) -> str:
-    why = {"deadline": "its time has come", "signal": "a signal arrived"}.get(event.by, f"{event.by} had news")
+    why = {"deadline": "its time has come", "signal": "a signal arrived"}.get(
+        event.by, f"{event.by} had news"
+    )
     return f"{_task(state, event.task)} is woken: {why}. It can run again."
 
 
 def _exited(event: e.TaskExited, state: State) -> str:
-    return f"{_task(state, event.task)} {status_text(event.status)}. It is a zombie until its parent asks for its status."
+    return (
+        f"{_task(state, event.task)} {status_text(event.status)}. It is a zombie until its parent asks"
+        " for its status."
+    )
 
 
 def _executed(event: e.ProgramExecuted, state: State) -> str:
@@ -215,7 +243,8 @@ def _executed(event: e.ProgramExecuted, state: State) -> str:
 
 def _forked_space(event: e.AddressSpaceForked, state: State) -> str:
     return (
-        f"fork copies no page: {event.pages} pages are shared now, the private ones read-only in both address spaces;"
+        f"fork copies no page: {event.pages} pages are shared now, the private ones read-only in both"
+        " address spaces;"
         " the first write to one will copy it."
     )
 
@@ -234,13 +263,17 @@ def _mapped(event: e.PageMapped, state: State) -> str:
 
 def _copied(event: e.PageCopied, state: State) -> str:
     return (
-        f"Copy on write: page {event.va:08x} had frame {event.old:#x} together with another address space. It has a"
+        f"Copy on write: page {event.va:08x} had frame {event.old:#x} together with another address space."
+        " It has a"
         f" copy of its own now, frame {event.new:#x}, writable."
     )
 
 
 def _reused(event: e.PageReused, state: State) -> str:
-    return f"Copy on write with no other owner left: page {event.va:08x} keeps frame {event.frame:#x} and is writable."
+    return (
+        f"Copy on write with no other owner left: page {event.va:08x} keeps frame {event.frame:#x} and"
+        " is writable."
+    )
 
 
 def _entered(event: e.SyscallEntered, state: State) -> str:
@@ -287,12 +320,18 @@ def _delivered(event: e.SignalDelivered, state: State) -> str:
 
 
 def _signal_over(event: e.SignalReturned, state: State) -> str:
-    return f"sigreturn: the frame at {event.frame:08x} is taken off and {_who(state)} goes on at {event.eip:08x}."
+    return (
+        f"sigreturn: the frame at {event.frame:08x} is taken off and {_who(state)} goes on at"
+        f" {event.eip:08x}."
+    )
 
 
 def _fault(event: e.FaultHandled, state: State) -> str:
     if not event.signo:
-        return f"The page fault at {event.address:08x} was no error: the page is there now, the instruction is tried again."
+        return (
+            f"The page fault at {event.address:08x} was no error: the page is there now, the"
+            " instruction is tried again."
+        )
     what = vector_name(event.vector)
     where = f" at {event.address:08x}" if event.vector == 14 else ""
     return f"{what}{where} by {_who(state)} cannot be mended: it becomes {signal_name(event.signo)}."
@@ -304,7 +343,9 @@ def _opened(event: e.FileOpened, state: State) -> str:
 
 def _installed(event: e.DescriptorInstalled, state: State) -> str:
     file = state.machine.files.get(event.file)
-    return f"Descriptor {event.fd} leads to {file.kind + ' ' + file.path if file is not None else 'a file'} now."
+    return (
+        f"Descriptor {event.fd} leads to {file.kind + ' ' + file.path if file is not None else 'a file'} now."
+    )
 
 
 def _pipe_created(event: e.PipeCreated, state: State) -> str:
@@ -314,7 +355,10 @@ def _pipe_created(event: e.PipeCreated, state: State) -> str:
 def _pipe_written(event: e.PipeWritten, state: State) -> str:
     pipe = state.machine.pipes.get(event.pipe)
     inside = len(pipe.data) if pipe is not None else 0
-    return f"{_who(state)} puts {len(event.data)} bytes into pipe {event.pipe}: {quote(event.data[:24], more=len(event.data) > 24)}. {inside} are in it."
+    return (
+        f"{_who(state)} puts {len(event.data)} bytes into pipe {event.pipe}:"
+        f" {quote(event.data[:24], more=len(event.data) > 24)}. {inside} are in it."
+    )
 
 
 def _pipe_read(event: e.PipeRead, state: State) -> str:
@@ -326,11 +370,16 @@ def _written(event: e.TerminalWritten, state: State) -> str:
 
 
 def _streamed(event: e.StreamWritten, state: State) -> str:
-    return f"{_who(state)} writes to stream {event.stream}: {quote(event.data[:40], more=len(event.data) > 40)}."
+    return (
+        f"{_who(state)} writes to stream {event.stream}: {quote(event.data[:40], more=len(event.data) > 40)}."
+    )
 
 
 def _arrived(event: e.InputArrived, state: State) -> str:
-    return f"From outside {len(event.data)} bytes reach {event.device} {event.number}: {quote(event.data[:24], more=len(event.data) > 24)}."
+    return (
+        f"From outside {len(event.data)} bytes reach {event.device} {event.number}:"
+        f" {quote(event.data[:24], more=len(event.data) > 24)}."
+    )
 
 
 def _break_moved(event: e.BreakMoved, state: State) -> str:
@@ -338,7 +387,10 @@ def _break_moved(event: e.BreakMoved, state: State) -> str:
 
 
 def _vma(event: e.VmaMapped, state: State) -> str:
-    return f"[{event.start:08x}, {event.end:08x}) is part of the address space now{': ' + event.name if event.name else ''}."
+    return (
+        f"[{event.start:08x}, {event.end:08x}) is part of the address space"
+        f" now{': ' + event.name if event.name else ''}."
+    )
 
 
 def _halted(event: e.MachineHalted, state: State) -> str:
@@ -356,16 +408,26 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.TaskContinued: lambda ev, s: f"{_task(s, ev.task)} goes on.",
     e.TaskRenamed: lambda ev, s: f"Task {ev.task} is called {ev.comm} now.",
     e.TaskExited: _exited,
-    e.TaskReaped: lambda ev, s: f"{_task(s, ev.by)} has taken the status of task {ev.task}; nothing is left of it.",
-    e.TaskReparented: lambda ev, s: f"The parent of {_task(s, ev.task)} is gone; {_task(s, ev.parent)} is its parent now.",
+    e.TaskReaped: lambda ev, s: (
+        f"{_task(s, ev.by)} has taken the status of task {ev.task}; nothing is left of it."
+    ),
+    e.TaskReparented: lambda ev, s: (
+        f"The parent of {_task(s, ev.task)} is gone; {_task(s, ev.parent)} is its parent now."
+    ),
     e.ProgramExecuted: _executed,
-    e.AddressSpaceCreated: lambda ev, s: f"An address space is made: its page directory pointers lie in frame {ev.pgd:#x}.",
+    e.AddressSpaceCreated: lambda ev, s: (
+        f"An address space is made: its page directory pointers lie in frame {ev.pgd:#x}."
+    ),
     e.AddressSpaceForked: _forked_space,
-    e.AddressSpaceDestroyed: lambda ev, s: "An address space is given back, with all frames that nobody else has.",
+    e.AddressSpaceDestroyed: lambda ev, s: (
+        "An address space is given back, with all frames that nobody else has."
+    ),
     e.VmaMapped: _vma,
     e.VmaUnmapped: lambda ev, s: f"[{ev.start:08x}, {ev.end:08x}) is unmapped; its pages are gone.",
     e.VmaProtected: lambda ev, s: f"[{ev.start:08x}, {ev.end:08x}) has other rights now.",
-    e.PagesDropped: lambda ev, s: f"The pages of [{ev.start:08x}, {ev.end:08x}) are dropped; a touch supplies new ones.",
+    e.PagesDropped: lambda ev, s: (
+        f"The pages of [{ev.start:08x}, {ev.end:08x}) are dropped; a touch supplies new ones."
+    ),
     e.BreakMoved: _break_moved,
     e.PageMapped: _mapped,
     e.PageCopied: _copied,
@@ -379,8 +441,12 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.SignalDelivered: _delivered,
     e.SignalReturned: _signal_over,
     e.FaultHandled: _fault,
-    e.DescriptorTableCreated: lambda ev, s: "A table of descriptors is made" + (", a copy of another." if ev.source else "."),
-    e.DescriptorTableDropped: lambda ev, s: "A table of descriptors is given back; every descriptor in it is closed.",
+    e.DescriptorTableCreated: lambda ev, s: (
+        "A table of descriptors is made" + (", a copy of another." if ev.source else ".")
+    ),
+    e.DescriptorTableDropped: lambda ev, s: (
+        "A table of descriptors is given back; every descriptor in it is closed."
+    ),
     e.FileOpened: _opened,
     e.FileClosed: lambda ev, s: "The last descriptor of an open file is gone, and the open file with it.",
     e.FileFlagsSet: lambda ev, s: "The flags of an open file are set anew.",
@@ -389,7 +455,9 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.PipeCreated: _pipe_created,
     e.PipeWritten: _pipe_written,
     e.PipeRead: _pipe_read,
-    e.PipeEndsChanged: lambda ev, s: f"Pipe {ev.pipe} has {ev.readers} open ends to read from and {ev.writers} to write to.",
+    e.PipeEndsChanged: lambda ev, s: (
+        f"Pipe {ev.pipe} has {ev.readers} open ends to read from and {ev.writers} to write to."
+    ),
     e.TerminalWritten: _written,
     e.StreamWritten: _streamed,
     e.InputArrived: _arrived,

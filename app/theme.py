@@ -110,8 +110,8 @@ class Paint:
             return Style(color=ink or None, bgcolor=ground or None)
         look = _EXTRA.get(name, Style())
         if name in _GROUNDS:
-            ground = self._colours.get(_GROUNDS[name])
-            return Style(bgcolor=ground) if ground else look
+            tint = self._colours.get(_GROUNDS[name])
+            return Style(bgcolor=tint) if tint else look
         if name == "changed":
             return look + Style(color=self._colours.get("focus"))
         colour = self._colours.get(name)

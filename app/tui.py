@@ -1,7 +1,8 @@
-"""The screen: an engine goes in, panes come out. Keys become engine calls, and after each the panes are repainted.
+"""The screen: an engine goes in, panes come out. Keys become engine calls, then the panes are repainted.
 
-Nothing here waits: the engine runs in slices of a few milliseconds between frames, repainting is coalesced to
-the frame rate. What the panes show is theirs, what keys there are is `actions`'s, where things lie is `int80.tcss`'s.
+Nothing here waits: the engine runs in slices of a few milliseconds between frames, repainting is coalesced
+to the frame rate. What the panes show is theirs, which keys there are `app.actions` says, where things lie
+`int80.tcss`.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from textual.screen import Screen
 
 from app import player as play
 from app import theme
-from app.actions import ACTIONS, BY_NAME, GROUPS, PANE_KEYS, parse_place
+from app.actions import BY_NAME, PANE_KEYS
 from app.keys import LEAVE, terminal_bytes
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
@@ -30,7 +31,6 @@ from app.player import Player
 from app.position import Position
 from app.screens.main import Main
 from app.state.fold_trace import status_text
-from app.units import count
 
 if TYPE_CHECKING:
     from app.engine import Engine
@@ -171,7 +171,7 @@ class Int80(App[int], inherit_bindings=False):
         elif kind == "pane":
             self.pane(rest)
         elif kind == "goto":
-            self._go(lambda: self.engine.go_to(int(rest)))
+            self.go_to(int(rest))
         else:
             self._explain(message.subject)
 
@@ -265,6 +265,10 @@ class Int80(App[int], inherit_bindings=False):
             how()
         self.paint()
 
+    def go_to(self, seq: int) -> None:
+        """To where `seq` events have happened."""
+        self._go(lambda: self.engine.go_to(seq))
+
     def go_start(self) -> None:
         if self.engine.at_start:
             self.say(self._edge(-1))
@@ -322,13 +326,15 @@ class Int80(App[int], inherit_bindings=False):
                 if not player.found:
                     self.say(self._edge(1))
             self.paint()
-            await asyncio.sleep(IDLE_FRAME if outcome == play.WAITING else YIELD if not player.rate else FRAME)
+            await asyncio.sleep(
+                IDLE_FRAME if outcome == play.WAITING else YIELD if not player.rate else FRAME
+            )
         self.paint()
 
     # Panes.
 
     def pane(self, name: str) -> None:
-        """To the front and into focus; if it is there already, alone on the screen (Console: the keyboard)."""
+        """To the front and into focus; if it is there already, alone on the screen (Console: keys)."""
         main = self.main
         pane = next(one for one in main.board if one.id == name)
         if main.focused is pane:
@@ -415,56 +421,33 @@ class Int80(App[int], inherit_bindings=False):
             self.main.set_focus(None)
             self.paint()
 
-    # What opens for a moment.
+    # What opens for a moment (loaded when it does).
 
     def _explain(self, subject: str) -> None:
-        from app.explain import explain
-        from app.screens.popup import Text
+        from app.screens import dialogs
 
         with self.guard():
-            found = explain(subject, self.moment())
-        if found is not None:
-            self.push_screen(Text(found.title, found.lines))
+            dialogs.explain(self, subject)
 
     def ask_place(self) -> None:
-        from app.screens.popup import Ask
+        from app.screens import dialogs
 
-        length = self.engine.length
-
-        def check(text: str) -> str:
-            wrong = f"an event from 0 to {count(length)}, a percentage, start or end"
-            return "" if parse_place(text, length) is not None else wrong
-
-        def go(text: str | None) -> None:
-            place = parse_place(text, length) if text is not None else None
-            if place is not None:
-                self._go(self.engine.go_start if not place else lambda: self.engine.go_to(place))
-
-        self.push_screen(Ask("go to", f"event 0 to {count(length)}, 50%, start or end", check), go)
+        dialogs.ask_place(self)
 
     def list_panes(self) -> None:
-        from app.screens.popup import Choose, Item
+        from app.screens import dialogs
 
-        items = [Item(name, f"{key.upper():<4} {label}") for name, key, label in PANE_KEYS]
-        self.push_screen(Choose("panes", items), lambda name: self.pane(name) if name else None)
+        dialogs.list_panes(self)
 
     def palette(self) -> None:
-        from app.screens.popup import Choose, Item
+        from app.screens import dialogs
 
-        items = [Item(one.name, f"{one.shown:<10} {one.help}") for one in ACTIONS]
-        self.push_screen(Choose("commands", items), lambda name: self.action_do(name) if name else None)
+        dialogs.palette(self)
 
     def help(self) -> None:
-        from app.screens.popup import Text
+        from app.screens import dialogs
 
-        lines = ["Lower case goes forwards in time, the same letter in upper case backwards.", ""]
-        for group in GROUPS:
-            lines += [group, *(f"  {one.shown:<10} {one.help}" for one in ACTIONS if one.group == group and one.shown), ""]
-        lines += [
-            "In the Console, while it has the keyboard, every key goes to the guest;",
-            "ctrl+] takes the keyboard back, twice sends it.",
-        ]
-        self.push_screen(Text("keys", lines))
+        dialogs.show_help(self)
 
     def next_theme(self) -> None:
         if self.no_color:
@@ -504,7 +487,7 @@ class Guard:
             return False
         self.app.problem = error
         self.app.player.stop()
-        self.app.exit(BROKEN)
+        self.app.exit(BROKEN, return_code=BROKEN)
         return True
 
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 
 def duration(ticks: int) -> str:
     """Guest time (a tick is a nanosecond) with three digits and a unit."""
-    for limit, divisor, unit in ((1_000, 1, "ns"), (1_000_000, 1_000, "µs"), (1_000_000_000, 1_000_000, "ms")):
+    for limit, divisor, unit in (
+        (1_000, 1, "ns"),
+        (1_000_000, 1_000, "µs"),
+        (1_000_000_000, 1_000_000, "ms"),
+    ):
         if ticks < limit:
             return f"{_three(ticks, divisor)} {unit}"
     if ticks < 60_000_000_000:

@@ -11,8 +11,8 @@ from typing import NamedTuple
 
 from app.panes.cpu import call_of
 from app.panes.moment import Moment
+from app.panes.trace import UNFINISHED, line_text
 from app.strace.text import signed
-from app.trace import trace_text
 from app.view import View
 from cpu.events import Source, TrapTaken
 from cpu.interrupts import microsteps
@@ -197,7 +197,13 @@ def _call_steps(now: Moment, trap: TrapTaken, number: int) -> Following:
     body = f"sys_{call.name}" if call is not None else "sys_ni_syscall"
     line = call_line(now)
     return [
-        (Phase.SAVE, "SAVE_ALL → pt_regs", f"{top - PT_SIZE:08x} … {top:08x} on the kernel stack", "phase:save", 1),
+        (
+            Phase.SAVE,
+            "SAVE_ALL → pt_regs",
+            f"{top - PT_SIZE:08x} … {top:08x} on the kernel stack",
+            "phase:save",
+            1,
+        ),
         (
             Phase.TABLE,
             f"sys_call_table[{number}] → {body}",
@@ -237,7 +243,8 @@ def call_line(now: Moment) -> str:
         if line.pid == now.pid and line.kind in ("syscall", "resumed"):
             if line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid:
                 return ""
-            return trace_text(line).removesuffix(" <unfinished ...>")
+            text = " ".join(line_text(line).split()).removesuffix(UNFINISHED)
+            return text if line.seq_end >= 0 else f"{text.rstrip(' ,')})"
     return ""
 
 
@@ -247,7 +254,11 @@ def _result(now: Moment) -> str:
             if line.seq_end < 0 or (line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid):
                 return ""
             result = line.result
-            return "" if result is None else f"{result & 0xFFFF_FFFF:08x}" + (f" ({result})" if result < 0 else "")
+            return (
+                ""
+                if result is None
+                else f"{result & 0xFFFF_FFFF:08x}" + (f" ({result})" if result < 0 else "")
+            )
     return ""
 
 
@@ -266,5 +277,8 @@ def _outcome(now: Moment, trap: TrapTaken) -> str:
     fault = now.state.fault
     if fault is None or now.state.fault_seq < now.state.trap_seq or fault.vector != trap.vector:
         return ""
-    return f"becomes {signal_name(fault.signo)}" if fault.signo else f"page {fault.address & ~0xFFF:08x} supplied"
-
+    return (
+        f"becomes {signal_name(fault.signo)}"
+        if fault.signo
+        else f"page {fault.address & ~0xFFF:08x} supplied"
+    )

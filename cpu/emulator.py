@@ -24,7 +24,7 @@ from unicorn.unicorn_const import (
 )
 from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
 
-from cpu.clock import REFUSED, REMAINING, VECTOR, Clock
+from cpu.clock import LAST_ADDRESS, LAST_SIZE, REFUSED, REMAINING, VECTOR, Clock
 from cpu.ram import Ram
 from cpu.registers import NAMES, Bank, FpuState, unicorn_id
 
@@ -103,6 +103,7 @@ class Emulator:
         self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
         self._cells = self.clock.cells
         self._before_refused = Context(self)
+        self._clock_before_refused = [0, 0, 0]
         self._hook_refused()
 
     def _hook_refused(self) -> None:
@@ -110,17 +111,18 @@ class Emulator:
 
         `in` and `out` with too little privilege, `sysenter` while no kernel has set it up: #GP;
         `syscall`, which this model does not have: #UD. The vector is left in the cell REFUSED. The
-        emulator goes on to the end of the block before it stops. So the state is kept here, to be
-        put back, and without page tables nothing that still runs reaches memory.
+        emulator goes on to the end of the block or beyond before it stops. So the state is kept
+        here, to be put back, and without page tables nothing that still runs reaches memory.
         """
         cells = self._cells
         save, cr3 = self._save, self._cr3
-        handle, context = self.handle, self._before_refused.pointer
+        handle, context, clock = self.handle, self._before_refused.pointer, self._clock_before_refused
 
         def refuse(uc: Any, vector: int) -> None:
             if not cells[REFUSED]:
                 cells[REFUSED] = vector
                 save(handle, context)
+                clock[:] = cells[REMAINING], cells[LAST_SIZE], cells[LAST_ADDRESS]
                 cr3.values[0] = NO_TABLES
                 cr3.write()
                 uc.emu_stop()
@@ -188,8 +190,10 @@ class Emulator:
 
     def _undo_refused(self) -> None:
         """Take back what ran after the instruction that was refused."""
+        cells = self._cells
         self.restore(self._before_refused)
-        self._cells[VECTOR] = -1
+        cells[REMAINING], cells[LAST_SIZE], cells[LAST_ADDRESS] = self._clock_before_refused
+        cells[VECTOR] = -1
 
     def stop_before(self, address: int | None) -> None:
         """Neither run nor translate what lies at `address`."""

@@ -15,6 +15,7 @@ from kernel.abi.signal import (
 from kernel.errors import KernelError
 from kernel.events import TaskExited, TaskReaped, TaskReparented
 from kernel.fs.files import drop_fdtable
+from kernel.fs.tty import release_session
 from kernel.mm.address_space import drop_space
 from kernel.signals.state import send_signal
 from kernel.tables import SigInfo, Task, TaskState
@@ -81,6 +82,8 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
     task.progress = []
     task.pending = []
     k.emit(TaskExited(task.pid, status))
+    if task.session == task.pid:
+        release_session(k, task)
     _reparent_children(k, task)
     if task.pid != task.tgid:
         release(k, task, by=0)

@@ -360,22 +360,7 @@ class Kernel:
 
     def peek_inode(self, number: int, at: int, count: int) -> bytes:
         """Contents of a file without bringing anything into the page cache."""
-        inode = self.tables.inodes.get(number)
-        if inode is None:
-            return b""
-        out = b""
-        while count > 0 and at < inode.size:
-            n = min(count, 0x1000 - (at & 0xFFF), inode.size - at)
-            pfn = inode.pages.get(at >> 12)
-            if pfn is not None:
-                out += self.ram.read((pfn << 12) + (at & 0xFFF), n)
-            elif inode.blob:
-                out += self.blobs[inode.blob][at : at + n].ljust(n, b"\0")
-            else:
-                out += bytes(n)
-            at += n
-            count -= n
-        return out
+        return ramfs.peek_inode(self, number, at, count)
 
     def release_inode(self, number: int) -> None:
         ramfs.release_inode(self, number)

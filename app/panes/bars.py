@@ -1,4 +1,4 @@
-"""The lines at the edges: the header says where we are, the footer what can be done, the tabs which panes there are."""
+"""The lines at the edges: where we are (header), what can be done (footer), which panes there are (tabs)."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def header_row(now: Moment, width: int) -> Row:
     program = row(Span(" int80 ", "bold"), Span("▸ ", "dim"), Span(short(now.title, 24), "bold"))
     ring: Row = EMPTY
     if regs is not None:
-        ring = (
-            row(Span(" ring 0 ▓▓ kernel ", "kernel on_kernel bold"))
-            if not regs.cpl
-            else row(Span(f" ring {regs.cpl} ░░ user ", "user on_user bold"))
-        )
-    play = row(Span(f"▶ {now.playing}" if now.playing else "❚❚ paused", "good bold" if now.playing else "bold"))
+        name, fill = ("user", "░░ ") if regs.cpl else ("kernel", "▓▓ ")
+        ring = row(Span(f" ring {regs.cpl} {fill if width >= 72 else ''}{name} ", f"{name} on_{name} bold"))
+    words = f"▶ {now.playing}" if now.playing else "❚❚ paused"
+    play = row(
+        Span(words if width >= 72 else words.partition(" ")[0], "good bold" if now.playing else "bold")
+    )
     status = row(Span(STATUSES.get(now.status, now.status), "good" if now.status == "live" else "mark"))
     event = row(Span("event ", "dim"), Span(f"{count(now.cursor.seq)}/{count(now.length)}"))
     tick = row(Span("tick ", "dim"), Span(count(now.cursor.tick)))

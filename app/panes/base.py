@@ -1,8 +1,8 @@
 """The widgets under every pane: lines that are painted only when they change, and a pane's frame around them.
 
-`Lines` keeps one strip per row and refreshes the rows that differ. `Pane` adds the title line, scrolling with a
-position mark, the focus with something chosen in it, and what Enter does. What is in the rows comes from the
-pane's own pure function.
+`Lines` keeps one strip per row and refreshes the rows that differ. `Pane` adds the title line, scrolling with
+a position mark, the focus with something chosen in it, and what Enter does. What is in the rows comes from
+the pane's own pure function.
 """
 
 from __future__ import annotations
@@ -177,7 +177,10 @@ class Pane(Lines, can_focus=True):
         style = "focus" if self.has_focus else "rule"
         left = self.frame.left
         if left:
-            body = [(Span(left[y] if y < len(left) else "│", "rule"), Span(" "), *one) for y, one in enumerate(body)]
+            body = [
+                (Span(left[y] if y < len(left) else "│", "rule"), Span(" "), *one)
+                for y, one in enumerate(body)
+            ]
         else:
             body = [(Span(" "), *one) for one in body]
         self.show([self._rule(now, style), *body])
@@ -217,15 +220,19 @@ class Pane(Lines, can_focus=True):
         known = self.subjects()
         if known and (self._chosen_row, self._chosen) not in known:
             same = [place for place in known if place[1] == self._chosen]
-            self._chosen_row, self._chosen = same[0] if same else min(
-                known, key=lambda place: abs(place[0] - self._chosen_row)
+            self._chosen_row, self._chosen = (
+                same[0] if same else min(known, key=lambda place: abs(place[0] - self._chosen_row))
             )
         out = []
         for n, one in enumerate(body):
             here = top + n == self._chosen_row
             out.append(
                 tuple(
-                    span._replace(style=f"{span.style} chosen" if here and span.subject == self._chosen else f"{span.style} under")
+                    span._replace(
+                        style=f"{span.style} chosen"
+                        if here and span.subject == self._chosen
+                        else f"{span.style} under"
+                    )
                     if span.subject and span.text.strip()
                     else span
                     for span in one

@@ -1,4 +1,4 @@
-"""Console: the guest's terminal. What programs wrote is interpreted as a terminal would; keys go there on request.
+"""Console: the guest's terminal. It interprets what programs wrote; keys go there on request.
 
 The screen is a function of the bytes written so far. Going back in time feeds them again, from the nearest
 picture kept of the screen.
@@ -119,7 +119,10 @@ def screen_row(screen: Any, y: int, focused: bool) -> Row:
     """One line of the screen, neighbours of the same look together."""
     line = screen.buffer[y]
     cursor = screen.cursor.x if y == screen.cursor.y and not screen.cursor.hidden else -1
-    end = max((x for x, char in line.items() if char.data.strip() or char.bg != "default" or char.reverse), default=-1)
+    end = max(
+        (x for x, char in line.items() if char.data.strip() or char.bg != "default" or char.reverse),
+        default=-1,
+    )
     found: list[Span] = []
     text, style = "", ""
     for x in range(max(end, cursor) + 1):

@@ -38,6 +38,7 @@ SIDE_BY_SIDE = 76
 MAX_BEFORE = 400
 """Bytes of a function before eip that are disassembled to find where instructions begin."""
 CODE_ROWS = 64
+ROOM_FOR_LABEL = 5
 
 
 def rows(now: Moment, width: int, height: int) -> Sheet:
@@ -58,14 +59,17 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
 def register_rows(now: Moment, view: View, regs: Registers) -> list[Row]:
     before = now.before
     meanings = call_meanings(now, view, regs)
-    found = []
-    for name in ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp"):
-        found.append(_register(name, getattr(regs, name), before, meanings.get(name, "")))
+    found = [
+        _register(name, getattr(regs, name), before, meanings.get(name, ""))
+        for name in ("eax", "ebx", "ecx", "edx", "esi", "edi", "ebp", "esp")
+    ]
     ring = "kernel" if not regs.cpl else "user"
     found.append(_register("eip", regs.eip, before, view.label(regs.eip), ring))
     found.append(flag_row(regs, before))
-    for names in (("cs", "ss"), ("ds", "es"), ("fs", "gs")):
-        found.append(tuple(span for name in names for span in _segment(name, regs, before)))
+    found += [
+        tuple(span for name in names for span in _segment(name, regs, before))
+        for names in (("cs", "ss"), ("ds", "es"), ("fs", "gs"))
+    ]
     found.append((*_control("cr2", regs, before), *_control("cr3", regs, before)))
     return found
 
@@ -197,7 +201,7 @@ def code_rows(view: View, regs: Registers, width: int, height: int) -> list[Row]
     found: list[Row] = []
     for one in listing[max(first, 0) :]:
         label = view.label(one.address)
-        if len(found) < height and ("+" not in label or not found) and not _bare(label, one.address):
+        if ("+" not in label or (not found and height > ROOM_FOR_LABEL)) and not _bare(label, one.address):
             found.append(row(Span(f"{label}:", "kernel" if eip >= PAGE_OFFSET else "user")))
         if len(found) >= height:
             break
@@ -255,5 +259,6 @@ class Cpu(Pane):
 
     def title(self, now: Moment) -> Row:
         return row(
-            Span("CPU · ", "title"), Span(task_name(now.state, now.pid), letter_style(now.state, now.pid) + " bold")
+            Span("CPU · ", "title"),
+            Span(task_name(now.state, now.pid), letter_style(now.state, now.pid) + " bold"),
         )

@@ -44,7 +44,10 @@ def frames(places: Mapping[str, Place]) -> dict[str, Frame]:
     """Each pane's own lines, with the right glyph wherever they meet another's."""
     rules = {(x, place.y) for place in places.values() for x in range(place.x, place.x + place.width)}
     seams = {
-        (place.x, y) for place in places.values() if place.x > 0 for y in range(place.y, place.y + place.height)
+        (place.x, y)
+        for place in places.values()
+        if place.x > 0
+        for y in range(place.y, place.y + place.height)
     }
 
     def glyph(x: int, y: int) -> str:

@@ -26,7 +26,7 @@ LETTERS = 8
 
 @dataclass(frozen=True, slots=True)
 class Moment:
-    """`event` is the last one applied; `before` the registers that were shown before the step that led here."""
+    """`event` is the last one applied; `before` the registers shown before the step that led here."""
 
     state: State
     view: View | None
@@ -77,12 +77,15 @@ def half_way(regs: Registers, trap: TrapTaken, done: int) -> Registers:
 
 
 READ_TSS, PUSHED, ENTERED = 4, 5, 6
-"""How many of a trap's microsteps are done when the new stack is known, the frame is on it, CS:EIP are loaded."""
+"""So many of a trap's microsteps are done when the new stack is known, the frame on it, CS:EIP loaded."""
 
 
 def pushed_by(trap: TrapTaken) -> list[tuple[int, str, int]]:
     """Address, name and value of each word of the trap's frame, the first pushed first."""
-    return [(trap.esp0 - 4 * (n + 1) & 0xFFFF_FFFF, name, value) for n, (name, value) in enumerate(pushed_words(trap))]
+    return [
+        (trap.esp0 - 4 * (n + 1) & 0xFFFF_FFFF, name, value)
+        for n, (name, value) in enumerate(pushed_words(trap))
+    ]
 
 
 def steps_of(trap: TrapTaken) -> int:

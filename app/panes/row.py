@@ -13,7 +13,7 @@ ELLIPSIS = "…"
 
 
 class Span(NamedTuple):
-    """`style` are names from `app.theme`, space between them. `subject` names what Enter explains, '' for nothing."""
+    """`style` are names from `app.theme` with spaces between; `subject` names what Enter explains, if any."""
 
     text: str
     style: str = ""

@@ -48,7 +48,9 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
 
 def _head(name: str, esp: int | None, width: int, tint: str) -> Row:
     where = "" if esp is None else f"esp {esp:08x}"
-    return padded(row(Span(f"{name:<{max(width - len(where), 0)}}", f"{tint} bold"), Span(where, tint)), width)
+    return padded(
+        row(Span(f"{name:<{max(width - len(where), 0)}}", f"{tint} bold"), Span(where, tint)), width
+    )
 
 
 # The user's.
@@ -205,24 +207,40 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
     if trap is not None:
         done = now.cursor.microstep >= PUSHED
         for address, name, value in reversed(pushed_by(trap)):
-            found.append(_pushed_row(address, name, value if done else None, width, done and address == trap.sp))
+            found.append(
+                _pushed_row(address, name, value if done else None, width, done and address == trap.sp)
+            )
         if trap.cpl == 3:
             return [*found, _top_row(top, width)]
     if trap is None and regs.cpl == 3:
-        return [row(Span("empty", "dim")), EMPTY, row(Span(short(f"TSS: ss0 {view.tss()[0]:04x}, esp0 {view.tss()[1]:08x}", width), "dim"))]
+        return [
+            row(Span("empty", "dim")),
+            EMPTY,
+            row(Span(short(f"TSS: ss0 {view.tss()[0]:04x}, esp0 {view.tss()[1]:08x}", width), "dim")),
+        ]
     start = trap.esp if trap is not None else regs.esp
     if not task.thread <= start <= top:
         return [row(Span(f"esp {start:08x} is another's stack", "dim"))]
     data = view.read(start, top - start)
     if data is None:
         return [row(Span(f"{start:08x} is not mapped", "dim"))]
-    call = call_of(struct.unpack_from("<I", data, len(data) - PT_SIZE + 4 * ORIG_EAX)[0]) if len(data) >= PT_SIZE else None
+    call = (
+        call_of(struct.unpack_from("<I", data, len(data) - PT_SIZE + 4 * ORIG_EAX)[0])
+        if len(data) >= PT_SIZE
+        else None
+    )
     before = now.before.esp if now.before is not None and not now.before.cpl else None
     for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
         address = start + 4 * n
-        note, style = kernel_note(view, address, value, top, call.args if call is not None else (), width >= 46)
+        note, style = kernel_note(
+            view, address, value, top, call.args if call is not None else (), width >= 46
+        )
         new = before is not None and address < before <= top
-        found.append(_word_row(address, value, note, width, f"{style} changed" if new else style, here=not n and trap is None))
+        found.append(
+            _word_row(
+                address, value, note, width, f"{style} changed" if new else style, here=not n and trap is None
+            )
+        )
     return [*found, _top_row(top, width)]
 
 
@@ -254,7 +272,9 @@ def _pushed_row(address: int, name: str, value: int | None, width: int, here: bo
     if value is None:
         return row(Span(f"  {address:08x} ", "dim"), Span("········", "dim"), Span(f"  {name}", "dim"))
     mark = Span("▸ " if here else "  ", "mark")
-    return row(mark, Span(f"{address:08x} ", "dim"), Span(f"{value:08x}", "changed"), Span(f"  {name}", "user"))
+    return row(
+        mark, Span(f"{address:08x} ", "dim"), Span(f"{value:08x}", "changed"), Span(f"  {name}", "user")
+    )
 
 
 def _word_row(address: int, value: int, note: str, width: int, style: str, here: bool) -> Row:
@@ -266,7 +286,9 @@ def _word_row(address: int, value: int, note: str, width: int, style: str, here:
         Span("▸ " if here else "  ", "mark"),
         Span(f"{shown} ", "dim"),
         Span(f"{value:08x}", tint),
-        Span(f"  {short(note, max(room, 0))}" if note else "", style.replace("changed", "").strip() or "soft"),
+        Span(
+            f"  {short(note, max(room, 0))}" if note else "", style.replace("changed", "").strip() or "soft"
+        ),
     )
 
 

@@ -17,7 +17,8 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
 
 
 def sentence(text: str) -> str:
-    return text[:1].upper() + text[1:]
+    """With a capital letter, unless it begins with a name."""
+    return f"The {text[4:]}" if text.startswith("the ") else text
 
 
 class Story(Pane, can_focus=False):

@@ -109,38 +109,56 @@ def rows(now: Moment, width: int, height: int, lanes: Lanes) -> Sheet:
     columns = max(width - LABEL, 1)
     data = lanes.columns(columns)
     here = column_of(now.cursor.seq, now.length, columns)
-    found = [lane_row(now.state, pid, data, here) for pid in chosen_lanes(now.state, lanes, height - 1)]
-    return Sheet([*found, axis_row(data, here)])
+    tasks = tasks_in(now.state, lanes)
+    if len(tasks) > height - 1:
+        return Sheet([who_row(now.state, data, here), axis_row(data, here)])
+    return Sheet([*(lane_row(now.state, pid, data, here) for pid in tasks), axis_row(data, here)])
 
 
-def chosen_lanes(state: State, lanes: Lanes, room: int) -> list[int]:
-    """The tasks with the most to show, in order of their letters."""
+def tasks_in(state: State, lanes: Lanes) -> list[int]:
+    """The tasks that anything is told of, in order of their letters."""
     totals: dict[int, int] = {}
     for counts in lanes.counts:
         for pid, times in counts.items():
             totals[pid] = totals.get(pid, 0) + times
-    known = [pid for pid in totals if pid > 1]
-    best = sorted(known, key=lambda pid: (-totals[pid], pid))[: max(room, 0)]
-    return sorted(best, key=lambda pid: state.letters.get(pid, 1 << 30 | pid))
+    return sorted((pid for pid in totals if pid > 1), key=lambda pid: state.letters.get(pid, 1 << 30 | pid))
+
+
+def who_row(state: State, data: list[tuple[dict[int, int], int]], here: int) -> Row:
+    """One lane for all, where there is no room for one each: the letter of whom most of a column is about."""
+    spans = [Span(f"{'who':<{LABEL}}", "dim")]
+    for column, (counts, _) in enumerate(data):
+        pid = max((pid for pid in counts if pid > 1), key=lambda pid: counts[pid], default=0)
+        style = letter_style(state, pid) if pid else "dim"
+        text = task_name(state, pid)[:1] if pid else " "
+        if column == here:
+            spans.append(Span("│" if text == " " else text, f"{style} chosen"))
+        elif spans[-1].style == style and len(spans) > 1:
+            spans[-1] = Span(spans[-1].text + text, style)
+        else:
+            spans.append(Span(text, style))
+    return tuple(spans)
 
 
 def lane_row(state: State, pid: int, data: list[tuple[dict[int, int], int]], here: int) -> Row:
     style = letter_style(state, pid)
-    text = "".join(
-        HEIGHTS[-(-counts.get(pid, 0) * 8 // max(sum(counts.values()), 1))] for counts, _ in data
-    )
+    text = "".join(HEIGHTS[-(-counts.get(pid, 0) * 8 // max(sum(counts.values()), 1))] for counts, _ in data)
     return row(
         Span(f"{task_name(state, pid):<{LABEL}}"[:LABEL], style + " bold"),
         Span(text[:here], style),
-        Span(text[here], style + " chosen"),
+        Span("│" if text[here] == " " else text[here], style if text[here] == " " else f"{style} chosen"),
         Span(text[here + 1 :], style),
     )
 
 
 def axis_row(data: list[tuple[dict[int, int], int]], here: int) -> Row:
     text = "".join(MARKS[mark] if mark else "─" for _, mark in data)
+    cursor = "┴" if text[here] == "─" else text[here]
     return row(
-        Span(" " * LABEL), Span(text[:here], "soft"), Span("▲" if text[here] == "─" else text[here], "mark chosen"), Span(text[here + 1 :], "rule")
+        Span(" " * LABEL),
+        Span(text[:here], "soft"),
+        Span(cursor, "mark chosen"),
+        Span(text[here + 1 :], "rule"),
     )
 
 

@@ -1,4 +1,4 @@
-"""Trace: system calls, signals and ends of processes as strace writes them, each with its process's letter."""
+"""Trace: system calls, signals and ends of processes as strace writes them, with their processes' letters."""
 
 from __future__ import annotations
 
@@ -62,10 +62,9 @@ def line_row(state: State, line: TraceLine, here: bool, width: int) -> Row:
 
 
 def _call_spans(line: TraceLine, text: str, here: bool) -> Row:
-    name, bracket, rest = text.partition("(")
+    separator = ">" if text.startswith("<...") else "("
+    name, bracket, rest = text.partition(separator)
     style = "mark" if here else ""
-    if text.startswith("<..."):
-        name, bracket, rest = text, "", ""
     body, equals, result = rest.rpartition(" = ")
     head = Span(name, style, f"sys:{line.nr}")
     error = errno_of(line.result) if line.result is not None else 0

@@ -1,4 +1,4 @@
-"""Traps: the way of the current trap step by step; the 256 gates; the table of system calls. One at a time."""
+"""Traps: the way of the current trap, step by step; the 256 gates; the table of system calls."""
 
 from __future__ import annotations
 
@@ -11,12 +11,23 @@ from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, cells, row, short
 from app.view import View
 from app.way import Phase, Step, Way, way_of
 from kernel.boot import INTERRUPTS, SYSCALL_VECTOR
-from kernel.table import TABLE
+from kernel.table import TABLE, Category
 
 PATH, GATES, CALLS = range(3)
 VIEWS = ("the way of a trap", "gates", "system calls")
 MARKS = {1: ("✓", "good"), 0: ("▶", "mark"), -1: ("·", "dim")}
-NAME_WIDTH = 30
+NAME_WIDTH = 27
+NAME_AT, CALL_NAME = 8, 20
+WIDE_TABLE = 80
+"""Columns from which on the categories are written in full."""
+SHORT = {
+    Category.PROCESS: "proc",
+    Category.FILE: "file",
+    Category.DEVICE: "dev",
+    Category.INFORMATION: "info",
+    Category.COMMUNICATION: "comm",
+    Category.PROTECTION: "prot",
+}
 EXCEPTION_NAMES = (
     *("#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range"),
     *("#UD invalid opcode", "#NM no coprocessor", "#DF double fault", "coprocessor overrun"),
@@ -65,7 +76,10 @@ def heading(now: Moment, way: Way) -> Row:
         name = f"__NR_{call.name}" if call is not None else "no such call"
         what = (Span(f"eax {trap.eax & 0xFFFF_FFFF:08x} → "), Span(name, "bold", f"sys:{way.number}"))
     else:
-        what = (Span(f"vector {trap.vector:#04x} "), Span(vector_name(trap.vector), "bold", f"vector:{trap.vector}"))
+        what = (
+            Span(f"vector {trap.vector:#04x} "),
+            Span(vector_name(trap.vector), "bold", f"vector:{trap.vector}"),
+        )
     over = (Span("   over, back where it came from", "dim"),) if way.phase is Phase.OVER else ()
     return row(Span("  "), *what, *over)
 
@@ -78,7 +92,9 @@ def step_row(step: Step, width: int) -> Row:
     name = step.name
     room = width - 6
     if not step.detail:
-        return row(Span(f"{mark} ", style), Span(f"{number} ", "dim"), Span(short(name, room), ink, step.subject))
+        return row(
+            Span(f"{mark} ", style), Span(f"{number} ", "dim"), Span(short(name, room), ink, step.subject)
+        )
     gap = max(name_width - cells(name), 1)
     return row(
         Span(f"{mark} ", style),
@@ -97,10 +113,10 @@ def counts(now: Moment, width: int, room: int) -> list[Row]:
     left = [("system calls so far", None, 0), *((_call_name(nr), nr, times) for nr, times in calls)]
     right = [("vectors so far", None, 0), *((vector_name(v), v, times) for v, times in vectors)]
     half = max((width - 4) // 2, 20)
-    found = []
-    for n in range(min(max(len(left), len(right)), room)):
-        found.append((Span("  "), *_count(left, n, half, "sys"), *_count(right, n, half, "vector")))
-    return found
+    return [
+        (Span("  "), *_count(left, n, half, "sys"), *_count(right, n, half, "vector"))
+        for n in range(min(max(len(left), len(right)), room))
+    ]
 
 
 def _count(items: list[tuple[str, int | None, int]], n: int, width: int, kind: str) -> Row:
@@ -110,7 +126,11 @@ def _count(items: list[tuple[str, int | None, int]], n: int, width: int, kind: s
     if number is None:
         return (Span(f"{name:<{width}}", "title"),)
     name = short(name, width - 9)
-    return (Span(f"{times:>6} ", ""), Span(name, "", f"{kind}:{number}"), Span(" " * max(width - 7 - cells(name), 0)))
+    return (
+        Span(f"{times:>6} ", ""),
+        Span(name, "", f"{kind}:{number}"),
+        Span(" " * max(width - 7 - cells(name), 0)),
+    )
 
 
 def _call_name(number: int) -> str:
@@ -189,7 +209,7 @@ def call_sheet(now: Moment, width: int, height: int) -> Sheet:
     if current in numbers:
         page = max(height - 1, 1)
         top = numbers.index(current) // page * page
-    head = row(Span(_call_line("nr", "name", "calls", "errors", "category", "Win32", width, " "), "title"))
+    head = row(Span(_call_line("nr", "name", "calls", "errors", "kind", "Win32", width, " "), "title"))
 
     def make(n: int) -> Row:
         return call_row(now, numbers[n], width, numbers[n] == current)
@@ -207,17 +227,23 @@ def call_row(now: Moment, number: int, width: int, here: bool) -> Row:
     assert call is not None
     known = call.name in _implemented()
     times, errors = now.state.calls.get(number, 0), now.state.errors.get(number, 0)
+    category = call.category.value if width >= WIDE_TABLE else SHORT[call.category]
     text = _call_line(
-        str(number), call.name, str(times or "·"), str(errors or "·"), call.category.value, call.win32, width, "✓" if known else "·"
+        str(number),
+        call.name,
+        str(times or "·"),
+        str(errors or "·"),
+        category,
+        call.win32,
+        width,
+        "✓" if known else "·",
     )
     style = "mark" if here else "" if times else "soft" if known else "dim"
-    start = 8
-    end = start + min(len(call.name), 22)
-    mark = Span("▶ " if here else "  ", "mark")
+    end = NAME_AT + min(len(call.name), CALL_NAME)
     return row(
-        mark,
-        Span(text[2:start], style),
-        Span(text[start:end], f"{style} bold" if times else style, f"sys:{number}"),
+        Span("▶ " if here else "  ", "mark"),
+        Span(text[2:NAME_AT], style),
+        Span(text[NAME_AT:end], f"{style} bold" if times else style, f"sys:{number}"),
         Span(text[end:], style),
     )
 
@@ -225,12 +251,10 @@ def call_row(now: Moment, number: int, width: int, here: bool) -> Row:
 def _call_line(
     number: str, name: str, times: str, errors: str, category: str, win32: str, width: int, known: str
 ) -> str:
-    text = f"  {number:>3} {known} {short(name, 22):<23}{times:>7}{errors:>7}"
-    if width >= 60:
-        text += f"  {category:<13}"
-    if width >= 80:
-        text += f"  {win32}"
-    return text
+    text = f"  {number:>3} {known} {short(name, CALL_NAME):<{CALL_NAME}}{times:>7}{errors:>7}"
+    if width >= 52:
+        text += f"  {category:<13}" if width >= WIDE_TABLE else f"  {category:<5}"
+    return f"{text} {win32}" if width >= 60 else text
 
 
 class Traps(Pane):
@@ -250,7 +274,11 @@ class Traps(Pane):
         if way is None:
             return row(Span("Traps", "title"))
         what = "int $0x80" if way.trap.vector == SYSCALL_VECTOR else f"{vector_name(way.trap.vector)}"
-        who = now.pid if now.trap is not None else (now.state.trap_pid if way.trap is now.state.trap else now.pid)
+        who = (
+            now.pid
+            if now.trap is not None
+            else (now.state.trap_pid if way.trap is now.state.trap else now.pid)
+        )
         return row(
             Span(f"Traps: {what} · ", "title"),
             Span(task_name(now.state, who), letter_style(now.state, who) + " bold"),

@@ -1,4 +1,4 @@
-"""The main screen: header, panes, story, timeline, tabs, footer. Which panes are in sight is `int80.tcss`'s business.
+"""The main screen: header, panes, story, timeline, tabs, footer. What is in sight, `int80.tcss` says.
 
 It carries the class of its size (`-wide`, `-medium`, `-small`, `-tiny`) and `-zoom`; the pane brought to the
 front has `front`. The keys are the actions'.
@@ -48,7 +48,9 @@ class Main(Screen[None], inherit_bindings=False):
     """Everything that is always there."""
 
     BINDINGS = [
-        Binding(key, f"app.do('{action.name}')", action.help, show=False) for action in ACTIONS for key in action.keys
+        Binding(key, f"app.do('{action.name}')", action.help, show=False)
+        for action in ACTIONS
+        for key in action.keys
     ]
     AUTO_FOCUS = ""
 
@@ -58,7 +60,13 @@ class Main(Screen[None], inherit_bindings=False):
         self.footer = Lines("footer")
         self.tabs = Lines("tabs")
         self.too_small = Lines("too_small")
-        self.board: tuple[Pane, ...] = (Cpu("cpu"), Traps("traps"), Stacks("stacks"), Trace("trace"), Console("console"))
+        self.board: tuple[Pane, ...] = (
+            Cpu("cpu"),
+            Traps("traps"),
+            Stacks("stacks"),
+            Trace("trace"),
+            Console("console"),
+        )
         self.story = Story("story")
         self.timeline = Timeline("timeline")
         self.front = ""
@@ -131,7 +139,8 @@ class Main(Screen[None], inherit_bindings=False):
         """Every pane in sight gets the Moment and repaints what changed."""
         width = self.size.width
         if self._size_class == "-tiny":
-            text = f"int80 needs {LEAST_COLUMNS} columns and {LEAST_ROWS} rows; here are {width} and {self.size.height}."
+            here = f"here are {width} and {self.size.height}"
+            text = f"int80 needs {LEAST_COLUMNS} columns and {LEAST_ROWS} rows; {here}."
             self.too_small.show([row(Span(text))])
             return
         for pane in self.panes:
@@ -147,7 +156,10 @@ class Main(Screen[None], inherit_bindings=False):
     def paint_footer(self) -> None:
         width = self.size.width
         if self.console.typing:
-            items = [("ctrl+]", "takes the keyboard back", "action:back"), ("ctrl+] ctrl+]", "sends ctrl+]", "")]
+            items = [
+                ("ctrl+]", "takes the keyboard back", "action:back"),
+                ("ctrl+] ctrl+]", "sends ctrl+]", ""),
+            ]
         else:
             items = footer_items(ACTIONS)
         self.footer.show([footer_row(items, width, self.notice)])

@@ -27,13 +27,20 @@ class Text(ModalScreen[None]):
     def __init__(self, title: str, lines: Sequence[str], width: int = 76) -> None:
         super().__init__()
         self.heading = title
-        self.lines = [part for line in lines for part in (wrapped(line, width) if not line.startswith(" ") and len(line) > width else [line])]
+        self.lines = [
+            part
+            for line in lines
+            for part in (wrapped(line, width) if not line.startswith(" ") and len(line) > width else [line])
+        ]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
             box.border_title = self.heading
             box.border_subtitle = "Esc"
             yield Static("\n".join(self.lines), markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(VerticalScroll).focus()
 
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:
@@ -56,6 +63,9 @@ class Ask(ModalScreen[str | None]):
             box.border_title = self.heading
             yield Input()
             yield Static(self.hint, classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         wrong = self.check(event.value)
@@ -98,7 +108,11 @@ class Choose(ModalScreen[str | None]):
 
     def options(self, words: str) -> list[Option]:
         wanted = words.lower().split()
-        return [Option(item.text, id=item.name) for item in self.items if all(word in item.text.lower() for word in wanted)]
+        return [
+            Option(item.text, id=item.name)
+            for item in self.items
+            if all(word in item.text.lower() for word in wanted)
+        ]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         options = self.query_one(OptionList)

@@ -1,7 +1,7 @@
 """Any argument as text, by its kind alone: what suffices for most calls.
 
-`argument(call, place)` gives the text, `is_late(call, place)` says whether it needs what the call left
-behind.
+`argument(call, place)` gives the text, `part(call, place)` says besides whether it needs what the call left
+behind, `parts(call)` takes all arguments, `struct_at` shows a structure wherever it lies.
 """
 
 from __future__ import annotations

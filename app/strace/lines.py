@@ -7,7 +7,7 @@ import struct
 from app.strace import text
 from app.strace.arguments import parts
 from app.strace.call import Call, Part, early_half, first_late, joined, late_half
-from app.strace.calls import NOTES, SPECIAL
+from app.strace.calls import NOTES, SPECIAL, WAITS
 from app.strace.structs import signals as signal_structs
 from kernel.abi.errno import RESTART_TEXTS, STRERROR, Errno, errno_of
 from kernel.abi.sigframe import Siginfo
@@ -33,7 +33,7 @@ def format_call(
     """
     call = _inner(Call(row, args, entered, exited, result))
     shown = _parts(call)
-    if result is None and first_late(shown) < len(shown):
+    if result is None and _told_late(call, shown):
         return _aligned(f"{call.row.name}({early_half(shown)} <unfinished ...>)", column) + "= ?"
     return _aligned(f"{call.row.name}({joined(shown)})", column) + f"= {result_text(call)}"
 
@@ -55,7 +55,7 @@ def format_resumed(
     """`<... read resumed>"x", 1) = 1`: the rest of a line that `format_unfinished` began."""
     call = _inner(Call(row, args, entered, exited, result))
     shown = _parts(call)
-    rest = late_half(shown) if result is not None or first_late(shown) == len(shown) else " <unfinished ...>"
+    rest = " <unfinished ...>" if result is None and _told_late(call, shown) else late_half(shown)
     return _aligned(f"<... {call.row.name} resumed>{rest})", column) + f"= {result_text(call)}"
 
 
@@ -142,6 +142,11 @@ def _parts(call: Call) -> list[Part]:
         return parts(call) if special is None or unread_block else special(call)
     except (struct.error, IndexError):
         return _plain(call)
+
+
+def _told_late(call: Call, shown: list[Part]) -> bool:
+    """Whether something remained to be written when the call never returned."""
+    return first_late(shown) < len(shown) or call.row.name in WAITS
 
 
 def _plain(call: Call) -> list[Part]:

@@ -1,6 +1,6 @@
 """An engine without a machine: one `write` and the end, every place written down. For the screen's tests.
 
-It has what `app.engine.Engine` has as far as the screen asks for it; the places are a list and steps move in it.
+It has what `app.engine.Engine` has as far as the screen asks; the places are a list and steps move in it.
 """
 
 from __future__ import annotations
@@ -94,7 +94,11 @@ USER = Registers(
     cr3=0x0011_5000,
 )
 SAVED = dict(
-    zip(PT_REGS, (1, BUFFER, 13, 0, 0, ESP + 4, 4, 0x7B, 0x7B, 0, 0, 4, INT_80 + 2, 0x73, 0x246, ESP, 0x7B), strict=True)
+    zip(
+        PT_REGS,
+        (1, BUFFER, 13, 0, 0, ESP + 4, 4, 0x7B, 0x7B, 0, 0, 4, INT_80 + 2, 0x73, 0x246, ESP, 0x7B),
+        strict=True,
+    )
 )
 
 
@@ -160,7 +164,7 @@ def memory(pushed: int = 0, returned: bool = False) -> dict[int, bytes]:
         WRITE: CODE,
         MAIN: bytes(0x40),
         BUFFER: b"hello, world\n\0",
-        ESP: user.ljust(STACK + 64 - ESP, b"\0") + strings.ljust(64, b"\0"),
+        ESP: (user.ljust(STACK + 64 - ESP, b"\0") + strings).ljust(0xC000_0000 - ESP, b"\0"),
         THREAD: stack,
         0xC010_007F: ENTRY.ljust(0x100, b"\x90"),
         0xC010_069C: bytes.fromhex("f485d27501c3e860ffffffebf3"),
@@ -203,8 +207,13 @@ def script() -> tuple[Log, list[Place]]:
     places += [Place(Position(6, n, 371), before) for n in range(len(microsteps(TRAP)))]
     places += [
         Place(Position(6, ALL_DONE, 371), FakeView(kernel(0xC010_007F, TOP - 20), memory(5))),
-        Place(Position(6, ALL_DONE, 395), FakeView(kernel(0xC010_0097, TOP - PT_SIZE, edx=0x7B), memory(full))),
-        Place(Position(6, ALL_DONE, 399), FakeView(kernel(0xC010_069C, TOP - PT_SIZE - 4, edx=0x7B), memory(full + 1))),
+        Place(
+            Position(6, ALL_DONE, 395), FakeView(kernel(0xC010_0097, TOP - PT_SIZE, edx=0x7B), memory(full))
+        ),
+        Place(
+            Position(6, ALL_DONE, 399),
+            FakeView(kernel(0xC010_069C, TOP - PT_SIZE - 4, edx=0x7B), memory(full + 1)),
+        ),
     ]
     after = FakeView(kernel(0xC010_069D, TOP - PT_SIZE - 4, eax=13, edx=0), memory(full + 1))
     places += [Place(Position(seq, ALL_DONE, tick), after) for seq, tick in ((7, 400), (8, 400), (9, 10_400))]
@@ -221,11 +230,18 @@ def script() -> tuple[Log, list[Place]]:
             Position(9, ALL_DONE, 10_420),
             FakeView(kernel(0xC010_00C0, TOP - PT_SIZE, eax=13), memory(full, returned=True)),
         ),
-        Place(Position(9, ALL_DONE, 10_430), FakeView(kernel(0xC010_00D1, TOP - 20, eax=13), memory(5, returned=True))),
-        Place(Position(9, ALL_DONE, 10_431), FakeView(msgspec_replace(USER, eax=13, eip=INT_80 + 2), memory())),
+        Place(
+            Position(9, ALL_DONE, 10_430),
+            FakeView(kernel(0xC010_00D1, TOP - 20, eax=13), memory(5, returned=True)),
+        ),
+        Place(
+            Position(9, ALL_DONE, 10_431), FakeView(msgspec_replace(USER, eax=13, eip=INT_80 + 2), memory())
+        ),
     ]
     last = FakeView(kernel(0xC010_0660, TOP - PT_SIZE - 4), memory(full))
-    places += [Place(Position(seq, ALL_DONE, tick), last) for seq, tick in ((10, 10_600), (11, 10_620), (12, 20_620))]
+    places += [
+        Place(Position(seq, ALL_DONE, tick), last) for seq, tick in ((10, 10_600), (11, 10_620), (12, 20_620))
+    ]
     places.append(Place(Position(13, ALL_DONE, 20_620), last))
     return log, places
 
@@ -320,7 +336,9 @@ class FakeEngine:
         )
 
     def step_switch(self, direction: int) -> bool:
-        return self._move("switch", direction, lambda place: isinstance(self._event_at(place), e.TaskSwitched))
+        return self._move(
+            "switch", direction, lambda place: isinstance(self._event_at(place), e.TaskSwitched)
+        )
 
     def step_event(self, direction: int) -> bool:
         here = self.cursor.seq

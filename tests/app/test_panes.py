@@ -1,6 +1,6 @@
 """Panes as pure functions: the exact text for literal Moments at several widths.
 
-The expected texts are in `expected/`; `INT80_WRITE_EXPECTED=1` writes them anew, to be read before committing.
+The expected texts are in `expected/`; INT80_WRITE_EXPECTED=1 writes them anew, to be read before a commit.
 """
 
 from __future__ import annotations
@@ -20,7 +20,17 @@ from tests.app import fake_engine
 from tests.app.fake_engine import FakeEngine
 
 EXPECTED = Path(__file__).parent / "expected"
-PLACES = {"before": 0, "gate": 2, "tss": 4, "pushed": 6, "entered": 7, "saved": 8, "body": 11, "result": 13, "back": 17}
+PLACES = {
+    "before": 0,
+    "gate": 2,
+    "tss": 4,
+    "pushed": 6,
+    "entered": 7,
+    "saved": 8,
+    "body": 11,
+    "result": 13,
+    "back": 17,
+}
 """Telling places of the fake engine's one system call."""
 
 
@@ -142,7 +152,10 @@ def test_fit() -> None:
     assert text_of(fit(one, 3)) == "ab…"
     assert text_of(fit(one, 0)) == ""
     assert text_of(padded(one, 10)) == "abcdefgh  "
-    assert [text_of(line) for line in beside([one], [one, one], 4, Span("│"))] == ["abc…│abcdefgh", "    │abcdefgh"]
+    assert [text_of(line) for line in beside([one], [one, one], 4, Span("│"))] == [
+        "abc…│abcdefgh",
+        "    │abcdefgh",
+    ]
 
 
 def test_wrapped() -> None:

@@ -6,8 +6,9 @@ what a test wants done at a handler it does itself.
 
 from __future__ import annotations
 
+import random
 import struct
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from cpu.bus import Bus
 from cpu.core import NEVER, BudgetSpent, Core, Hypercall, Trap, Trapped
@@ -277,3 +278,47 @@ def sliced(sizes: Iterable[int]) -> Way:
                 return trap
 
     return way
+
+
+def exact(lengths: Iterable[int]) -> Way:
+    """Stops at exact ticks, the given numbers apart."""
+    numbers = iter(lengths)
+
+    def way(core: Core) -> Trap:
+        while True:
+            trap = core.run_to(core.ticks + next(numbers))
+            if not isinstance(trap, BudgetSpent):
+                return trap
+
+    return way
+
+
+def mixed(rng: random.Random) -> Way:
+    """All of the ways, as chance will have it."""
+
+    def way(core: Core) -> Trap:
+        while True:
+            choice = rng.randrange(4)
+            trap: Trap | None
+            if choice == 0:
+                trap = core.run(core.ticks + rng.randint(1, 200))
+            elif choice == 1:
+                trap = core.run_to(core.ticks + rng.randint(1, 100))
+            elif choice == 2:
+                trap = core.run(core.ticks)
+            else:
+                for _ in range(rng.randint(1, 9)):
+                    trap = core.step()
+                    if trap is not None:
+                        break
+            if trap is not None and not isinstance(trap, BudgetSpent):
+                return trap
+
+    return way
+
+
+def chance(seed: int, least: int, most: int) -> Iterator[int]:
+    """Numbers without end."""
+    rng = random.Random(seed)
+    while True:
+        yield rng.randint(least, most)

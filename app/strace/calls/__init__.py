@@ -15,5 +15,8 @@ _SUBJECTS = (files, processes, signals, information, communication)
 SPECIAL: dict[str, Special] = {name: show for subject in _SUBJECTS for name, show in subject.SPECIAL.items()}
 """How to show calls that are not shown by the kinds of their arguments alone."""
 
+WAITS = files.WAITS
+"""Calls that tell what they found behind their result."""
+
 NOTES: dict[str, Note] = {name: note for subject in _SUBJECTS for name, note in subject.NOTES.items()}
 """What stands in parentheses behind the result of a call that succeeded; None for no parentheses."""

@@ -235,8 +235,13 @@ SPECIAL: dict[str, Special] = {
     "openat2": _openat2,
 }
 
+_POLLS = ("poll", "ppoll", "ppoll_time64")
+_SELECTS = ("select", "_newselect", "pselect6", "pselect6_time64")
+
 NOTES: dict[str, Note] = {
     **dict.fromkeys(("fcntl", "fcntl64"), _fcntl_note),
-    **dict.fromkeys(("poll", "ppoll", "ppoll_time64"), _poll_note),
-    **dict.fromkeys(("select", "_newselect", "pselect6", "pselect6_time64"), _select_note),
+    **dict.fromkeys(_POLLS, _poll_note),
+    **dict.fromkeys(_SELECTS, _select_note),
 }
+
+WAITS = frozenset(_POLLS + _SELECTS)

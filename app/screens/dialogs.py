@@ -1,0 +1,65 @@
+"""What opens for a moment: explanations, the question where to go, lists of panes and commands, the keys."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_place
+from app.explain import explain as explanation
+from app.screens.popup import Ask, Choose, Item, Text
+from app.units import count
+
+if TYPE_CHECKING:
+    from app.tui import Int80
+
+
+def explain(app: Int80, subject: str) -> None:
+    """Say what a register, a gate, an errno is."""
+    found = explanation(subject, app.moment())
+    if found is not None:
+        app.push_screen(Text(found.title, found.lines))
+
+
+def ask_place(app: Int80) -> None:
+    """Where to go in time."""
+    length = app.engine.length
+
+    def check(text: str) -> str:
+        wrong = f"an event from 0 to {count(length)}, a percentage, start or end"
+        return "" if parse_place(text, length) is not None else wrong
+
+    def go(text: str | None) -> None:
+        place = parse_place(text, length) if text is not None else None
+        if place is not None:
+            app.go_to(place)
+
+    app.push_screen(Ask("go to", f"event 0 to {count(length)}, 50%, start or end", check), go)
+
+
+def list_panes(app: Int80) -> None:
+    """All panes; the chosen one comes to the front."""
+    items = [Item(name, f"{key.upper():<4} {label}") for name, key, label in PANE_KEYS]
+    app.push_screen(Choose("panes", items), lambda name: app.pane(name) if name else None)
+
+
+def palette(app: Int80) -> None:
+    """All that can be done, by name."""
+    items = [Item(one.name, f"{one.shown:<10} {one.help}") for one in ACTIONS]
+    app.push_screen(Choose("commands", items), lambda name: app.action_do(name) if name else None)
+
+
+def help_lines() -> list[str]:
+    """Every key and what it does."""
+    lines = ["Lower case goes forwards in time, the same letter in upper case backwards.", ""]
+    for group in GROUPS:
+        known = [one for one in ACTIONS if one.group == group and one.shown]
+        lines += [group, *(f"  {one.shown:<10} {one.help}" for one in known), ""]
+    return [
+        *lines,
+        "In the Console, while it has the keyboard, every key goes to the guest;",
+        "ctrl+] takes the keyboard back, twice sends it.",
+    ]
+
+
+def show_help(app: Int80) -> None:
+    app.push_screen(Text("keys", help_lines()))
