@@ -387,7 +387,7 @@ class Kernel:
             tgid=pid,
             ppid=1,
             pgrp=pid,
-            session=pid,
+            session=1,
             comm="",
             state=TaskState.RUNNABLE,
             thread=thread,
@@ -404,7 +404,7 @@ class Kernel:
         terminal = t.terminals.get(0)
         if terminal is not None:
             terminal.rows, terminal.columns = start.rows, start.columns
-            terminal.pgrp = terminal.session = pid
+            terminal.pgrp, terminal.session = pid, 1  # as under a login shell: init leads the session
         try:
             task.cwd = vfs.lookup(self, task, start.cwd).ino
             encode = [text.encode("utf-8", "surrogateescape") for text in start.argv]
