@@ -8,14 +8,15 @@ to the frame rate. What the panes show is theirs, which keys there are `app.acti
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-os.environ.setdefault("TEXTUAL_FPS", "120")  # the longest that Textual holds a painted frame back
+os.environ.setdefault("TEXTUAL_FPS", "240")  # we keep the frame rate; Textual need not wait as well
 
 from textual import events
 from textual.app import App
@@ -42,6 +43,8 @@ IDLE_FRAME = 1 / 15
 """The same while everything waits."""
 YIELD = 0.001
 """Seconds that keys and painting get between two slices."""
+FOLLOW_EVERY = 0.5
+"""Seconds between two writings of a recording."""
 MARKS_KEPT = 4096
 BOOT_STEPS = 64
 """Microsteps at most from the first task switch to user mode."""
@@ -56,12 +59,6 @@ STEPS = {
 }
 
 
-class Session(Protocol):
-    """What is written beside the screen, a recording."""
-
-    def flush(self) -> None: ...
-
-
 class Int80(App[int], inherit_bindings=False):
     """The App. Its methods are what `actions` call."""
 
@@ -71,9 +68,12 @@ class Int80(App[int], inherit_bindings=False):
     ALLOW_SELECT = False
     AUTO_FOCUS = None
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, follow: Callable[[], None] | None = None) -> None:
         super().__init__()
         self.engine = engine
+        self._follow = follow
+        """Called now and then: a recording takes what is new."""
+        self._followed = 0.0
         self.paint_styles = theme.Paint(theme.PLAIN if self.no_color else theme.DARK)
         self.player = Player()
         self.main = Main()
@@ -132,11 +132,25 @@ class Int80(App[int], inherit_bindings=False):
         if not self.main.is_attached:
             return
         self.painted += 1
+        if not gc.isenabled():
+            self.call_later(settle_memory)
         with self.guard():
             now = self.moment()
         if self.problem is None:
             self.main.paint(now)
+            self._record()
         self._last_paint = time.monotonic()
+
+    def _record(self) -> None:
+        """Let a recording take what is new. One that cannot be written goes on without it, and says so."""
+        if self._follow is None or time.monotonic() - self._followed < FOLLOW_EVERY:
+            return
+        self._followed = time.monotonic()
+        try:
+            self._follow()
+        except Exception as error:
+            self._follow = None
+            self.say(f"recording ends: {error}")
 
     def guard(self) -> Guard:
         """Around whatever the engine does: a bug there ends the program with its name."""
@@ -491,14 +505,14 @@ class Guard:
         return True
 
 
-def run_app(engine: Engine, session: Session | None = None) -> int:
-    """The screen until somebody leaves; the exit status."""
-    app = Int80(engine)
+def run_app(engine: Engine, follow: Callable[[], None] | None = None) -> int:
+    """The screen until somebody leaves; the exit status. `follow` is called now and then."""
+    app = Int80(engine, follow)
+    gc.disable()
     with app.guard():
         to_program(engine)
     status = app.run() if app.problem is None else BROKEN
-    if session is not None:
-        session.flush()
+    gc.enable()
     if app.problem is not None:
         problem = app.problem
         sys.stderr.write(f"int80: the machine stopped: {type(problem).__name__}: {problem}\n")
@@ -506,3 +520,9 @@ def run_app(engine: Engine, session: Session | None = None) -> int:
             raise problem
         return BROKEN
     return status or 0
+
+
+def settle_memory() -> None:
+    """What is loaded by now stays: the garbage collector need not look at it again (45 ms each time)."""
+    gc.freeze()
+    gc.enable()

@@ -3,8 +3,10 @@
 The emulator tells each basic block's address and size before it runs the block. What is done with
 that is the same on every host, in a few bytes of machine code or in Python:
 
-- a block that begins inside the last one and ends before that one's end means that the last one
-  overwrote itself and was abandoned there: its unexecuted tail is given back;
+- a block that begins where the last one did and is shorter means that the last one overwrote itself
+  and was abandoned at its first instruction: it is given back;
+- a block that begins further inside the last one and ends before that one's end may mean the same,
+  or a jump into the middle of an instruction: stop, and leave it to the core;
 - stop when the clock has reached its deadline, before the block is charged;
 - charge the block's size and remember its place (a fault inside it gives the unexecuted tail back).
 
@@ -27,37 +29,51 @@ from unicorn.unicorn_const import UC_HOOK_BLOCK, UC_HOOK_INTR
 
 AT_LEAST = 0
 AT_MOST = -1
+DEADLINE, INSIDE = 1, 2
+"""Why it stopped, in the cell STOPPED."""
 
 # Cells that the callbacks and Python share, 64 bits each.
 REMAINING, STOP_FUNCTION, LAST_SIZE, LAST_ADDRESS, MODE, STOPPED, VECTOR, REFUSED = range(8)
 
 # System V AMD64: rdi engine, rsi address, edx size, rcx the cells.
 _BLOCK_X86_64 = bytes.fromhex(
-    "89d2"  #          mov   edx, edx
-    "4889f0"  #        mov   rax, rsi
-    "482b4118"  #      sub   rax, [rcx + 8*LAST_ADDRESS]
-    "4c8b4910"  #      mov   r9, [rcx + 8*LAST_SIZE]
-    "4c39c8"  #        cmp   rax, r9
-    "7313"  #          jae   test
-    "4c8d0410"  #      lea   r8, [rax + rdx]
-    "4d39c8"  #        cmp   r8, r9
-    "730a"  #          jae   test
-    "4929c1"  #        sub   r9, rax
-    "4c0109"  #        add   [rcx + 8*REMAINING], r9
-    "48894110"  #      mov   [rcx + 8*LAST_SIZE], rax
-    # test:
-    "4889d0"  #        mov   rax, rdx
-    "48234120"  #      and   rax, [rcx + 8*MODE]
-    "4883c801"  #      or    rax, 1
-    "483901"  #        cmp   [rcx + 8*REMAINING], rax
-    "7c0c"  #          jl    stop
-    "482911"  #        sub   [rcx + 8*REMAINING], rdx
-    "48895110"  #      mov   [rcx + 8*LAST_SIZE], rdx
-    "48897118"  #      mov   [rcx + 8*LAST_ADDRESS], rsi
-    "c3"  #            ret
-    # stop:
-    "48c7412801000000"  # mov qword [rcx + 8*STOPPED], 1
-    "ff6108"  #        jmp   [rcx + 8*STOP_FUNCTION]
+    "89d2"  #             mov   edx, edx
+    "4889f0"  #           mov   rax, rsi
+    "482b4118"  #         sub   rax, [rcx + 8*LAST_ADDRESS]
+    "7414"  #             je    same
+    "483b4110"  #         cmp   rax, [rcx + 8*LAST_SIZE]
+    "7220"  #             jb    inside
+    # charge:
+    "482911"  #           sub   [rcx + 8*REMAINING], rdx
+    "7830"  #             js    slow
+    # keep:
+    "48897118"  #         mov   [rcx + 8*LAST_ADDRESS], rsi
+    "48895110"  #         mov   [rcx + 8*LAST_SIZE], rdx
+    "c3"  #               ret
+    # same:
+    "4c8b4910"  #         mov   r9, [rcx + 8*LAST_SIZE]
+    "4c39ca"  #           cmp   rdx, r9
+    "73e9"  #             jae   charge
+    "4c0109"  #           add   [rcx + 8*REMAINING], r9
+    "48894110"  #         mov   [rcx + 8*LAST_SIZE], rax
+    "ebe0"  #             jmp   charge
+    # inside:
+    "4c8d0410"  #         lea   r8, [rax + rdx]
+    "4c3b4110"  #         cmp   r8, [rcx + 8*LAST_SIZE]
+    "73d6"  #             jae   charge
+    "48c7412802000000"  # mov   qword [rcx + 8*STOPPED], INSIDE
+    "ff6108"  #           jmp   [rcx + 8*STOP_FUNCTION]
+    # slow:
+    "4889d0"  #           mov   rax, rdx
+    "48234120"  #         and   rax, [rcx + 8*MODE]
+    "4883c801"  #         or    rax, 1
+    "4c8b01"  #           mov   r8, [rcx + 8*REMAINING]
+    "4901d0"  #           add   r8, rdx
+    "4939c0"  #           cmp   r8, rax
+    "7dba"  #             jge   keep
+    "4c8901"  #           mov   [rcx + 8*REMAINING], r8
+    "48c7412801000000"  # mov   qword [rcx + 8*STOPPED], DEADLINE
+    "ff6108"  #           jmp   [rcx + 8*STOP_FUNCTION]
 )
 # rdi engine, esi vector, rdx the cells.
 _VECTOR_X86_64 = bytes.fromhex(
@@ -92,10 +108,10 @@ class Clock:
                 self.native = False
         if not self.native:
             block, vector = self._python_callbacks()
-        self._hook(UC_HOOK_BLOCK, block)
+        self._block_hook = self._hook(UC_HOOK_BLOCK, block)
         self._hook(UC_HOOK_INTR, vector)
 
-    def _hook(self, kind: int, function: int) -> None:
+    def _hook(self, kind: int, function: int) -> int:
         hook = ctypes.c_size_t()
         add = ctypes.CFUNCTYPE(
             ctypes.c_int,
@@ -110,6 +126,11 @@ class Clock:
         error = add(self._handle, ctypes.byref(hook), kind, function, ctypes.addressof(self._array), 1, 0)
         if error:
             raise RuntimeError(f"the emulator refused a hook: error {error}")
+        return hook.value
+
+    def unhook(self) -> None:
+        """Count no more (for measuring what counting costs)."""
+        self._library.uc_hook_del(self._handle, self._block_hook)
 
     def _machine_code(self) -> tuple[int, int]:
         page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -127,10 +148,14 @@ class Clock:
             offset = address - cells[LAST_ADDRESS]
             last = cells[LAST_SIZE]
             if 0 <= offset < last and offset + size < last:
-                cells[REMAINING] += last - offset
-                cells[LAST_SIZE] = offset
+                if offset:
+                    cells[STOPPED] = INSIDE
+                    stop(handle)
+                    return
+                cells[REMAINING] += last
+                cells[LAST_SIZE] = 0
             if cells[REMAINING] < (size & cells[MODE] | 1):
-                cells[STOPPED] = 1
+                cells[STOPPED] = DEADLINE
                 stop(handle)
                 return
             cells[REMAINING] -= size

@@ -17,6 +17,7 @@ from cpu.bus import Bus
 from cpu.clock import (
     AT_LEAST,
     AT_MOST,
+    INSIDE,
     LAST_ADDRESS,
     LAST_SIZE,
     MODE,
@@ -26,7 +27,7 @@ from cpu.clock import (
     VECTOR,
 )
 from cpu.descriptors import Descriptor
-from cpu.disasm import Instruction, decode, last_instruction
+from cpu.disasm import Instruction, decode, disassemble, last_instruction
 from cpu.emulator import ERR_INSN_INVALID, ERR_OK, Context, Emulator, layout
 from cpu.events import Source
 from cpu.interrupts import (
@@ -194,7 +195,7 @@ class Core:
         cells = self._cells
         cells[MODE] = AT_LEAST
         cells[REMAINING] = NEVER
-        cells[STOPPED] = cells[REFUSED] = 0
+        cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
         cells[VECTOR] = -1
         pc = self.eip
         error = self.emulator.step(pc)
@@ -249,7 +250,9 @@ class Core:
                 return self._hypercall(self.eip - 1)
             self.eip = int(self._eip_bank.read()[0])
             self.bus.tick = self.ticks
-            if cells[LAST_SIZE]:
+            if cells[STOPPED] == INSIDE:
+                self._abandoned_or_left()
+            elif cells[LAST_SIZE]:
                 self.boundary = self._ended_in_transfer()
             return None
         if error not in (ERR_OK, ERR_INSN_INVALID):
@@ -281,6 +284,19 @@ class Core:
         data = self.read(start, size)
         last = last_instruction(data, start) if data else None
         return last is not None and last.transfers
+
+    def _abandoned_or_left(self) -> None:
+        """The last block was not run to its end, as it overwrote itself; or it jumped into itself.
+
+        Abandoned blocks go on at one of their instructions. A jump there would run to the same end.
+        """
+        start = self._cells[LAST_ADDRESS]
+        size = self._cells[LAST_SIZE]
+        data = self.read(start, size) or b""
+        self.boundary = all(one.address != self.eip for one in disassemble(data, start))
+        if not self.boundary:
+            self.ticks -= start + size - self.eip
+            self.bus.tick = self.ticks
 
     # The emulator translates a block as a whole, and a fault of that arrives before anything of it
     # has run. A processor executes the instructions in front of the missing page first.
@@ -540,7 +556,7 @@ class Core:
         self.emulator.write_register("esp", top)
         cells = self._cells
         cells[REMAINING] = NEVER
-        cells[STOPPED] = cells[REFUSED] = 0
+        cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
         cells[VECTOR] = -1
         self.emulator.step(iret)
         ram.write(pa, kept)

@@ -34,7 +34,7 @@ class Instruction(msgspec.Struct, frozen=True):
     @property
     def transfers(self) -> bool:
         """Whether it ends a stretch: a jump, call, return or trap, or one turn of a `rep`."""
-        name = self.mnemonic.removeprefix("notrack ").removeprefix("bnd ")
+        name = self.mnemonic.removeprefix("notrack ").removeprefix("bnd ").removeprefix("lock ")
         return name.startswith("j") or self.repeats or name.startswith(_TRANSFERS)
 
 
@@ -55,7 +55,34 @@ def decode(data: bytes, address: int) -> Instruction | None:
     """The first instruction in `data` (up to 15 bytes), or None when these bytes are none."""
     for start, size, mnemonic, operands in _capstone().disasm_lite(data, address, 1):
         return Instruction(start, size, mnemonic, operands, data[:size])
-    return None
+    return _unlisted(data, address)
+
+
+_PREFIXES = b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3"
+_STRING = ("movs", "cmps", "stos", "lods", "scas", "ins", "outs")
+
+
+def _unlisted(data: bytes, address: int) -> Instruction | None:
+    """Encodings that the emulator executes and Capstone does not know: odd prefixes, aliases."""
+    first, second = data[:1], data[1:2]
+    if not second:
+        return None
+    size = 0
+    mnemonic, operands = ".byte", ""
+    if first in _PREFIXES:
+        rest = decode(data[1:], address + 1)
+        if rest is not None:
+            repeats = first in b"\xf2\xf3" and rest.mnemonic.removeprefix("lock ").startswith(_STRING)
+            prefix = "rep " if repeats else "lock " if first == b"\xf0" else ""
+            size, mnemonic, operands = 1 + rest.size, prefix + rest.mnemonic, rest.operands
+    elif first in b"\x8f\xc6\xc7":  # with register field 0, whatever it says
+        rest = decode(first + bytes((second[0] & 0xC7,)) + data[2:], address)
+        size = rest.size if rest is not None else 0
+    elif b"\xd8" <= first <= b"\xdf" and second >= b"\xc0":
+        size = 2
+    elif data[:2] == b"\x0f\xae" and data[2:3] >= b"\xc0":
+        size = 3
+    return Instruction(address, size, mnemonic, operands, data[:size]) if size else None
 
 
 def disassemble(data: bytes, address: int, count: int = 1 << 30) -> list[Instruction]:

@@ -119,17 +119,15 @@ def padded(one: Row, width: int) -> Row:
     return (*one, Span(" " * room)) if room else one
 
 
-def beside(left: Sequence[Row], right: Sequence[Row], left_width: int, seam: Span) -> list[Row]:
+def beside(left: Sequence[Row], right: Sequence[Row], left_width: int, seam: Span) -> Lazy:
     """Two columns, the left one `left_width` wide."""
-    count = max(len(left), len(right))
-    return [
-        (
-            *padded(left[n] if n < len(left) else EMPTY, left_width),
-            seam,
-            *(right[n] if n < len(right) else EMPTY),
-        )
-        for n in range(count)
-    ]
+
+    def make(n: int) -> Row:
+        first = left[n] if n < len(left) else EMPTY
+        second = right[n] if n < len(right) else EMPTY
+        return (*padded(first, left_width), seam, *second)
+
+    return Lazy(max(len(left), len(right)), make)
 
 
 def wrapped(text: str, width: int) -> list[str]:

@@ -7,11 +7,12 @@ about to push are shown where they will lie. The user stack starts at its esp.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 
 from app.panes.base import Pane
 from app.panes.cpu import ARGUMENTS, call_of
 from app.panes.moment import PUSHED, READ_TSS, Moment, letter_style, pushed_by, task_name
-from app.panes.row import EMPTY, Row, Sheet, Span, beside, padded, row, short
+from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, beside, padded, row, short
 from app.strace.text import quote
 from app.view import View
 from cpu.registers import Registers
@@ -35,7 +36,7 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
     left_width = (width - 3) // 2
     right_width = width - 3 - left_width
     esp = user_esp(now, view, regs)
-    user = user_rows(now, view, regs, esp, left_width, max(height - 1, 0))
+    user = user_rows(now, view, regs, esp, left_width)
     kernel = kernel_rows(now, view, regs, right_width)
     heads = beside(
         [_head("user", esp, left_width, "user")],
@@ -70,9 +71,7 @@ def _saved_esp(now: Moment, view: View) -> int | None:
     return view.word(task.thread + THREAD_SIZE - 8)
 
 
-def user_rows(
-    now: Moment, view: View, regs: Registers, esp: int | None, width: int, height: int
-) -> list[Row]:
+def user_rows(now: Moment, view: View, regs: Registers, esp: int | None, width: int) -> Sequence[Row]:
     if esp is None:
         return [row(Span("no user mode", "dim"))]
     data = _words_from(view, esp)
@@ -81,20 +80,21 @@ def user_rows(
     notes = stack_notes(now, view)
     ebp = regs.ebp if regs.cpl == 3 else _saved_word(now, view, "ebp")
     frames = set(now.state.frames.get(now.pid, ()))
-    found = []
-    frame_at = ebp
-    for n, value in enumerate(data):
-        address = esp + 4 * n
-        note, style = notes.get(address, ""), ""
-        if address in frames:
-            note, style = "signal frame", "mark"
-        elif not note and frame_at is not None and address == frame_at:
-            note = "saved ebp" if value else "ebp: the outermost frame"
-            frame_at = value if value > address else None
-        elif not note:
+    notes.update((at, "signal frame") for at in frames)
+    while ebp is not None and esp <= ebp < esp + 4 * len(data) and not ebp & 3:
+        value = data[(ebp - esp) // 4]
+        notes.setdefault(ebp, "saved ebp" if value else "ebp: the outermost frame")
+        ebp = value if value > ebp else None
+
+    def make(n: int) -> Row:
+        address, value = esp + 4 * n, data[n]
+        note = notes.get(address, "")
+        style = "mark" if address in frames else ""
+        if not note:
             note, style = _pointer_note(view, value)
-        found.append(_word_row(address, value, note, width, style, here=n == 0))
-    return found
+        return _word_row(address, value, note, width, style, here=n == 0)
+
+    return Lazy(len(data), make)
 
 
 def _saved_word(now: Moment, view: View, name: str) -> int | None:

@@ -1,4 +1,4 @@
-"""The screen's speed in a real pseudo-terminal: from a key to the painted frame, and from start to first paint.
+"""The screen's speed in a real pseudo-terminal: from key to painted frame, from start to first paint.
 
     python -m tests.bench.bench_screen [PROGRAM]
 
