@@ -104,21 +104,27 @@ def _program_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _count(text: str) -> int:
-    value = int(text, 0) if text.isascii() and text.lstrip("0x") is not None else -1
+    try:
+        value = int(text, 0)
+    except ValueError:
+        value = -1
     if not 0 <= value < 1 << 32:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 4294967295")
     return value
 
 
 def _memory(text: str) -> int:
-    value = int(text)
+    value = int(text) if text.isdecimal() and len(text) < 9 else 0
     if not 8 <= value <= 896 or value % 2:
         raise argparse.ArgumentTypeError(f"{text} is not an even number of MiB from 8 to 896")
     return value
 
 
 def _seconds(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value < 1e9:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seconds")
     return value

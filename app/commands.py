@@ -6,6 +6,7 @@ error. A bug of ours stops the machine and says where.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import traceback
@@ -115,6 +116,7 @@ def drive(kernel: Kernel, driver: Driver, name: str) -> int:
 
 def run_screen(options: Options, output: str | None) -> int:
     """`int80 run`: the screen on a live machine."""
+    gc.disable()  # 60 ms of the way to the first frame; `app.tui` enables it again once that is painted
     from app.engine import Engine
 
     if not sys.stdout.isatty() or not sys.stdin.isatty():
@@ -139,7 +141,8 @@ def run_screen(options: Options, output: str | None) -> int:
         except SessionError as error:
             complain(str(error))
             return 2
-    status = run_app(engine, recording.follow if recording else None)
+        engine.machine.follow = recording.follow
+    status = run_app(engine)
     if recording is not None:
         try:
             recording.finish()

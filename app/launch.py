@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import stat
+import subprocess
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +50,9 @@ class Options:
 def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
     """The machine's start and the contents of its files. Raises LaunchError."""
     path, guest = find(options.program)
-    data = read_program(path)
+    data = compiled(path) if path.suffix == ".c" else read_program(path)
+    if path.suffix == ".c":
+        guest = f"/bin/{path.stem}"
     if not data.startswith(b"#!"):
         try:
             image = parse(data)
@@ -62,7 +67,7 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
     environment = {item.split("=", 1)[0]: item for item in (*ENVIRONMENT, *options.env)}
     start = Start(
         path=guest,
-        argv=(options.program, *options.arguments),
+        argv=(options.program.removesuffix(".c"), *options.arguments),
         envp=tuple(environment.values()),
         files=(GuestFile(guest, blob, 0o755, len(data)),),
         modes=options.modes,
@@ -83,6 +88,30 @@ def find(name: str) -> tuple[Path, str]:
         return own, f"/bin/{name}"
     absolute = os.path.abspath(path)
     return Path(absolute), absolute
+
+
+def compiled(path: Path) -> bytes:
+    """A C file, compiled by the host's compiler into a static i386 program with line numbers."""
+    compiler = shutil.which("gcc") or shutil.which("cc")
+    if compiler is None:
+        raise LaunchError(f"{path}: no C compiler (gcc or cc) was found to compile it with")
+    read_program(path)
+    with tempfile.TemporaryDirectory(prefix="int80-") as folder:
+        target = Path(folder) / "program"
+        flags = ("-m32", "-static", "-g", "-O0", "-fno-omit-frame-pointer", "-fno-pie", "-no-pie")
+        done = subprocess.run(
+            [compiler, *flags, "-o", str(target), str(path)],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        if done.returncode or not target.is_file():
+            lines = [line for line in done.stderr.splitlines() if "error" in line] or done.stderr.splitlines()
+            reason = lines[0] if lines else f"the compiler failed with status {done.returncode}"
+            raise LaunchError(f"{path}: cannot be compiled with -m32: {reason}")
+        return target.read_bytes()
 
 
 def read_program(path: Path) -> bytes:

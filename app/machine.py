@@ -7,6 +7,7 @@ with what is written there: re-execution checks itself. Checkpoints make the way
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -83,6 +84,8 @@ class Machine:
         """Tick of the first rest with `seq` events: time may have passed since without an event."""
         self.checkpoints: list[Checkpoint] = []
         self.outcome: Idle | Halted | None = None
+        self.follow: Callable[[], None] | None = None
+        """Called when something has happened: a recording writes it down."""
         self._take()
 
     @property
@@ -123,6 +126,8 @@ class Machine:
     def _note(self) -> None:
         if self.seq != self.before:
             self.reached = self.tick
+            if self.follow is not None:
+                self.follow()
 
     def go_to(self, seq: int, tick: int) -> None:
         """Stand at the first rest with at least `seq` events; from there on to `tick`, if that is later."""

@@ -109,6 +109,8 @@ class Paint:
             ink, _, ground = name[1:].partition("/")
             return Style(color=ink or None, bgcolor=ground or None)
         look = _EXTRA.get(name, Style())
+        if name == "text" and self._colours:
+            return Style(color=self._colours["text"], bgcolor=self._colours["background"])
         if name in _GROUNDS:
             tint = self._colours.get(_GROUNDS[name])
             return Style(bgcolor=tint) if tint else look

@@ -132,14 +132,24 @@ class Int80(App[int], inherit_bindings=False):
         if not self.main.is_attached:
             return
         self.painted += 1
-        if not gc.isenabled():
-            self.call_later(settle_memory)
+        if self.painted == 1:
+            self.main.paint_frame(self.engine.title)
+            self.call_after_refresh(self._begin)
+            return
         with self.guard():
             now = self.moment()
         if self.problem is None:
             self.main.paint(now)
             self._record()
         self._last_paint = time.monotonic()
+
+    def _begin(self) -> None:
+        """The empty screen is there: now the machine may take its time to come to the program."""
+        with self.guard():
+            to_program(self.engine)
+        self.paint()
+        if not gc.isenabled():
+            self.call_later(settle_memory)
 
     def _record(self) -> None:
         """Let a recording take what is new. One that cannot be written goes on without it, and says so."""
@@ -508,10 +518,7 @@ class Guard:
 def run_app(engine: Engine, follow: Callable[[], None] | None = None) -> int:
     """The screen until somebody leaves; the exit status. `follow` is called now and then."""
     app = Int80(engine, follow)
-    gc.disable()
-    with app.guard():
-        to_program(engine)
-    status = app.run() if app.problem is None else BROKEN
+    status = app.run()
     gc.enable()
     if app.problem is not None:
         problem = app.problem

@@ -48,6 +48,7 @@ from cpu.ram import Ram
 from cpu.registers import GENERAL, FpuState, Registers
 
 NEVER = 1 << 62
+_SHIFTS = b"\xc0\xc1\xd0\xd1\xd2\xd3"
 MOST_IN_BLOCK = 4096
 """More bytes than the emulator ever puts into one block."""
 
@@ -125,6 +126,7 @@ class Core:
         self.emulator.save(self._power_on)
         cause = (ctypes.c_uint32 * 2).from_address(self._now.address + self._layout.error)
         self._cause = memoryview(cause).cast("B").cast("I")
+        self._operation = ctypes.c_uint32.from_address(self._now.address + self._layout.operation)
         self._pending = ctypes.c_int32.from_address(self._now.address + self._layout.pending)
         self._fpu_size = self._layout.fpu_end - self._layout.fpu_start
         self._load = self.emulator.new_bank(
@@ -351,6 +353,12 @@ class Core:
                 code = self._cause[0]
                 if vector == PAGE_FAULT:
                     cr2 = emulator.read_cr2()
+                    if self._rotates_through_carry(regs[r.EIP]):
+                        # The emulator had worked the flags out already when the access faulted, but
+                        # takes them for the operands of the operation before.
+                        self._operation.value = 1
+                        emulator.restore(self._now)
+                        regs = emulator.bank.read()
         return Trapped(self._deliver(regs, vector, source, code, cr2))
 
     def _interrupt(self) -> Trap:
@@ -412,6 +420,12 @@ class Core:
         for name, selector in zip(("ds", "es", "fs", "gs"), selectors, strict=True):
             if not self.emulator.write_register(name, selector):
                 self.emulator.write_register(name, 0)
+
+    def _rotates_through_carry(self, eip: int) -> bool:
+        """Whether `rcl` or `rcr` of a word in memory lies at `eip`."""
+        code = self.read(eip, 6) or self.read(eip, 0x1000 - (eip & 0xFFF)) or b""
+        code = code.lstrip(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
+        return len(code) > 1 and code[0] in _SHIFTS and code[1] & 0x30 == 0x10
 
     def _is_int_n(self, regs: memoryview, vector: int) -> bool:
         """Whether the two bytes before EIP are `int n` (and not `int3` or `into` after some other byte)."""

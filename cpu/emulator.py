@@ -41,7 +41,9 @@ class Layout(msgspec.Struct, frozen=True):
 
     `fpu` is the byte range of x87 and SSE state, `error` the offset of the last exception's error
     code (32 bits), followed by a word that is 1 for `int n`; `pending` that of the vector which a
-    further exception is combined with into a double fault (32 bits, -1 for none).
+    further exception is combined with into a double fault (32 bits, -1 for none). `operation` is that
+    of what the arithmetic flags have to be worked out from when they are asked for (32 bits): 1 when
+    they are there as they are.
     """
 
     size: int
@@ -49,6 +51,7 @@ class Layout(msgspec.Struct, frozen=True):
     fpu_end: int
     error: int
     pending: int
+    operation: int
 
 
 class Context:
@@ -343,4 +346,12 @@ def _measure() -> Layout:
     if not found or seen.count((-1, PROTECTION, 0)) != 1:
         raise RuntimeError("this build of the emulator keeps its last exception where int80 cannot find it")
     pending = 4 * seen.index((-1, PROTECTION, 0))
-    return Layout(size, changed[0] & ~7, (changed[-1] + 8) & ~7, error, pending)
+
+    emulator.restore(clean)
+    found = vector_at(b"\xb8\x78\x56\x34\x12\x05\x01\x01\x01\x01\xcd\x80") == 0x80  # mov, add eax, 0x01010101
+    emulator.save(context)
+    operands = context.bytes(size).find(struct.pack("<QQ", 0x1335_5779, 0x0101_0101))
+    operation = operands + 24
+    if not found or operands < 0 or before[operation // 4] != 1 or words()[operation // 4] in (0, 1):
+        raise RuntimeError("this build of the emulator keeps its flags where int80 cannot find them")
+    return Layout(size, changed[0] & ~7, (changed[-1] + 8) & ~7, error, pending, operation)

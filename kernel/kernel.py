@@ -18,6 +18,7 @@ from cpu.bus import Bus, Sink
 from cpu.core import NEVER, Core, Hypercall, Interrupted
 from cpu.ram import Ram
 from kernel import boot, describe, entry, exec, sched
+from kernel.abi.errno import Errno
 from kernel.abi.process import (
     RLIM64_INFINITY,
     RLIMIT_CORE,
@@ -406,7 +407,7 @@ class Kernel:
             terminal.rows, terminal.columns = start.rows, start.columns
             terminal.pgrp, terminal.session = pid, 1  # as under a login shell: init leads the session
         try:
-            task.cwd = vfs.lookup(self, task, start.cwd).ino
+            task.cwd = self._directory(task, start.cwd)
             encode = [text.encode("utf-8", "surrogateescape") for text in start.argv]
             envp = [text.encode("utf-8", "surrogateescape") for text in start.envp]
             exec.do_execve(self, task, start.path, encode, envp)
@@ -417,6 +418,15 @@ class Kernel:
             end_task(self, task, 127 << 8)
             return
         t.runqueue.append(pid)
+
+    def _directory(self, task: Task, path: str) -> int:
+        try:
+            inode = vfs.lookup(self, task, path)
+        except KernelError as error:
+            raise exec.ExecRefused(error.errno, f"the guest has no directory {path}") from None
+        if not vfs.is_dir(inode):
+            raise exec.ExecRefused(Errno.ENOTDIR, f"{path} is not a directory in the guest")
+        return inode.ino
 
     # Telling.
 

@@ -73,6 +73,13 @@ class Lines(Widget):
         """Paint everything anew at the next `show`."""
         self.shown = []
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The rows as they are: there are no borders, padding or filters that Textual would have to add."""
+        strips = [self.render_line(y) for y in crop.line_range]
+        if crop.column_span != (0, self.size.width):
+            strips = [strip.crop(*crop.column_span) for strip in strips]
+        return strips
+
     def render_line(self, y: int) -> Strip:
         strip = self._strips.get(y)
         width = self.size.width

@@ -153,6 +153,11 @@ class Main(Screen[None], inherit_bindings=False):
             focused = self.focused.id if self.focused is not None else None
             self.tabs.show([tab_row(known, focused or self.front, width)])
 
+    def paint_frame(self, title: str) -> None:
+        """The screen before there is anything to be seen in it."""
+        self.header.show([row(Span(" int80 ", "bold"), Span("▸ ", "dim"), Span(title, "bold"))])
+        self.paint_footer()
+
     def paint_footer(self) -> None:
         width = self.size.width
         if self.console.typing:
