@@ -28,11 +28,18 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 
+FILE_MAX = 8192
+"""Open files of the whole machine."""
+
 # --- open files ---------------------------------------------------------------------------------------------
 
 
 def open_file(k: Kernel, kind: str, flags: int, inode: int = 0, number: int = 0, path: str = "") -> OpenFile:
-    """A new open file description without descriptors; `number` is that of the pipe, terminal or stream."""
+    """A new open file description without descriptors; `number` is that of the pipe, terminal or stream.
+
+    ENFILE when the machine has too many (man 5 proc, file-max).
+    """
+    need_files(k, 1)
     file = OpenFile(id=k.new_id(), kind=kind, flags=flags, inode=inode, object=number, path=path)
     k.tables.files[file.id] = file
     if inode in k.tables.inodes:
@@ -41,6 +48,12 @@ def open_file(k: Kernel, kind: str, flags: int, inode: int = 0, number: int = 0,
     if kind == "pipe":
         pipe.add_end(k, file)
     return file
+
+
+def need_files(k: Kernel, count: int) -> None:
+    """ENFILE unless so many more files may be open."""
+    if len(k.tables.files) + count > FILE_MAX:
+        raise KernelError(Errno.ENFILE)
 
 
 def close_file(k: Kernel, file: OpenFile) -> None:

@@ -29,13 +29,17 @@ PAGE = 4096
 MAX_NON_LFS = 0x7FFF_FFFF
 """Files opened without O_LARGEFILE end here (include/linux/fs.h)."""
 MAX_LFS = (1 << 63) - 1
+MAX_INODES = 65536
+"""A machine's whole file system; more would be the host's memory."""
 
 
 # --- inodes and names ---------------------------------------------------------------------------------------
 
 
 def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
-    """An inode without a name."""
+    """An inode without a name. ENOSPC when there are too many."""
+    if len(k.tables.inodes) >= MAX_INODES:
+        raise KernelError(Errno.ENOSPC)
     inode = Inode(ino=k.new_id(), mode=mode, uid=uid, gid=gid, rdev=rdev, mtime=k.now)
     if mode & S_IFMT == S_IFDIR:
         inode.nlink = 2

@@ -30,6 +30,8 @@ MMAP_BASE = 0xB800_0000
 """Where the search for free space starts, downwards: below the stack's largest extent."""
 MMAP_MIN = 0x1_0000
 MAX_VMAS = 65530
+MAX_ALL_VMAS = 4 * MAX_VMAS
+"""VMAs of all spaces together that fork still adds to: they are the host's memory, not the guest's."""
 
 
 def create_space(k: Kernel) -> Space:
@@ -61,7 +63,8 @@ def fork_space(k: Kernel, number: int) -> Space:
     parent = k.tables.spaces[number]
     u64 = k.ram.u64
     tables = len({va >> 21 for vma in parent.vmas for va in (vma.start, vma.end - 1)}) + 16
-    if frames_left(k) < tables + 64:
+    vmas = sum(len(space.vmas) for space in k.tables.spaces.values()) + len(parent.vmas)
+    if frames_left(k) < tables + 64 or vmas > MAX_ALL_VMAS:
         raise KernelError(Errno.ENOMEM)
     pgd = new_pgd(k)
     child = Space(

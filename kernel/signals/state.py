@@ -119,6 +119,10 @@ def flush_handlers(k: Kernel, task: Task) -> None:
 # --- sending ------------------------------------------------------------------------------------------------
 
 
+MAX_QUEUED = 4096
+"""Real-time signals that may wait in one queue (what RLIMIT_SIGPENDING is for)."""
+
+
 def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> None:
     """The signal becomes pending for the task, or with `shared` for its process, unless it would be ignored.
 
@@ -130,6 +134,8 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
     leader = leader_of(k, task)
     queue = leader.shared_pending if shared else task.pending
     again = signo < SIGRTMIN and any(other.signo == signo for other in queue)
+    if not again and len(queue) >= MAX_QUEUED:
+        dropped = True
     if not dropped and not again:
         queue.append(info)
     k.emit(_generated(leader if shared else task, info, dropped, shared))

@@ -293,6 +293,7 @@ def sys_pipe2(k: Kernel, fildes: int, flags: int) -> int:
     if flags & ~(O_CLOEXEC | O_NONBLOCK):
         raise KernelError(Errno.EINVAL)
     read_fd, write_fd = files.free_fds(k, 2)
+    files.need_files(k, 2)
     uaccess.copy_to_user(k, fildes, read_fd.to_bytes(4, "little") + write_fd.to_bytes(4, "little"))
     pipe = create_pipe(k)
     path = f"pipe:[{pipe.id}]"
