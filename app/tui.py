@@ -8,6 +8,7 @@ to the frame rate. What the panes show is theirs, which keys there are `app.acti
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
 
 FRAME = 1 / 60
 """Seconds between two paintings at least."""
-IDLE_FRAME = 1 / 15
-"""The same while everything waits."""
+POLL = 0.05
+"""Seconds between two looks at a machine that waits for keys or time."""
+IDLE_FRAME = 0.5
+"""Seconds between two paintings while nothing but the clock moves."""
 YIELD = 0.001
 """Seconds that keys and painting get between two slices."""
 FOLLOW_EVERY = 0.5
@@ -83,6 +86,8 @@ class Int80(App[int], inherit_bindings=False):
         self._paint_due = False
         self._last_paint = 0.0
         self._marks: OrderedDict[Position, Registers | None] = OrderedDict()
+        self._wake = asyncio.Event()
+        """Set when a wait for keys or time is over."""
         self._leaving = False
         """ctrl+] was just pressed: the next one is for the guest."""
         for one in theme.themes():
@@ -324,11 +329,13 @@ class Int80(App[int], inherit_bindings=False):
     def _start(self, full: bool = False, seeking: bool = False) -> None:
         running = self.player.on
         self.player.start(full, seeking)
+        self._wake.set()
         if not running:
             self.run_worker(self._run(), exclusive=True, group="player")
 
     def _stop(self) -> None:
         self.player.stop()
+        self._wake.set()
         self.engine.seeking = None
 
     async def _run(self) -> None:
@@ -349,10 +356,15 @@ class Int80(App[int], inherit_bindings=False):
                 self._stop()
                 if not player.found:
                     self.say(self._edge(1))
-            self.paint()
-            await asyncio.sleep(
-                IDLE_FRAME if outcome == play.WAITING else YIELD if not player.rate else FRAME
-            )
+            idle = outcome == play.WAITING and self.engine.cursor.seq == before.seq
+            if not idle or now - self._last_paint > IDLE_FRAME:
+                self.paint()
+            if outcome == play.WAITING:
+                self._wake.clear()
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), POLL)
+            else:
+                await asyncio.sleep(FRAME if player.rate else YIELD)
         self.paint()
 
     # Panes.

@@ -322,3 +322,24 @@ def chance(seed: int, least: int, most: int) -> Iterator[int]:
     rng = random.Random(seed)
     while True:
         yield rng.randint(least, most)
+
+
+def started(code: Code | bytes, flags: int = READ_EXECUTE, **registers: int) -> Bare:
+    """A machine about to execute `code` in ring 3."""
+    machine = Bare()
+    machine.boot()
+    machine.program(code, flags)
+    machine.enter(**registers)
+    return machine
+
+
+def trap_of(code: Code | bytes, flags: int = READ_EXECUTE, **registers: int) -> TrapTaken:
+    """The first trap that `code` runs into. The same when it is run and when it is stepped."""
+    ran = started(code, flags, **registers)
+    event = ran.next_event()
+    went = started(code, flags, **registers)
+    trap = stepped(went.core)
+    assert isinstance(trap, Trapped)
+    assert went.log == ran.log
+    assert went.core.registers() == ran.core.registers()
+    return event
