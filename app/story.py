@@ -150,6 +150,12 @@ def _task(state: State, pid: int) -> str:
     return f"{name} ({task.comm})" if task is not None and task.comm else name
 
 
+def ending(status: int) -> str:
+    """A wait status as the end of a sentence."""
+    text = status_text(status)
+    return f"was {text}" if text.startswith("killed") else text
+
+
 def _number(eax: int) -> str:
     call = call_of(eax)
     return f"{eax} (__NR_{call.name})" if call is not None else str(eax)
@@ -229,7 +235,7 @@ def _woken(event: e.TaskWoken, state: State) -> str:
 
 def _exited(event: e.TaskExited, state: State) -> str:
     return (
-        f"{_task(state, event.task)} {status_text(event.status)}. It is a zombie until its parent asks"
+        f"{_task(state, event.task)} {ending(event.status)}. It is a zombie until its parent asks"
         " for its status."
     )
 
@@ -394,7 +400,7 @@ def _vma(event: e.VmaMapped, state: State) -> str:
 
 
 def _halted(event: e.MachineHalted, state: State) -> str:
-    return f"Nothing is left to run: the first program {status_text(event.status)}. This is the end of time."
+    return f"Nothing is left to run: the first program {ending(event.status)}. This is the end of time."
 
 
 TELLERS: dict[type, Callable[[Any, State], str]] = {

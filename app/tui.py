@@ -32,7 +32,7 @@ from app.panes.moment import Moment
 from app.player import Player
 from app.position import Position
 from app.screens.main import Main
-from app.state.fold_trace import status_text
+from app.story import ending
 
 if TYPE_CHECKING:
     from app.engine import Engine
@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 FRAME = 1 / 60
 """Seconds between two paintings at least."""
-POLL = 0.05
+POLL = 0.1
 """Seconds between two looks at a machine that waits for keys or time."""
-IDLE_FRAME = 0.5
+IDLE_FRAME = 1.0
 """Seconds between two paintings while nothing but the clock moves."""
 YIELD = 0.001
 """Seconds that keys and painting get between two slices."""
@@ -283,7 +283,7 @@ class Int80(App[int], inherit_bindings=False):
             return "this is the start of time"
         halted = self.engine.state.halted
         if halted >= 0:
-            return f"this is the end of time: the program {status_text(halted)}"
+            return f"this is the end of time: the program {ending(halted)}"
         if not self.engine.live:
             return "the recording ends here"
         return "all sleep: F5 twice gives the guest the keyboard, c waits with it"

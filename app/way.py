@@ -263,7 +263,9 @@ def _result(now: Moment) -> str:
 
 
 def _work(now: Moment) -> str:
-    task, view = now.task, now.view
+    task, view, regs = now.task, now.view, now.regs
+    if view is not None and regs is not None and view.label(regs.eip).startswith("do_notify_resume"):
+        return "delivering signals"
     flags = view.word(task.thread) if view is not None and task is not None and task.thread else None
     if flags is None:
         return ""

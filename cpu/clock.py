@@ -38,29 +38,36 @@ REMAINING, STOP_FUNCTION, LAST_SIZE, LAST_ADDRESS, MODE, STOPPED, VECTOR, REFUSE
 # System V AMD64: rdi engine, rsi address, edx size, rcx the cells.
 _BLOCK_X86_64 = bytes.fromhex(
     "89d2"  #             mov   edx, edx
-    "4889f0"  #           mov   rax, rsi
-    "482b4118"  #         sub   rax, [rcx + 8*LAST_ADDRESS]
-    "7414"  #             je    same
-    "483b4110"  #         cmp   rax, [rcx + 8*LAST_SIZE]
-    "7220"  #             jb    inside
+    "483b7118"  #         cmp   rsi, [rcx + 8*LAST_ADDRESS]
+    "7521"  #             jne   other
+    "483b5110"  #         cmp   rdx, [rcx + 8*LAST_SIZE]
+    "720a"  #             jb    abandoned
     # charge:
     "482911"  #           sub   [rcx + 8*REMAINING], rdx
-    "7830"  #             js    slow
+    "7845"  #             js    slow
     # keep:
+    "48895110"  #         mov   [rcx + 8*LAST_SIZE], rdx
+    "c3"  #               ret
+    # abandoned:
+    "488b4110"  #         mov   rax, [rcx + 8*LAST_SIZE]
+    "480101"  #           add   [rcx + 8*REMAINING], rax
+    "48c7411000000000"  # mov   qword [rcx + 8*LAST_SIZE], 0
+    "ebe5"  #             jmp   charge
+    # other:
+    "4889f0"  #           mov   rax, rsi
+    "482b4118"  #         sub   rax, [rcx + 8*LAST_ADDRESS]
+    "483b4110"  #         cmp   rax, [rcx + 8*LAST_SIZE]
+    "720e"  #             jb    inside
+    # begun:
+    "482911"  #           sub   [rcx + 8*REMAINING], rdx
+    "781d"  #             js    slow
     "48897118"  #         mov   [rcx + 8*LAST_ADDRESS], rsi
     "48895110"  #         mov   [rcx + 8*LAST_SIZE], rdx
     "c3"  #               ret
-    # same:
-    "4c8b4910"  #         mov   r9, [rcx + 8*LAST_SIZE]
-    "4c39ca"  #           cmp   rdx, r9
-    "73e9"  #             jae   charge
-    "4c0109"  #           add   [rcx + 8*REMAINING], r9
-    "48894110"  #         mov   [rcx + 8*LAST_SIZE], rax
-    "ebe0"  #             jmp   charge
     # inside:
-    "4c8d0410"  #         lea   r8, [rax + rdx]
-    "4c3b4110"  #         cmp   r8, [rcx + 8*LAST_SIZE]
-    "73d6"  #             jae   charge
+    "4801d0"  #           add   rax, rdx
+    "483b4110"  #         cmp   rax, [rcx + 8*LAST_SIZE]
+    "73e9"  #             jae   begun
     "48c7412802000000"  # mov   qword [rcx + 8*STOPPED], INSIDE
     "ff6108"  #           jmp   [rcx + 8*STOP_FUNCTION]
     # slow:
@@ -70,7 +77,10 @@ _BLOCK_X86_64 = bytes.fromhex(
     "4c8b01"  #           mov   r8, [rcx + 8*REMAINING]
     "4901d0"  #           add   r8, rdx
     "4939c0"  #           cmp   r8, rax
-    "7dba"  #             jge   keep
+    "7c06"  #             jl    stop
+    "48897118"  #         mov   [rcx + 8*LAST_ADDRESS], rsi
+    "eb9f"  #             jmp   keep
+    # stop:
     "4c8901"  #           mov   [rcx + 8*REMAINING], r8
     "48c7412801000000"  # mov   qword [rcx + 8*STOPPED], DEADLINE
     "ff6108"  #           jmp   [rcx + 8*STOP_FUNCTION]
@@ -134,10 +144,10 @@ class Clock:
 
     def _machine_code(self) -> tuple[int, int]:
         page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-        page.write(_BLOCK_X86_64.ljust(128, b"\xcc") + _VECTOR_X86_64)
+        page.write(_BLOCK_X86_64.ljust(256, b"\xcc") + _VECTOR_X86_64)
         self._keep.append(page)
         address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-        return address, address + 128
+        return address, address + 256
 
     def _python_callbacks(self) -> tuple[int, int]:
         cells = self.cells

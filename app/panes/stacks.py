@@ -16,7 +16,8 @@ from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, beside, padded, row, sh
 from app.strace.text import quote
 from app.view import View
 from cpu.registers import Registers
-from kernel.abi import elf
+from kernel.abi import elf, sigframe
+from kernel.abi.signal import signal_name
 from kernel.events import ProgramExecuted
 from kernel.table import Arg
 from kernel.thread import PAGE_OFFSET, PT_REGS, PT_SIZE, THREAD_SIZE
@@ -80,7 +81,8 @@ def user_rows(now: Moment, view: View, regs: Registers, esp: int | None, width: 
     notes = stack_notes(now, view)
     ebp = regs.ebp if regs.cpl == 3 else _saved_word(now, view, "ebp")
     frames = set(now.state.frames.get(now.pid, ()))
-    notes.update((at, "signal frame") for at in frames)
+    for at in frames:
+        notes.update(frame_notes(view, at))
     while ebp is not None and esp <= ebp < esp + 4 * len(data) and not ebp & 3:
         value = data[(ebp - esp) // 4]
         notes.setdefault(ebp, "saved ebp" if value else "ebp: the outermost frame")
@@ -170,6 +172,22 @@ def stack_notes(now: Moment, view: View) -> dict[int, str]:
         n += 2
         if not kind:
             break
+    return notes
+
+
+def frame_notes(view: View, at: int) -> dict[int, str]:
+    """The words of a signal frame by address: where the handler returns to, the signal, the saved registers."""
+    signo, third = view.word(at + 4), view.word(at + 8)
+    real_time = third == at + sigframe.RT_SIGFRAME_INFO
+    context = at + (sigframe.RT_SIGFRAME_CONTEXT if real_time else sigframe.SIGFRAME_CONTEXT)
+    notes = {at: "signal frame: returns here"}
+    if signo is not None:
+        notes[at + 4] = f"signal {signal_name(signo)}"
+    if real_time:
+        notes[at + 8], notes[at + 12] = "pointer to siginfo", "pointer to ucontext"
+        notes[at + sigframe.RT_SIGFRAME_INFO] = "siginfo"
+    for n, name in enumerate(sigframe.Sigcontext.__struct_fields__):
+        notes[context + 4 * n] = f"saved {name}"
     return notes
 
 

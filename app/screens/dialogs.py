@@ -6,11 +6,15 @@ from typing import TYPE_CHECKING
 
 from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_place
 from app.explain import explain as explanation
+from app.panes.row import wrapped
 from app.screens.popup import Ask, Choose, Item, Text
 from app.units import count
 
 if TYPE_CHECKING:
     from app.tui import Int80
+
+
+HELP_WIDTH = 56
 
 
 def explain(app: Int80, subject: str) -> None:
@@ -53,7 +57,11 @@ def help_lines() -> list[str]:
     lines = ["Lower case goes forwards in time, the same letter in upper case backwards.", ""]
     for group in GROUPS:
         known = [one for one in ACTIONS if one.group == group and one.shown]
-        lines += [group, *(f"  {one.shown:<10} {one.help}" for one in known), ""]
+        lines.append(group)
+        for one in known:
+            first, *more = wrapped(one.help, HELP_WIDTH)
+            lines += [f"  {one.shown:<10} {first}", *(f"{'':<13}{part}" for part in more)]
+        lines.append("")
     return [
         *lines,
         "In the Console, while it has the keyboard, every key goes to the guest;",

@@ -402,7 +402,7 @@ async def test_help_names_every_key() -> None:
         text = "\n".join(cast(Text, on.app.screen).lines)
         for action in ACTIONS:
             if action.shown:
-                assert f"  {action.shown:<10} " in text
+                assert f"  {action.shown:<10} {action.help[:20]}" in text
         await on.press("escape")
         assert on.app.screen is on.app.main
 
