@@ -100,9 +100,8 @@ def drive(kernel: Kernel, driver: Driver, name: str) -> int:
         return BROKEN
     except Exception as error:
         where = traceback.extract_tb(error.__traceback__)[-1]
-        complain(
-            f"a bug in int80 stopped the machine: {type(error).__name__}: {error} ({where.name}, line {where.lineno})"
-        )
+        what = f"{type(error).__name__}: {error}"
+        complain(f"a bug in int80 stopped the machine: {what} ({where.name}, line {where.lineno})")
         if os.environ.get("INT80_DEBUG"):
             traceback.print_exc()
         return BROKEN

@@ -500,7 +500,7 @@ class Int80(App[int], inherit_bindings=False):
 
 def to_program(engine: Engine) -> None:
     """From power on to the first program's first instruction: where somebody wants to begin."""
-    if engine.length or not engine.live:
+    if not engine.at_start or (engine.live and engine.length):
         return
     engine.step_switch(1)
     for _ in range(BOOT_STEPS):

@@ -5,18 +5,38 @@ What State cannot know because no event tells it. Everything is read from the ma
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from cpu.descriptors import Gate
 from cpu.disasm import Instruction, disassemble
-from cpu.paging import Step, walk
+from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, walk
 from cpu.registers import Registers
 from cpu.symbols import Symbols
 from kernel.elf import read_symbols
-from kernel.thread import PAGE_OFFSET
+from kernel.thread import PAGE_OFFSET, THREAD_SIZE
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
+
+
+class FrameUse(NamedTuple):
+    """What the kernel itself uses a frame for; `number` is the space, task or inode that it is about.
+
+    `kind` is image, stack, pgd, directory, table, ldt or cache (`name` and page `index` of a file).
+    """
+
+    kind: str
+    number: int = 0
+    name: str = ""
+    index: int = 0
+
+
+class FrameCounts(NamedTuple):
+    """Frames of the machine: `used` have owners, `returned` had some once, `fresh` were never given out."""
+
+    used: int
+    returned: int
+    fresh: int
 
 
 class View:
@@ -78,6 +98,61 @@ class View:
     def walk(self, va: int) -> list[Step]:
         return walk(self._kernel.ram, self._kernel.core.cr3, va)
 
+    def walk_in(self, pgd: int, va: int) -> list[Step]:
+        """The walk in the address space whose PDPT is in frame `pgd`; empty when it is none any more."""
+        if all(space.pgd != pgd for space in self._kernel.tables.spaces.values()):
+            return []
+        return walk(self._kernel.ram, pgd << 12, va)
+
+    @property
+    def seq(self) -> int:
+        """Events up to where the machine stands: what the kernel does at once it has done to the end."""
+        return self._kernel.bus.seq
+
+    def frame_counts(self) -> FrameCounts:
+        tables, ram = self._kernel.tables, self._kernel.ram
+        returned = len(tables.frames_free) + 2 * len(tables.stacks_free)
+        fresh = ram.frames - tables.frame_next
+        return FrameCounts(ram.frames - returned - fresh, returned, fresh)
+
+    def frame_refs(self, frame: int) -> int:
+        """The kernel's own count of a frame's owners, 0 for a free one."""
+        return self._kernel.tables.frame_refs.get(frame, 0)
+
+    def frame_uses(self) -> dict[int, FrameUse]:
+        """Every frame that the kernel has for itself, page cache included, by frame number."""
+        kernel = self._kernel
+        end = kernel.symbol("_end") - PAGE_OFFSET + 0xFFF >> 12
+        found = {frame: FrameUse("image") for frame in range(IMAGE_FRAME, end)}
+        for task in kernel.tables.tasks.values():
+            if task.thread:
+                first = task.thread - PAGE_OFFSET >> 12
+                found.update((first + n, FrameUse("stack", task.pid)) for n in range(THREAD_SIZE >> 12))
+            if task.ldt:
+                found[task.ldt] = FrameUse("ldt", task.pid)
+        if kernel.kernel_directory:
+            found[kernel.kernel_directory] = FrameUse("directory")
+            found.update((frame, FrameUse("table")) for frame in self._tables_in(kernel.kernel_directory))
+        for space in kernel.tables.spaces.values():
+            found[space.pgd] = FrameUse("pgd", space.id)
+            for directory in self._tables_in(space.pgd, 4):
+                if directory != kernel.kernel_directory:
+                    found[directory] = FrameUse("directory", space.id)
+                    found.update((frame, FrameUse("table", space.id)) for frame in self._tables_in(directory))
+        for inode in kernel.tables.inodes.values():
+            if inode.pages:
+                name = kernel.path_of(inode)
+                found.update((frame, FrameUse("cache", inode.ino, name, n)) for n, frame in inode.pages.items())
+        return found
+
+    def _tables_in(self, frame: int, count: int = 512) -> list[int]:
+        """Frames of the tables that the entries in a frame lead to."""
+        words = self._kernel.ram.u64[frame << 9 : (frame << 9) + count].tolist()
+        return [(word & FRAME_MASK) >> 12 for word in words if word & PRESENT and not word & LARGE]
+
+
+IMAGE_FRAME = 0x100
+"""Where the kernel's image begins in RAM: at 1 MiB."""
 
 _symbols: dict[tuple[str, int], Symbols] = {}
 

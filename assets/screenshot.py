@@ -1,4 +1,4 @@
-"""Make assets/screenshot.svg, the README's picture, from the running program: `python assets/screenshot.py`."""
+"""Make assets/screenshot.svg, the README's picture, from the running program."""
 
 from __future__ import annotations
 

@@ -16,6 +16,10 @@ class Symbol(msgspec.Struct, frozen=True):
     absolute: bool = False
 
 
+NESTED = 4
+"""How many symbols may lie inside another one before an address that only the outer one holds."""
+
+
 class Symbols:
     """Look-up both ways. `at` gives the nearest symbol at or before an address."""
 
@@ -37,15 +41,11 @@ class Symbols:
     def at(self, address: int) -> tuple[Symbol, int] | None:
         """The symbol that holds `address` and the offset into it, or None."""
         index = bisect_right(self._addresses, address) - 1
-        if index < 0:
-            return None
-        symbol = self._sorted[index]
-        offset = address - symbol.address
-        if symbol.size and offset >= symbol.size:
-            return None
-        if not symbol.size and offset > 4096:
-            return None
-        return symbol, offset
+        for symbol in reversed(self._sorted[max(index - NESTED, 0) : index + 1]):
+            offset = address - symbol.address
+            if offset < (symbol.size or 4096):
+                return symbol, offset
+        return None
 
     def label(self, address: int) -> str:
         """`write+0x4`, or the bare number where no symbol reaches."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.panes.moment import Moment, letter_style, task_name
-from app.panes.row import EMPTY, Row, Span, padded, row, short, width_of
+from app.panes.row import EMPTY, Row, Span, cells, padded, row, short, width_of
 from app.state.state import IDLE, INIT, State
 from app.units import count, duration
 from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TaskView
@@ -87,19 +87,32 @@ def task_row(state: State, task: TaskView) -> Row:
 
 
 def footer_row(actions: Sequence[tuple[str, str, str]], width: int, notice: str = "") -> Row:
-    """Keys and what they do, as many as fit; what was just said instead of them at the right."""
-    room = width - (len(notice) + 3 if notice else 0)
+    """Keys and what they do, as many as fit (help and quit always); what was just said at the right."""
+    room = width - 1 - (cells(notice) + 2 if notice else 0)
+    needed = [item for item in actions if item[2] in ALWAYS]
+    room -= sum(_item_width(item) for item in needed)
+    shown: list[tuple[str, str, str]] = []
+    for item in actions:
+        if item not in needed:
+            if _item_width(item) > room:
+                break
+            room -= _item_width(item)
+            shown.append(item)
     spans: list[Span] = [Span(" ")]
-    used = 1
-    for keys, label, subject in actions:
-        length = len(keys) + len(label) + 3
-        if used + length > room:
-            break
+    for keys, label, subject in (*shown, *(needed if room >= 0 else ())):
         spans += [Span(keys, "mark", subject), Span(f" {label}  ", "dim")]
-        used += length
     if notice:
-        spans += [Span(" " * max(width - used - len(notice) - 2, 0)), Span(short(notice, width - 2), "mark")]
+        left = width - width_of(tuple(spans)) - 1
+        text = short(notice, max(left, 0))
+        spans += [Span(" " * max(left - cells(text), 0)), Span(text, "mark")]
     return tuple(spans)
+
+
+ALWAYS = ("action:help", "action:quit")
+
+
+def _item_width(item: tuple[str, str, str]) -> int:
+    return len(item[0]) + len(item[1]) + 3
 
 
 def footer_items(actions: Sequence[Action]) -> list[tuple[str, str, str]]:

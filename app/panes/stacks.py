@@ -39,9 +39,11 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
     esp = user_esp(now, view, regs)
     user = user_rows(now, view, regs, esp, left_width)
     kernel = kernel_rows(now, view, regs, right_width)
+    other = stack_owner(now, regs)
+    owner = f" · still {other}'s" if other else ""
     heads = beside(
         [_head("user", esp, left_width, "user")],
-        [_head("kernel", kernel_esp(now, view, regs), right_width, "kernel")],
+        [_head(f"kernel{owner}", kernel_esp(now, view, regs), right_width, "kernel")],
         left_width,
         Span(" │ ", "rule"),
     )
@@ -61,15 +63,8 @@ def _head(name: str, esp: int | None, width: int, tint: str) -> Row:
 def user_esp(now: Moment, view: View, regs: Registers) -> int | None:
     """esp of user mode: in the register, or in the frame that the trap pushed."""
     if now.trap is not None:
-        return now.trap.esp if now.trap.cpl == 3 else _saved_esp(now, view)
-    return regs.esp if regs.cpl == 3 else _saved_esp(now, view)
-
-
-def _saved_esp(now: Moment, view: View) -> int | None:
-    task = now.task
-    if task is None or not task.thread or not task.space:
-        return None
-    return view.word(task.thread + THREAD_SIZE - 8)
+        return now.trap.esp if now.trap.cpl == 3 else _saved_word(now, view, regs, "esp")
+    return regs.esp if regs.cpl == 3 else _saved_word(now, view, regs, "esp")
 
 
 def user_rows(now: Moment, view: View, regs: Registers, esp: int | None, width: int) -> Sequence[Row]:
@@ -79,7 +74,7 @@ def user_rows(now: Moment, view: View, regs: Registers, esp: int | None, width: 
     if not data:
         return [row(Span(f"{esp:08x} is not mapped", "dim"))]
     notes = stack_notes(now, view)
-    ebp = regs.ebp if regs.cpl == 3 else _saved_word(now, view, "ebp")
+    ebp = regs.ebp if regs.cpl == 3 else _saved_word(now, view, regs, "ebp")
     frames = set(now.state.frames.get(now.pid, ()))
     for at in frames:
         notes.update(frame_notes(view, at))
@@ -99,11 +94,15 @@ def user_rows(now: Moment, view: View, regs: Registers, esp: int | None, width: 
     return Lazy(len(data), make)
 
 
-def _saved_word(now: Moment, view: View, name: str) -> int | None:
-    task = now.task
-    if task is None or not task.thread:
+def _saved_word(now: Moment, view: View, regs: Registers, name: str) -> int | None:
+    """A user-mode register of whose kernel stack esp is on, from its pt_regs."""
+    top = stack_top(now, regs)
+    owner = next(
+        (task for task in now.state.machine.tasks.values() if task.thread + THREAD_SIZE == top), None
+    )
+    if owner is None or not owner.space:
         return None
-    return view.word(task.thread + THREAD_SIZE - PT_SIZE + 4 * PT_REGS.index(name))
+    return view.word(top - PT_SIZE + 4 * PT_REGS.index(name))
 
 
 def _words_from(view: View, address: int) -> tuple[int, ...]:
@@ -176,7 +175,7 @@ def stack_notes(now: Moment, view: View) -> dict[int, str]:
 
 
 def frame_notes(view: View, at: int) -> dict[int, str]:
-    """The words of a signal frame by address: where the handler returns to, the signal, the saved registers."""
+    """The words of a signal frame by address: return address, signal, saved registers."""
     signo, third = view.word(at + 4), view.word(at + 8)
     real_time = third == at + sigframe.RT_SIGFRAME_INFO
     context = at + (sigframe.RT_SIGFRAME_CONTEXT if real_time else sigframe.SIGFRAME_CONTEXT)
@@ -214,13 +213,30 @@ def kernel_esp(now: Moment, view: View, regs: Registers) -> int | None:
     return regs.esp if regs.cpl == 0 else None
 
 
+def stack_top(now: Moment, regs: Registers) -> int:
+    """Where the kernel stack that esp is on ends; 0 in user mode. Stacks are aligned to their size."""
+    if regs.cpl:
+        return 0
+    esp = now.trap.esp if now.trap is not None else regs.esp
+    return ((esp - 1) & -THREAD_SIZE & 0xFFFF_FFFF) + THREAD_SIZE
+
+
+def stack_owner(now: Moment, regs: Registers) -> str:
+    """Whose kernel stack esp is on, if not the current task's: half way through a switch the last one's."""
+    top = stack_top(now, regs)
+    for pid, task in now.state.machine.tasks.items():
+        if top and task.thread + THREAD_SIZE == top and pid != now.pid:
+            return task_name(now.state, pid)
+    return ""
+
+
 def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Row]:
     """Words from esp up to the stack's top; while a trap is on its way, those that it pushes."""
     task = now.task
     if task is None or not task.thread:
         return [row(Span("none", "dim"))]
-    top = task.thread + THREAD_SIZE
     trap = now.trap
+    top = stack_top(now, regs) or task.thread + THREAD_SIZE
     found: list[Row] = []
     if trap is not None:
         done = now.cursor.microstep >= PUSHED
@@ -237,8 +253,6 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
             row(Span(short(f"TSS: ss0 {view.tss()[0]:04x}, esp0 {view.tss()[1]:08x}", width), "dim")),
         ]
     start = trap.esp if trap is not None else regs.esp
-    if not task.thread <= start <= top:
-        return [row(Span(f"esp {start:08x} is another's stack", "dim"))]
     data = view.read(start, top - start)
     if data is None:
         return [row(Span(f"{start:08x} is not mapped", "dim"))]

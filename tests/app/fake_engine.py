@@ -262,6 +262,7 @@ class FakeEngine:
         self.title = "hello"
         self.seeking: Callable[[Any], bool] | None = None
         self.at = 0
+        """Index of the place, -1 at the start of time."""
         self.typed = b""
         self.ran = 0
         self.reads_keys = True

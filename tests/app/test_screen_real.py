@@ -54,7 +54,7 @@ async def test_it_starts_at_the_program() -> None:
 
 @pytest.mark.parametrize("size", [WIDE, MEDIUM, SMALL])
 async def test_write_through_all_its_microsteps(size: tuple[int, int]) -> None:
-    """From the program's int $0x80 to the instruction behind it, and every position the same on the way back."""
+    """From the program's int $0x80 to the instruction behind it, and the same on the way back."""
     async with session("hello", size) as on:
         await on.press("s", "s")
         run_to_the_end(cast(Engine, on.engine))

@@ -89,6 +89,7 @@ async def test_sizes(size: tuple[int, int], panes: set[str]) -> None:
             assert "int80 ▸ hello" in lines[0]
             assert "Story" in "\n".join(lines)
             assert lines[-1].startswith(" i/I instruction")
+            assert "? help  q quit" in lines[-1]
 
 
 @pytest.mark.parametrize("width", range(58, 210, 19))

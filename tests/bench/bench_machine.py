@@ -147,7 +147,9 @@ def pairs(one: Callable[[], float], other: Callable[[], float]) -> tuple[float, 
 def main() -> None:
     full, alone = pairs(logged, bare)
     print(f"getpid with the log      {CALLS / full:9.0f} calls/s")
-    print(f"the bare mechanism       {CALLS / alone:9.0f} calls/s    ratio {alone / full:.2f} (at least 0.33)")
+    print(
+        f"the bare mechanism       {CALLS / alone:9.0f} calls/s    ratio {alone / full:.2f} (at least 0.33)"
+    )
     for name, arguments in (("MurmurHash3", (str(4 * ROUNDS),)), ("FNV-1a", (str(ROUNDS), "fnv"))):
         ours, raw = pairs(partial(counted_hash, *arguments), partial(raw_hash, *arguments))
         print(f"{name:12} clocked     {ours * 1000:9.1f} ms")

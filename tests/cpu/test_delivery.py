@@ -18,7 +18,6 @@ from tests.cpu.machine import (
     KERNEL_DS,
     KERNEL_STACK,
     KERNEL_TEXT,
-    STACK,
     STACK_TOP,
     TEXT,
     TLS_SELECTOR,
@@ -27,7 +26,6 @@ from tests.cpu.machine import (
     USER_CS,
     USER_DS,
     Bare,
-    handler,
     started,
     stepped,
 )
@@ -304,14 +302,12 @@ def test_a_page_fault_that_meets_a_contributory_exception_is_a_double_fault() ->
 
 
 def test_a_tss_whose_stack_segment_is_wrong() -> None:
-    for ss0, error in ((USER_DS, USER_DS & ~3), (KERNEL_CS, KERNEL_CS)):
+    for ss0 in (USER_DS, KERNEL_CS, 0, TSS_SELECTOR):
         machine = started(INT80)
         machine.ram.u32[TSS + 8 >> 2] = ss0
-        machine.ram.write(handler(10) - KERNEL_BASE, b"\xf4")
         with pytest.raises(CoreError, match="triple"):  # #TS needs the same stack
             machine.next_event()
         assert machine.log == []
-        assert error
 
 
 def test_a_broken_kernel_stack_is_a_triple_fault() -> None:
@@ -385,6 +381,3 @@ def test_an_ldt_holds_for_programs_after_load_ldt() -> None:
     machine.core.load_ldt(0x88, KERNEL_BASE + table, 0xFFF)
     assert machine.next_event().eax == 99
     assert machine.core.save().ldtr == 0x88
-    machine.core.load_ldt(0, 0, 0)
-    assert TSS_SELECTOR == machine.core.save().tr
-    assert STACK == STACK_TOP - 0x1000
