@@ -118,7 +118,7 @@ def run_screen(options: Options, output: str | None) -> int:
     gc.disable()  # 60 ms of the way to the first frame; `app.tui` enables it again once that is painted
     from app.engine import Engine
 
-    if not sys.stdout.isatty() or not sys.stdin.isatty():
+    if not (sys.stdout.isatty() and sys.stdin.isatty() and sys.stderr.isatty()):
         complain("run needs a terminal; without one, use exec, trace or record")
         return 2
     try:

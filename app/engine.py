@@ -411,12 +411,12 @@ class Engine:
         return outcome
 
     def _idle_on(self, outcome: Idle | Halted) -> bool:
-        """All sleep: let time pass. With somebody at the console it passes as fast as the wall clock."""
+        """All sleep: let time pass. For somebody who reads the console, or has typed, it passes as on the wall."""
         machine = self.machine
         if isinstance(outcome, Halted):
             return False
-        reading = self.live and machine.seq >= self.length and "tty:0" in machine.kernel.tables.waiting
-        if not reading:
+        somebody = "tty:0" in machine.kernel.tables.waiting or bool(machine.inputs)
+        if not (somebody and self.live and machine.seq >= self.length):
             self._clock = None
             if outcome.until < 0:
                 return False

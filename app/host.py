@@ -145,8 +145,9 @@ class Driver:
     def _idle(self, idle: Idle) -> None:
         """All sleep: wait for the host if somebody wants to read, else let time jump."""
         kernel = self.kernel
-        reading = self._queue in kernel.tables.waiting and not self._ended
-        if not reading:
+        person = self._device == "tty"
+        reading = person or self._queue in kernel.tables.waiting
+        if not reading or self._ended:
             if idle.until < 0:
                 raise Deadlocked
             kernel.pass_time(idle.until)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from cpu.descriptors import Gate
 from cpu.disasm import Instruction, disassemble
-from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, walk
+from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, read_linear, walk
 from cpu.registers import Registers
 from cpu.symbols import Symbols
 from kernel.elf import read_symbols
@@ -17,18 +17,19 @@ from kernel.thread import PAGE_OFFSET, THREAD_SIZE
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
+    from kernel.tables import OpenFile, SigAction, Task
 
 
 class FrameUse(NamedTuple):
     """What the kernel itself uses a frame for; `number` is the space, task or inode that it is about.
 
-    `kind` is image, stack, pgd, directory, table, ldt or cache (`name` and page `index` of a file).
+    `kind` is image, stack, pgd, directory, table, ldt or cache (`name` and `page` of a file).
     """
 
     kind: str
     number: int = 0
     name: str = ""
-    index: int = 0
+    page: int = 0
 
 
 class FrameCounts(NamedTuple):
@@ -109,6 +110,37 @@ class View:
         """Events up to where the machine stands: what the kernel does at once it has done to the end."""
         return self._kernel.bus.seq
 
+    # What the kernel's tables say beyond the State. Whoever is given a row of them only reads it.
+
+    def task(self, pid: int) -> Task | None:
+        """Credentials, group, session, since when it waits; None when the task is not there (any more)."""
+        return self._kernel.tables.tasks.get(pid)
+
+    def open_file(self, number: int) -> OpenFile | None:
+        """An open file description: its position, how many descriptors lead to it."""
+        return self._kernel.tables.files.get(number)
+
+    def signal_actions(self, pid: int) -> dict[int, SigAction]:
+        """A task's actions with flags and masks; signals with the default action may be left out."""
+        tables = self._kernel.tables
+        task = tables.tasks.get(pid)
+        found = tables.sighands.get(task.sighand) if task is not None else None
+        return found.actions if found is not None else {}
+
+    def read_of(self, pid: int, va: int, length: int) -> bytes | None:
+        """Bytes of a task's user memory, whoever runs; None when a page of them is not present."""
+        tables = self._kernel.tables
+        task = tables.tasks.get(pid)
+        space = tables.spaces.get(task.space) if task is not None else None
+        if space is None or not 0 <= va <= PAGE_OFFSET - length:
+            return None
+        return read_linear(self._kernel.ram, space.pgd << 12, va, length)
+
+    def label_of(self, pid: int, va: int) -> str:
+        """The symbol at an address of the program that a task runs; the bare number where there is none."""
+        task = self._kernel.tables.tasks.get(pid)
+        return program_symbols(self._kernel, task.exe if task is not None else "").label(va)
+
     def frame_counts(self) -> FrameCounts:
         tables, ram = self._kernel.tables, self._kernel.ram
         returned = len(tables.frames_free) + 2 * len(tables.stacks_free)
@@ -142,7 +174,9 @@ class View:
         for inode in kernel.tables.inodes.values():
             if inode.pages:
                 name = kernel.path_of(inode)
-                found.update((frame, FrameUse("cache", inode.ino, name, n)) for n, frame in inode.pages.items())
+                found.update(
+                    (frame, FrameUse("cache", inode.ino, name, n)) for n, frame in inode.pages.items()
+                )
         return found
 
     def _tables_in(self, frame: int, count: int = 512) -> list[int]:

@@ -36,13 +36,13 @@ def pick_next(k: Kernel) -> None:
     thread = t.current_thread
     k.ram.u32[(thread - PAGE_OFFSET + TI_FLAGS) >> 2] &= ~TIF_NEED_RESCHED & 0xFFFF_FFFF
     t.slice_end = k.now + TIME_SLICE
-    k.reprogram_timer()
     if pid != t.current:
         k.emit(TaskSwitched(t.current, pid, not runnable))
         t.current = pid
         t.current_thread = following.thread
         k.bus.pid = pid
         load_tls(k, following)
+    k.reprogram_timer()
     k.core.set_result(thread, following.thread)
 
 

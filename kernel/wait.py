@@ -51,10 +51,16 @@ def wake_task(k: Kernel, task: Task, by: str) -> None:
     if task.state != TaskState.SLEEPING:
         return
     forget_wait(k, task)
-    task.state = TaskState.RUNNABLE
     task.woken_by_signal = by == "signal"
-    k.tables.runqueue.append(task.pid)
+    make_runnable(k, task)
     k.emit(TaskWoken(task.pid, by))
+
+
+def make_runnable(k: Kernel, task: Task) -> None:
+    """The scheduler may choose it. One still on its way to sleep stays the processor's: no queue for it."""
+    task.state = TaskState.RUNNABLE
+    if task.pid != k.tables.current:
+        k.tables.runqueue.append(task.pid)
 
 
 def wake_up(k: Kernel, queue: str, count: int = -1) -> int:

@@ -9,7 +9,7 @@ from textual import events
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import Row, Sheet, Span, row
-from app.state.state import State
+from app.state.state import IDLE, INIT, State
 from app.units import count
 from kernel import events as e
 
@@ -36,6 +36,8 @@ class Lanes:
         """Events in a stretch."""
         self.counts: list[dict[int, int]] = []
         self.marks: list[int] = []
+        self.letters = State()
+        """Letters of all tasks of the log, those that come after the cursor too."""
 
     def follow(self, log: Log, at_most: int = AT_ONCE) -> bool:
         """Read on; False while there is more."""
@@ -53,6 +55,8 @@ class Lanes:
                     self.marks.append(0)
             counts = self.counts[block]
             counts[pid] = counts.get(pid, 0) + 1
+            if isinstance(event, e.TaskCreated) and event.child not in (IDLE, INIT):
+                self.letters.letters.setdefault(event.child, len(self.letters.letters))
             mark = mark_of(event)
             if mark:
                 self.marks[block] = max(self.marks[block], mark)
@@ -109,19 +113,21 @@ def rows(now: Moment, width: int, height: int, lanes: Lanes) -> Sheet:
     columns = max(width - LABEL, 1)
     data = lanes.columns(columns)
     here = column_of(now.cursor.seq, now.length, columns)
-    tasks = tasks_in(now.state, lanes)
+    tasks = tasks_in(lanes)
     if len(tasks) > height - 1:
-        return Sheet([who_row(now.state, data, here), axis_row(data, here)])
-    return Sheet([*(lane_row(now.state, pid, data, here) for pid in tasks), axis_row(data, here)])
+        return Sheet([who_row(lanes.letters, data, here), axis_row(data, here)])
+    return Sheet([*(lane_row(lanes.letters, pid, data, here) for pid in tasks), axis_row(data, here)])
 
 
-def tasks_in(state: State, lanes: Lanes) -> list[int]:
+def tasks_in(lanes: Lanes) -> list[int]:
     """The tasks that anything is told of, in order of their letters."""
     totals: dict[int, int] = {}
     for counts in lanes.counts:
         for pid, times in counts.items():
             totals[pid] = totals.get(pid, 0) + times
-    return sorted((pid for pid in totals if pid > 1), key=lambda pid: state.letters.get(pid, 1 << 30 | pid))
+    return sorted(
+        (pid for pid in totals if pid > 1), key=lambda pid: lanes.letters.letters.get(pid, 1 << 30 | pid)
+    )
 
 
 def who_row(state: State, data: list[tuple[dict[int, int], int]], here: int) -> Row:

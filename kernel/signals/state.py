@@ -49,7 +49,7 @@ from kernel.signals.pending import (
 )
 from kernel.tables import SigAction, SigInfo, Task, TaskState
 from kernel.thread import PAGE_OFFSET, TIF_SIGPENDING, set_flag
-from kernel.wait import wake_task, wake_up
+from kernel.wait import make_runnable, wake_task, wake_up
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -197,13 +197,8 @@ def signal_wake_up(k: Kernel, task: Task, fatal: bool = False) -> None:
             wake_task(k, task, "signal")
     elif task.state == TaskState.STOPPED and fatal:
         leader_of(k, task).stop_signal = 0
-        _make_runnable(k, task)
+        make_runnable(k, task)
         k.emit(TaskWoken(task.pid, "signal"))
-
-
-def _make_runnable(k: Kernel, task: Task) -> None:
-    task.state = TaskState.RUNNABLE
-    k.tables.runqueue.append(task.pid)
 
 
 def _discard(k: Kernel, task: Task, mask: int) -> None:
@@ -233,7 +228,7 @@ def _continue(k: Kernel, leader: Task, group: list[Task]) -> None:
     leader.continued = True
     for thread in group:
         if thread.state == TaskState.STOPPED:
-            _make_runnable(k, thread)
+            make_runnable(k, thread)
             k.emit(TaskContinued(thread.pid))
     notify_parent_stopped(k, leader, CLD_CONTINUED if whole else CLD_STOPPED, SIGCONT)
 

@@ -1,0 +1,381 @@
+"""Memory, first picture: address spaces side by side, and between two of them the frames they lead to.
+
+High addresses on top. An area is a block, █ where its pages are present and ░ where they are not; a double
+line joins the same address of two processes where it is one frame, single lines end in two frames.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from itertools import pairwise
+from typing import NamedTuple
+
+from app.panes.memory_facts import (
+    COW,
+    PAGE,
+    SHARED,
+    Changes,
+    Column,
+    Mapping,
+    changes,
+    columns,
+    fault_address,
+    mappings,
+    notice_text,
+    rights,
+    vma_name,
+    waits_for_write,
+)
+from app.panes.moment import Moment
+from app.panes.row import Row, Sheet, Span, cells, row, short
+from kernel.abi.mman import TASK_SIZE
+from kernel.describe import VmaView
+
+LEAST_COLUMN, MOST_COLUMN = 18, 34
+LEAST_GAP, MOST_GAP = 24, 44
+ALONE_LINE = 10
+"""How long the line to a frame is that has the room between two spaces for itself."""
+ALONE = 3
+"""So many alike pages in a row have a line each; more are one line."""
+
+
+class Cell(NamedTuple):
+    """What one address space has in a stretch. `frame` -1 is not present."""
+
+    vma: VmaView
+    frame: int
+    bits: int
+    names: bool = False
+    """Whether the area's name stands here: in its topmost line."""
+
+
+class Stretch(NamedTuple):
+    """One line: [start, end) in all spaces shown; None where a space has nothing."""
+
+    start: int
+    end: int
+    cells: tuple[Cell | None, ...]
+    contiguous: bool = True
+    """Whether the frames follow one another as the pages do."""
+
+    @property
+    def pages(self) -> int:
+        return self.end - self.start >> 12
+
+
+class Plan(NamedTuple):
+    """What all lines of the picture need to know."""
+
+    now: Moment
+    shown: list[Column]
+    owners: dict[int, list[Mapping]]
+    cached: frozenset[int]
+    changed: Changes
+    column: int
+    gap: int
+
+
+def rows(now: Moment, width: int, height: int) -> Sheet:
+    every = columns(now)
+    if not every:
+        return Sheet([row(Span("No program has an address space here.", "dim"))])
+    shown, hidden = in_sight(now, every, width)
+    column, gap = widths(width, len(shown))
+    view = now.view
+    cached = (
+        frozenset(frame for frame, use in view.frame_uses().items() if use.kind == "cache")
+        if view is not None
+        else frozenset[int]()
+    )
+    plan = Plan(now, shown, mappings(every), cached, changes(now), column, gap)
+    stretches = stretches_of(plan)
+    found = [_kernel_row(plan)]
+    focus, wanted = fault_address(now), 0
+    if plan.changed.pages:
+        focus = max(va for _, va in plan.changed.pages)
+    above = TASK_SIZE
+    for one in stretches:
+        if one.end < above:
+            found.append(_hole_row(plan, one.end, above))
+        if focus is not None and one.start <= focus < one.end:
+            wanted = len(found)
+        found.append(_stretch_row(plan, one))
+        above = one.start
+    if above:
+        found.append(_hole_row(plan, 0, above))
+    head = [_head(plan, hidden)]
+    if height >= 8:
+        head.append(row(Span(short(notice_text(plan.changed), width), "changed")))
+    room = max(height - len(head), 1)
+    top = 0 if len(found) <= room else wanted // room * room
+    return Sheet(found, top, tuple(head))
+
+
+def in_sight(now: Moment, every: list[Column], width: int) -> tuple[list[Column], int]:
+    """As many spaces as there is room for, the current task's among them; and how many are not."""
+    fit = max((width + LEAST_GAP) // (LEAST_COLUMN + LEAST_GAP), 1)
+    if len(every) <= fit:
+        return every, 0
+    at = next((n for n, one in enumerate(every) if now.pid in one.pids), 0)
+    first = min(at // fit * fit, len(every) - fit)
+    return every[first : first + fit], len(every) - fit
+
+
+def widths(width: int, count: int) -> tuple[int, int]:
+    """Columns of a space and of what is between two."""
+    gaps = max(count - 1, 1)
+    spare = max(width - count * LEAST_COLUMN - gaps * LEAST_GAP, 0)
+    column = min(LEAST_COLUMN + spare // count, MOST_COLUMN)
+    spare = max(width - count * column - gaps * LEAST_GAP, 0)
+    return column, min(LEAST_GAP + spare // gaps, MOST_GAP)
+
+
+# Which lines there are.
+
+
+def stretches_of(plan: Plan) -> list[Stretch]:
+    """The lines from the top down: cut wherever a space's area or presence changes, alike pages together."""
+    bounds: set[int] = set()
+    for one in plan.shown:
+        for vma in one.space.vmas:
+            bounds.update((vma.start, vma.end))
+        for va in one.space.pages:
+            bounds.update((va, va + PAGE))
+    edges = sorted(bounds)
+    starts = [[vma.start for vma in one.space.vmas] for one in plan.shown]
+    runs: list[list[Stretch]] = []
+    last: tuple[object, ...] = ()
+    for start, end in pairwise(edges):
+        found = tuple(_cell(one, starts[n], start) for n, one in enumerate(plan.shown))
+        if not any(found):
+            last = ()
+            continue
+        sign = _signature(plan, start, found)
+        if sign == last:
+            runs[-1].append(Stretch(start, end, found))
+        else:
+            runs.append([Stretch(start, end, found)])
+        last = sign
+    out: list[Stretch] = []
+    for run in runs:
+        present = any(cell is not None and cell.frame >= 0 for cell in run[0].cells)
+        if present and len(run) <= ALONE:
+            out += run
+            continue
+        out.append(Stretch(run[0].start, run[-1].end, run[0].cells, _contiguous(run)))
+    out.reverse()
+    return _with_names(out)
+
+
+def _cell(column: Column, starts: list[int], va: int) -> Cell | None:
+    at = bisect_right(starts, va) - 1
+    if at < 0 or column.space.vmas[at].end <= va:
+        return None
+    frame, bits = column.space.pages.get(va, (-1, 0))
+    return Cell(column.space.vmas[at], frame, bits)
+
+
+def _signature(plan: Plan, va: int, found: tuple[Cell | None, ...]) -> tuple[object, ...]:
+    """Neighbouring pages with equal ones are alike."""
+    frames = [cell.frame if cell is not None else -1 for cell in found]
+    parts: list[object] = []
+    for n, cell in enumerate(found):
+        if cell is None:
+            parts.append(None)
+            continue
+        same = frames.index(cell.frame) if cell.frame >= 0 else -1
+        owners = len(plan.owners.get(cell.frame, ())) if cell.frame >= 0 else 0
+        changed = (plan.shown[n].space.id, va) in plan.changed.pages
+        parts.append((cell.vma.start, same, cell.bits, owners, cell.frame in plan.cached, changed))
+    return tuple(parts)
+
+
+def _contiguous(run: list[Stretch]) -> bool:
+    return all(
+        here is None or there is None or here.frame < 0 or there.frame == here.frame + 1
+        for one, other in pairwise(run)
+        for here, there in zip(one.cells, other.cells, strict=True)
+    )
+
+
+def _with_names(stretches: list[Stretch]) -> list[Stretch]:
+    """Each area is named in its topmost line."""
+    seen: list[set[int]] = [set() for _ in stretches[0].cells] if stretches else []
+    out = []
+    for one in stretches:
+        named = []
+        for n, cell in enumerate(one.cells):
+            if cell is not None and cell.vma.start not in seen[n]:
+                seen[n].add(cell.vma.start)
+                cell = cell._replace(names=True)
+            named.append(cell)
+        out.append(one._replace(cells=tuple(named)))
+    return out
+
+
+# How a line looks.
+
+
+def _head(plan: Plan, hidden: int) -> Row:
+    spans: list[Span] = []
+    for n, one in enumerate(plan.shown):
+        name = short(one.name(plan.now), plan.column)
+        room = plan.column - cells(name)
+        detail = f"  cr3 {one.space.pgd << 12:08x}"
+        text = detail if cells(detail) <= room else ""
+        pad = " " * (room - cells(text))
+        subject = f"task:{one.pids[0]}" if one.pids else ""
+        named = Span(name, f"{one.style} bold", subject)
+        spans += [named, Span(text, "dim"), Span(pad)] if n == 0 else [Span(pad), named, Span(text, "dim")]
+        if n < len(plan.shown) - 1 or n == 0:
+            more = f"frames, {hidden} more" if hidden and n == len(plan.shown) - 2 else "frames"
+            spans.append(Span(f"{more:^{plan.gap}}", "title"))
+    return tuple(spans)
+
+
+def _kernel_row(plan: Plan) -> Row:
+    """The top gigabyte: the very same tables in every space."""
+    spans: list[Span] = []
+    for n in range(len(plan.shown)):
+        address = Span(f"{TASK_SIZE:08x}", "dim")
+        block = Span("▓ ", "kernel")
+        name = Span("kernel" + " " * (plan.column - 17), "kernel", "vma:kernel")
+        spans += [address, Span(" "), block, name] if n == 0 else [block, name, Span(" "), address]
+        if n < len(plan.shown) - 1:
+            words = "the kernel's own" if plan.gap >= 28 else "the kernel's"
+            spans.append(Span(_double(words, plan.gap), "kernel"))
+        elif n == 0:
+            spans.append(Span(" " * plan.gap))
+    return tuple(spans)
+
+
+def _hole_row(plan: Plan, start: int, end: int) -> Row:
+    address = f"{start:08x}" if not start else " " * 8
+    text = f"{size(end - start)} nothing" if not start else size(end - start)
+    return row(Span(f"{address} ⋮ {text}", "dim"))
+
+
+def size(length: int) -> str:
+    """Bytes in the largest unit that leaves one digit before the point."""
+    for bits, unit in ((30, "GiB"), (20, "MiB")):
+        if length >= 1 << bits:
+            value = length / (1 << bits)
+            return f"{value:.1f} {unit}" if value < 10 else f"{value:.0f} {unit}"
+    return f"{length >> 10} KiB"
+
+
+def _stretch_row(plan: Plan, one: Stretch) -> Row:
+    spans: list[Span] = []
+    for n, cell in enumerate(one.cells):
+        spans += _cell_spans(plan, one, n, cell)
+        if n < len(one.cells) - 1:
+            spans += _gap_spans(plan, one, n, n + 1)
+        elif n == 0:
+            spans += _gap_spans(plan, one, 0, None)
+    return tuple(spans)
+
+
+def _is_new(plan: Plan, one: Stretch, n: int, cell: Cell) -> bool:
+    number = plan.shown[n].space.id
+    return (number, one.start) in plan.changed.pages or (
+        cell.names and (number, cell.vma.start) in plan.changed.areas
+    )
+
+
+def _cell_spans(plan: Plan, one: Stretch, n: int, cell: Cell | None) -> list[Span]:
+    if cell is None:
+        return [Span(" " * plan.column)]
+    column = plan.shown[n]
+    bold = " changed" if _is_new(plan, one, n, cell) else ""
+    present = cell.frame >= 0
+    address = Span(f"{one.start:08x}", "dim" if not bold else "changed")
+    block = Span("█ " if present else "░ ", column.style + bold)
+    room = plan.column - 11
+    text = ""
+    name = ""
+    if cell.names:
+        name = vma_name(cell.vma, column.space, column.comm)
+        total = cell.vma.end - cell.vma.start >> 12
+        there = sum(1 for va in column.space.pages if cell.vma.start <= va < cell.vma.end)
+        if room >= 19:
+            name_room = room - 11
+            name = short(name, name_room)
+            text = f"{' ' * (name_room - cells(name))} {rights(cell.vma.prot)} {f'{there}/{total}':<6}"
+        elif room >= 12:
+            name = short(name, room - 4)
+            text = f"{' ' * (room - 4 - cells(name))} {rights(cell.vma.prot)}"
+        else:
+            name = short(name, room)
+    rest = max(room - cells(name) - cells(text), 0)
+    subject = f"vma:{column.space.id}:{cell.vma.start:x}" if name else ""
+    body = [Span(name, column.style + bold, subject), Span(text + " " * rest, "soft")]
+    if n == 0:
+        return [address, Span(" "), block, *body]
+    return [block, *body, Span(" "), address]
+
+
+def _gap_spans(plan: Plan, one: Stretch, left: int, right: int | None) -> list[Span]:
+    """The frames between two spaces, or beside the only one."""
+    here = one.cells[left]
+    there = one.cells[right] if right is not None else None
+    if here is not None and there is not None and here.frame == there.frame >= 0:
+        word = COW if _cow(plan, here) or _cow(plan, there) else SHARED
+        new = _is_new(plan, one, left, here) or _is_new(plan, one, right or 0, there)
+        text = _double(f"{_frame_text(one, here)} {word}", plan.gap)
+        style = "mark" if word == COW else "good"
+        return [Span(text, style + (" changed" if new else ""), f"frame:{here.frame:x}")]
+    if right is None:
+        return [_line(plan, one, left, here, plan.gap, True)]
+    half = (plan.gap - 1) // 2
+    return [
+        _line(plan, one, left, here, half, True),
+        Span(" " * (plan.gap - 2 * half)),
+        _line(plan, one, right, there, half, False),
+    ]
+
+
+def _cow(plan: Plan, cell: Cell) -> bool:
+    owners = len(plan.owners.get(cell.frame, ())) + (cell.frame in plan.cached)
+    return waits_for_write(cell.vma, cell.bits) and owners > 1
+
+
+def _frame_text(one: Stretch, cell: Cell) -> str:
+    if one.pages == 1:
+        return f"{cell.frame:#05x}"
+    if one.contiguous:
+        return f"{cell.frame:#05x}–{cell.frame + one.pages - 1:#05x}"
+    return f"{one.pages} frames"
+
+
+def _line(plan: Plan, one: Stretch, n: int, cell: Cell | None, width: int, leftwards: bool) -> Span:
+    """A line from a space to a frame of its own (or one that is shared with somebody else)."""
+    if cell is None or cell.frame < 0:
+        return Span(" " * width)
+    column = plan.shown[n]
+    owners = len(plan.owners.get(cell.frame, ()))
+    text = f"▪ {_frame_text(one, cell)}"
+    if cells(text) > width - 1:
+        text = f"▪ {one.pages} frames"
+    words = [COW] if _cow(plan, cell) else []
+    words += ["page cache"] if cell.frame in plan.cached else []
+    words += [f"of {owners}"] if owners > 1 else []
+    for word in words:
+        if cells(text) + len(word) + 4 <= width:
+            text += f" {word}"
+    style = column.style + (" changed" if _is_new(plan, one, n, cell) else "")
+    dashes = width - cells(text) - 2
+    if not leftwards:
+        line = f"{text} {'─' * dashes} "
+    elif width < LEAST_GAP:
+        line = f" {'─' * dashes} {text}"
+    else:
+        line = f" {'─' * min(dashes, ALONE_LINE)} {text}".ljust(width)
+    return Span(line, style, f"frame:{cell.frame:x}")
+
+
+def _double(text: str, width: int) -> str:
+    """` ══ text ══ ` in exactly `width` columns."""
+    text = short(text, width - 6)
+    dashes = width - cells(text) - 4
+    left = dashes // 2
+    return f" {'═' * left} {text} {'═' * (dashes - left)} "

@@ -1,0 +1,414 @@
+"""Signals: processes by signals, and for the chosen process what is pending, blocked and done about each.
+
+The matrix, masks and frames are told by events; flags and masks of actions, and what is in a frame, are read
+from the machine. Words on any page of the user stack are the Stacks pane's.
+"""
+
+from __future__ import annotations
+
+from textual import events
+
+from app.panes.base import Pane
+from app.panes.moment import Moment, letter_style, task_name
+from app.panes.processes import chosen_process, tree
+from app.panes.row import EMPTY, Row, Sheet, Span, cells, padded, row, short, wrapped
+from app.state.state import IDLE, INIT, State
+from app.strace.text import flags, signal_set
+from kernel.abi import sigframe
+from kernel.abi.signal import (
+    DEFAULT_ACTIONS,
+    SA_RESTORER,
+    SIG_IGN,
+    SIGKILL,
+    SIGRTMIN,
+    SIGSTOP,
+    DefaultAction,
+    sigmask,
+    signal_name,
+)
+from kernel.describe import ZOMBIE, TaskView
+
+STANDARD = tuple(range(1, SIGRTMIN))
+NAME = 14
+"""Columns before the matrix."""
+NAMES_HEIGHT = 6
+"""Rows that the longest name takes when it is written downwards."""
+TALL = 22
+"""Rows of the pane from which on there is room for names above the numbers."""
+NEVER = (SIGKILL, SIGSTOP)
+"""They can be neither caught, ignored nor blocked."""
+LEGEND = (
+    ("·", "default"),
+    ("i", "ignored"),
+    ("f", "caught"),
+    ("b", "blocked"),
+    ("●", "pending"),
+    ("K", "cannot be caught"),
+)
+STYLES = {"·": "dim", "i": "soft", "f": "good", "b": "kernel", "●": "error", "K": "dim"}
+DEFAULTS = {
+    DefaultAction.TERM: "ends the process",
+    DefaultAction.CORE: "ends it, with a core dump",
+    DefaultAction.STOP: "stops it",
+    DefaultAction.CONT: "lets it go on",
+    DefaultAction.IGN: "nothing happens",
+}
+EIP_AT = 4 * sigframe.Sigcontext.__struct_fields__.index("eip")
+
+
+def rows(now: Moment, width: int, height: int, pid: int = -1, signo: int = 0) -> Sheet:
+    """The matrix, with process `pid` and signal `signo` chosen (0: none), and below it what is known of them."""
+    pid = chosen_process(now, pid)
+    shown = signals_shown(now.state)
+    step = cell_width(width, len(shown))
+    head = head_rows(shown, step, height, signo)
+    pids = [node.pid for node in tree(now.state) if node.pid not in (IDLE, INIT)]
+    body = [matrix_row(now.state, one, shown, step, one == pid, signo) for one in pids]
+    if not body:
+        body = [row(Span("no process", "dim"))]
+    found = [*body, EMPTY, legend_row(), *detail_rows(now, pid, signo, shown, step, width)]
+    at = pids.index(pid) if pid in pids else 0
+    room = height - len(head)
+    return Sheet(found, max(at - room // 2, 0) if at > room - 3 else 0, head)
+
+
+# The matrix.
+
+
+def signals_shown(state: State) -> list[int]:
+    """The standard signals, and those of the real-time ones that anything was done with."""
+    used = {signo for signo in state.generated if signo >= SIGRTMIN}
+    for task in state.machine.tasks.values():
+        used |= {signo for signo in (*task.actions, *task.pending, *task.shared_pending) if signo >= SIGRTMIN}
+    return [*STANDARD, *sorted(used)]
+
+
+def cell_width(width: int, number: int) -> int:
+    """Columns of a signal in the matrix."""
+    return min(max((width - NAME) // number, 1), 3)
+
+
+def head_rows(shown: list[int], step: int, height: int, signo: int) -> tuple[Row, ...]:
+    """The signals' names from top to bottom where there is room for that, and their numbers."""
+    found: list[Row] = []
+    if height >= TALL:
+        names = [short_name(one).rjust(NAMES_HEIGHT) for one in shown]
+        found = [_head_row("", [name[n] for name in names], shown, step, signo) for n in range(NAMES_HEIGHT)]
+    if step >= 3:
+        return (*found, _head_row("signal", [str(one) for one in shown], shown, step, signo))
+    tens = [
+        str(one // 10) if one >= 10 and (one % 10 == 0 or n == len(STANDARD)) else ""
+        for n, one in enumerate(shown)
+    ]
+    units = [str(one % 10) for one in shown]
+    return (
+        *found,
+        _head_row("signal", tens, shown, step, signo),
+        _head_row("", units, shown, step, signo),
+    )
+
+
+def _head_row(label: str, texts: list[str], shown: list[int], step: int, signo: int) -> Row:
+    return row(
+        Span(f"  {label:<{NAME - 2}}", "title"),
+        *(
+            Span(
+                f"{text:>{step}}",
+                "mark" if one == signo else "title",
+                f"signal:{one}" if text.strip() else "",
+            )
+            for one, text in zip(shown, texts, strict=True)
+        ),
+    )
+
+
+def short_name(signo: int) -> str:
+    """`USR1` for 10."""
+    return signal_name(signo).removeprefix("SIG")
+
+
+def matrix_row(state: State, pid: int, shown: list[int], step: int, chosen: bool, signo: int) -> Row:
+    task = state.machine.tasks[pid]
+    name = row(
+        Span("▸ " if chosen else "  ", "mark"),
+        Span(f"{task_name(state, pid)} ", f"{letter_style(state, pid)} bold", f"task:{pid}"),
+        Span(short(task.comm, NAME - 5), "" if task.state != ZOMBIE else "dim"),
+    )
+    spans = list(padded(name, NAME))
+    if task.state == ZOMBIE:
+        return (*spans, Span(" " * (step - 1)), Span("zombie: no signal reaches it", "dim"))
+    for one in shown:
+        glyph = glyph_of(state, task, one)
+        style = STYLES[glyph] + (" bold" if chosen and one == signo else "")
+        if step > 1:
+            spans.append(Span(" " * (step - 1)))
+        spans.append(Span(glyph, style, f"signal:{one}:{pid}"))
+    return tuple(spans)
+
+
+def glyph_of(state: State, task: TaskView, signo: int) -> str:
+    """What is to be said first about a signal of a task."""
+    if signo in task.pending or signo in shared_pending(state, task):
+        return "●"
+    if signo in NEVER:
+        return "K"
+    if task.blocked >> signo - 1 & 1:
+        return "b"
+    handler = task.actions.get(signo, 0)
+    return "·" if not handler else "i" if handler == SIG_IGN else "f"
+
+
+def shared_pending(state: State, task: TaskView) -> tuple[int, ...]:
+    """Signals for the task's whole process: any thread that does not block one may take it."""
+    leader = state.machine.tasks.get(task.tgid)
+    return leader.shared_pending if leader is not None else ()
+
+
+def legend_row() -> Row:
+    return tuple(
+        span for glyph, word in LEGEND for span in (Span(f"  {glyph} ", STYLES[glyph]), Span(word, "dim"))
+    )
+
+
+# The chosen process.
+
+
+def detail_rows(now: Moment, pid: int, signo: int, shown: list[int], step: int, width: int) -> list[Row]:
+    state = now.state
+    task = state.machine.tasks.get(pid)
+    if task is None:
+        return []
+    found: list[Row] = [
+        EMPTY,
+        row(
+            Span("  "),
+            Span(task_name(state, pid), f"{letter_style(state, pid)} bold", f"task:{pid}"),
+            Span(f" {task.comm} · pid {pid}", "title"),
+            *(
+                (
+                    Span(f" · {short_name(signo)} ", "title"),
+                    Span(cell_text(now, task, signo), "", f"signal:{signo}:{pid}"),
+                )
+                if signo
+                else ()
+            ),
+        ),
+    ]
+    pending = sum(sigmask(one) for one in {*task.pending, *shared_pending(state, task)})
+    found.append(_bits("pending", pending, shown, step, "error bold"))
+    found.append(_bits("blocked", task.blocked, shown, step, "kernel bold"))
+    words = [("pending", pending_text(state, task)), ("blocked", blocked_text(task))]
+    found += [one for name, text in words for one in _sentence(name, text, width)]
+    found += [EMPTY, *frame_rows(now, pid, width)]
+    found += [EMPTY, *action_rows(now, task, width)]
+    return found
+
+
+def _bits(name: str, mask: int, shown: list[int], step: int, style: str) -> Row:
+    """A signal set as bits, each under its signal."""
+    return row(
+        Span(f"  {name:<{NAME - 2}}", "dim"),
+        *(Span(f"{mask >> one - 1 & 1:>{step}}", style if mask >> one - 1 & 1 else "dim") for one in shown),
+    )
+
+
+def _sentence(name: str, text: str, width: int) -> list[Row]:
+    lines = wrapped(text, max(width - NAME, 10))
+    return [
+        row(Span(f"  {name if not n else '':<{NAME - 2}}", "dim"), Span(line, "soft"))
+        for n, line in enumerate(lines)
+    ]
+
+
+def pending_text(state: State, task: TaskView) -> str:
+    """The generation set in words: what was sent and is not delivered yet, and why."""
+    own, shared = task.pending, shared_pending(state, task)
+    if not own and not shared:
+        return "nothing waits to be delivered"
+    parts = []
+    if own:
+        parts.append(f"{_names(own)} for this task")
+    if shared:
+        parts.append(f"{_names(shared)} for the whole process")
+    held = {one for one in (*own, *shared) if task.blocked >> one - 1 & 1}
+    free = {one for one in (*own, *shared)} - held
+    text = " and ".join(parts)
+    if free:
+        text += f"; {_names(sorted(free))} delivered on the way back to user mode"
+    if held:
+        text += f"; {_names(sorted(held))} held back until unblocked"
+    return text
+
+
+def _names(signals: tuple[int, ...] | list[int]) -> str:
+    """Names, each with how often it is queued if that is more than once."""
+    return ", ".join(
+        short_name(one) + (f" ×{signals.count(one)}" if signals.count(one) > 1 else "")
+        for one in dict.fromkeys(signals)
+    )
+
+
+def blocked_text(task: TaskView) -> str:
+    """The delivery mask in words."""
+    if not task.blocked:
+        return "nothing is held back: every signal is delivered at once"
+    return f"{signal_set(task.blocked)} held back until unblocked"
+
+
+def cell_text(now: Moment, task: TaskView, signo: int) -> str:
+    """What a task does about a signal."""
+    if signo in NEVER:
+        text = f"cannot be caught, ignored or blocked: {DEFAULTS[DEFAULT_ACTIONS[signo]]}"
+    else:
+        text = action_text(now, task, signo)
+    if task.blocked >> signo - 1 & 1:
+        text += ", blocked"
+    if signo in task.pending or signo in shared_pending(now.state, task):
+        text += ", pending"
+    return text
+
+
+def action_text(now: Moment, task: TaskView, signo: int) -> str:
+    """`caught by on_usr1 @ 08048213`, `ignored`, or the default action."""
+    handler = task.actions.get(signo, 0)
+    if handler == SIG_IGN:
+        return "ignored"
+    if not handler:
+        return f"default: {DEFAULTS[DEFAULT_ACTIONS[signo]]}"
+    label = now.view.label_of(task.pid, handler) if now.view is not None else f"{handler:08x}"
+    return f"caught by {handler_text(label, handler)}"
+
+
+def handler_text(label: str, handler: int) -> str:
+    return f"{label} @ {handler:08x}" if label != f"{handler:08x}" else label
+
+
+def frame_rows(now: Moment, pid: int, width: int) -> list[Row]:
+    """The frames of running handlers on the user stack, the innermost first."""
+    frames = now.state.frames.get(pid, [])
+    if not frames:
+        return [
+            row(
+                Span("  handlers    ", "dim"),
+                Span("none is running: no signal frame on the user stack", "soft"),
+            )
+        ]
+    found = [
+        row(
+            Span("  handlers    ", "dim"), Span(f"{len(frames)} running, with a frame each on the user stack")
+        )
+    ]
+    for at in reversed(frames):
+        found.append(row(Span(f"    {at:08x}  ", "mark"), *_frame_spans(now, pid, at)))
+    return found
+
+
+def _frame_spans(now: Moment, pid: int, at: int) -> Row:
+    """Whose frame it is and where its handler returns to, if it can be read."""
+    data = now.view.read_of(pid, at, sigframe.RT_SIGFRAME_SIZE) if now.view is not None else None
+    if data is None:
+        return (Span("not to be read here", "dim"),)
+    words = [int.from_bytes(data[n : n + 4], "little") for n in range(0, len(data), 4)]
+    signo = words[1]
+    real = words[2] == at + sigframe.RT_SIGFRAME_INFO
+    context = sigframe.RT_SIGFRAME_CONTEXT if real else sigframe.SIGFRAME_CONTEXT
+    eip = words[(context + EIP_AT) // 4]
+    assert now.view is not None
+    known = 0 < signo <= 64
+    return (
+        Span(
+            signal_name(signo) if known else f"signal {signo}", "", f"signal:{signo}:{pid}" if known else ""
+        ),
+        Span("  then sigreturn, and on at ", "soft"),
+        Span(now.view.label_of(pid, eip)),
+    )
+
+
+def action_rows(now: Moment, task: TaskView, width: int) -> list[Row]:
+    """Signals with another than the default action, and those that were ever sent to anybody."""
+    state = now.state
+    told = sorted({*task.actions, *state.generated, *state.delivered})
+    if not told:
+        return [
+            row(Span("  so far      ", "dim"), Span("no signal was sent, none is caught or ignored", "soft"))
+        ]
+    kept = max(width - NAME - 24, 10)
+    found = [row(Span(f"  {'signal':<{NAME - 2}}{'here':<{kept}}{'sent':>9}{'delivered':>11}", "title"))]
+    actions = now.view.signal_actions(task.pid) if now.view is not None else {}
+    for signo in told:
+        text = action_text(now, task, signo)
+        action = actions.get(signo)
+        if action is not None and signo in task.actions:
+            bits = action.flags & ~SA_RESTORER
+            text += f"  {flags(bits, 'sigaction')}" if bits else ""
+            text += f"  blocks {signal_set(action.mask)}" if action.mask else ""
+        text = short(text, kept - 1)
+        sent, delivered = state.generated.get(signo, 0), state.delivered.get(signo, 0)
+        found.append(
+            row(
+                Span(f"  {signo:>2} "),
+                Span(short_name(signo), "", f"signal:{signo}:{task.pid}"),
+                Span(" " * max(NAME - 5 - cells(short_name(signo)), 1)),
+                Span(text + " " * (kept - cells(text)), "" if signo in task.actions else "dim"),
+                Span(f"{sent or '·':>9}{delivered or '·':>11}", "" if sent or delivered else "dim"),
+            )
+        )
+    return found
+
+
+class Signals(Pane):
+    """The matrix; arrow keys choose a cell in it."""
+
+    label = "Signals"
+    key = "F8"
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name)
+        self.process = -1
+        """Which one was chosen; -1 follows the one that runs."""
+
+    def sheet(self, now: Moment, width: int, height: int) -> Sheet:
+        signo = 0
+        if self.has_focus and self._chosen:
+            signo, self.process = cell_of(self._chosen, self.process)
+        return rows(now, width, height, self.process, signo)
+
+    def on_focus(self) -> None:
+        if self.now is not None:
+            self._chosen = f"task:{chosen_process(self.now, self.process)}"
+
+    def on_click(self, event: events.Click) -> None:
+        _, self.process = cell_of(self.subject_at(event.x, event.y), self.process)
+        self.repaint()
+
+    def choose(self, down: int, right: int) -> None:
+        """Up and down keep the column as long as there is a cell of the same signal."""
+        signo, _ = cell_of(self._chosen, self.process)
+        if down and signo:
+            cells_of = [(n, one) for n, one in self.subjects() if one.startswith(f"signal:{signo}:")]
+            others = [place for place in cells_of if (place[0] - self._chosen_row) * down > 0]
+            if others:
+                self._chosen_row, self._chosen = min(
+                    others, key=lambda place: abs(place[0] - self._chosen_row)
+                )
+                self.repaint()
+                return
+        super().choose(down, right)
+
+    def title(self, now: Moment) -> Row:
+        pid = chosen_process(now, self.process)
+        return row(
+            Span("Signals · ", "title"),
+            Span(task_name(now.state, pid), letter_style(now.state, pid) + " bold"),
+        )
+
+
+def cell_of(subject: str, process: int) -> tuple[int, int]:
+    """Signal and pid that a subject names; 0 for no signal, `process` for none of its own."""
+    kind, _, rest = subject.partition(":")
+    first, _, second = rest.partition(":")
+    if kind == "task" and first.isdigit():
+        return 0, int(first)
+    if kind == "signal" and first.isdigit():
+        return int(first), int(second) if second.isdigit() else process
+    return 0, process
