@@ -164,7 +164,7 @@ def legend_rows(now: Moment, frames: Frames, width: int) -> list[Row]:
     names = dict(LEGEND)
     for column in columns(now):
         letter = (column.letters(now) or "?")[0]
-        names.setdefault(letter, f"only {column.name(now)}")
+        names.setdefault(letter, f"{column.comm or 'new space'} alone")
     items = [
         (Span(f"{mark} ", styles[mark] + " bold"), Span(f"{name} {counts[mark]}", "soft"))
         for mark, name in names.items()

@@ -31,6 +31,7 @@ WIDE = 84
 LOOK_BACK = 4096
 """Events that are searched for when a sleep began, if the machine cannot say."""
 BAR = 8
+READY, IDLING = "waits for the processor", "runs when nobody else can"
 FACT = 12
 POLLING = ("poll", "ppoll", "select", "old_select", "_newselect", "pselect6", "epoll_wait")
 ACCESS = {O_RDONLY: "read", O_WRONLY: "write", O_RDWR: "read and write"}
@@ -176,7 +177,8 @@ def call_name(task: TaskView) -> str:
 def _doing(now: Moment, task: TaskView, room: int, has_call: bool) -> Row:
     """The rest of a row of the tree: as much as there is room for."""
     if task.state == ZOMBIE:
-        return (Span(f"{status_text(task.exit_status)}, not waited for yet", "error"),)
+        text = status_text(task.exit_status)
+        return (Span(f"{text}, not waited for yet" if has_call else text, "error"),)
     if task.state == SLEEPING:
         brief, why = waits_for(now.state, task)
         full = brief + why
@@ -186,7 +188,7 @@ def _doing(now: Moment, task: TaskView, room: int, has_call: bool) -> Row:
     if task.state == STOPPED:
         return (Span(stopped_by(now, task), "mark"),)
     if not is_running(now.state, task):
-        return (Span("waits for the processor", "dim"),)
+        return (Span(READY if task.pid != IDLE else IDLING, "dim"),)
     return (Span(running_text(now, task, has_call), "dim"),)
 
 
@@ -312,23 +314,18 @@ def fact_rows(now: Moment, pid: int, width: int) -> list[Row]:
         return [row(Span("no process", "dim"))]
     found = now.view.task(pid) if now.view is not None else None
     letter = letter_style(state, pid)
-    parent = state.machine.tasks.get(task.ppid)
+    parent = state.machine.tasks.get(task.ppid) if task.ppid != pid else None
     lines = [
         row(
             Span(task_name(state, pid), f"{letter} bold", f"task:{pid}"),
             Span(f" {task.comm} · pid {pid}", "title"),
         ),
         _fact("does", *_state_spans(state, task, letter), *_activity(now, task)),
-        _fact(
-            "parent",
-            Span(_who(state, task.ppid) if parent is not None else "none"),
-            Span(f" {parent.comm}" if parent is not None else "", "soft"),
-            Span(f" · pid {task.ppid}", "dim"),
-        ),
+        *_waiting(now, task, width),
+        _fact("parent", *_parent(state, parent)),
     ]
     if found is not None:
-        terminal = "" if found.session != found.pid else " (leads it)"
-        lines.append(_fact("group", Span(f"{found.pgrp} in session {found.session}{terminal}")))
+        lines.append(_fact("group", Span(f"{found.pgrp}, session {found.session}")))
         lines.append(_fact("runs as", Span(credentials_text(found.cred))))
         lines.append(_fact("program", Span(found.exe or "the kernel's own", "" if found.exe else "dim")))
     if task.tgid != pid:
@@ -338,24 +335,44 @@ def fact_rows(now: Moment, pid: int, width: int) -> list[Row]:
     return lines
 
 
+def _parent(state: State, parent: TaskView | None) -> Row:
+    if parent is None:
+        return (Span("none", "dim"),)
+    name = (Span(f"{task_name(state, parent.pid)} "),) if parent.pid in state.letters else EMPTY
+    return (*name, Span(f"{parent.comm} · pid {parent.pid}", "soft"))
+
+
 def _fact(name: str, *spans: Span) -> Row:
     return (Span(f"{name:<{FACT}}", "dim"), *spans)
 
 
 def _activity(now: Moment, task: TaskView) -> Row:
-    """What follows the state's word: the call, and what is waited for, in full."""
+    """What follows the state's word: the call that it is in, or where it is."""
     call = call_name(task)
-    inside = (Span(" in "), Span(call, "", f"sys:{task.syscall}")) if call else ()
+    if call:
+        return (Span(" in "), Span(call, "", f"sys:{task.syscall}"))
+    return (Span(f" {running_text(now, task)}"),) if is_running(now.state, task) else EMPTY
+
+
+def _waiting(now: Moment, task: TaskView, width: int) -> list[Row]:
+    """What it waits for, and since when: two lines, whatever there is to say."""
+    text, times, style = "", "", ""
     if task.state == ZOMBIE:
-        return (Span(f": {status_text(task.exit_status)}; its parent has not asked yet", "error"),)
-    if task.state == SLEEPING:
+        text, style = f"its parent to ask: it {status_text(task.exit_status)}", "error"
+        if task.exit_status & 0x7F:
+            text = f"its parent to ask: it was {status_text(task.exit_status)}"
+    elif task.state == SLEEPING:
         brief, why = waits_for(now.state, task)
-        return (*inside, Span(f": {brief}{why}{wait_times(now, task)}"))
-    if task.state == STOPPED:
-        return (*inside, Span(f" {stopped_by(now, task)}", "mark"))
-    if is_running(now.state, task):
-        return inside or (Span(f" {running_text(now, task)}"),)
-    return (*inside, Span(", waits for the processor"))
+        text, times = brief + why, wait_times(now, task).removeprefix(", ")
+    elif task.state == STOPPED:
+        text, style = f"stopped {stopped_by(now, task)}", "mark"
+    elif not is_running(now.state, task):
+        text = READY if task.pid != IDLE else IDLING
+    text = text.removeprefix("waits for ")
+    return [
+        _fact("waits for", Span(short(text, max(width - FACT, 1)) or "nothing", style if text else "dim")),
+        _fact("", Span(times, "soft")),
+    ]
 
 
 def credentials_text(cred: Credentials) -> str:

@@ -57,7 +57,7 @@ EIP_AT = 4 * sigframe.Sigcontext.__struct_fields__.index("eip")
 
 
 def rows(now: Moment, width: int, height: int, pid: int = -1, signo: int = 0) -> Sheet:
-    """The matrix, with process `pid` and signal `signo` chosen (0: none), and below it what is known of them."""
+    """The matrix, with process `pid` and signal `signo` chosen (0: none); below it, what is known."""
     pid = chosen_process(now, pid)
     shown = signals_shown(now.state)
     step = cell_width(width, len(shown))
@@ -231,7 +231,7 @@ def pending_text(state: State, task: TaskView) -> str:
     if shared:
         parts.append(f"{_names(shared)} for the whole process")
     held = {one for one in (*own, *shared) if task.blocked >> one - 1 & 1}
-    free = {one for one in (*own, *shared)} - held
+    free = set(own + shared) - held
     text = " and ".join(parts)
     if free:
         text += f"; {_names(sorted(free))} delivered on the way back to user mode"
@@ -298,8 +298,7 @@ def frame_rows(now: Moment, pid: int, width: int) -> list[Row]:
             Span("  handlers    ", "dim"), Span(f"{len(frames)} running, with a frame each on the user stack")
         )
     ]
-    for at in reversed(frames):
-        found.append(row(Span(f"    {at:08x}  ", "mark"), *_frame_spans(now, pid, at)))
+    found += [row(Span(f"    {at:08x}  ", "mark"), *_frame_spans(now, pid, at)) for at in reversed(frames)]
     return found
 
 

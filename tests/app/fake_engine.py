@@ -12,6 +12,7 @@ from app.history import History
 from app.log import Event, Log
 from app.position import ALL_DONE, START, Position
 from app.state.state import State
+from app.view import FrameCounts, FrameUse
 from cpu.descriptors import GATE_INTERRUPT, GATE_TRAP, Gate
 from cpu.disasm import Instruction, disassemble
 from cpu.events import TrapTaken
@@ -143,6 +144,20 @@ class FakeView:
 
     def walk(self, va: int) -> list[Step]:
         return []
+
+    def walk_in(self, pgd: int, va: int) -> list[Step]:
+        return []
+
+    seq = 0
+
+    def frame_uses(self) -> dict[int, FrameUse]:
+        return {}
+
+    def frame_refs(self, frame: int) -> int:
+        return 0
+
+    def frame_counts(self) -> FrameCounts:
+        return FrameCounts(0x128, 0, 0x3ED8)
 
 
 def words(*values: int) -> bytes:
