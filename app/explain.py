@@ -10,9 +10,15 @@ from typing import NamedTuple
 from app import explain_memory
 from app.panes.cpu import ARGUMENTS, call_of
 from app.panes.moment import Moment, task_name
+from app.panes.processes import leads_to, state_word
+from app.panes.signals import blocked_text, cell_text, pending_text
 from app.panes.traps import vector_name
-from app.story import queues
+from app.panes.waiting import waiting_text
+from app.state.fold_trace import status_text
+from app.state.state import IDLE, INIT
+from app.strace.structs.files import open_flags
 from app.way import way_of
+from app.words import STATES, signal_about
 from cpu.descriptors import GATE_INTERRUPT
 from cpu.paging import NX, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
@@ -234,16 +240,84 @@ def _errno(rest: str, now: Moment) -> Explanation | None:
 
 
 def _signal(rest: str, now: Moment) -> Explanation | None:
-    number = int(rest)
+    """`10`, or `10:2` with the process whose action is asked for; else it is the one that runs."""
+    first, _, second = rest.partition(":")
+    number, pid = int(first), int(second) if second else now.pid
     action = DEFAULT_ACTIONS.get(number)
     if action is None:
         return None
+    task = now.state.machine.tasks.get(pid)
+    here: tuple[str, ...] = ()
+    if task is not None and pid not in (IDLE, INIT):
+        here = (f"{task_name(now.state, pid):<15} {cell_text(now, task, number)}",)
     return Explanation(
         f"{signal_name(number)} · signal {number}",
         (
-            f"default action: {action.value}",
-            f"sent {now.state.generated.get(number, 0)} times, delivered"
-            f" {now.state.delivered.get(number, 0)} times so far",
+            signal_about(number),
+            "",
+            f"default action  {action.value}",
+            *here,
+            f"so far          sent {times(now.state.generated.get(number, 0))}, delivered"
+            f" {times(now.state.delivered.get(number, 0))}",
+        ),
+    )
+
+
+def _sets(rest: str, now: Moment) -> Explanation | None:
+    """A process' two signal sets."""
+    task = now.state.machine.tasks.get(int(rest))
+    if task is None:
+        return None
+    return Explanation(
+        f"{task_name(now.state, task.pid)} · signals between sending and delivery",
+        (
+            "A signal that was sent is pending: it is in the generation set. On every way back to user mode"
+            " the kernel delivers what is pending and not blocked by the delivery mask, which the process"
+            " sets with sigprocmask; a handler's own signal is blocked while it runs.",
+            "",
+            pending_text(now.state, task),
+            blocked_text(task),
+            f"sigset_t of the mask: {task.blocked:016x}",
+        ),
+    )
+
+
+def times(number: int) -> str:
+    return "never" if not number else "once" if number == 1 else f"{number} times"
+
+
+def _state(rest: str, now: Moment) -> Explanation | None:
+    """`sleeping:3`: what a state means, and why this process is in it."""
+    word, _, pid = rest.partition(":")
+    task = now.state.machine.tasks.get(int(pid)) if pid else None
+    if word not in STATES:
+        return None
+    lines = [STATES[word]]
+    if task is not None and task.on:
+        lines += ["", f"{task_name(now.state, task.pid)} {waiting_text(now, task)}."]
+    return Explanation(word, tuple(lines))
+
+
+def _file(rest: str, now: Moment) -> Explanation | None:
+    """An open file: what fork, dup and passing descriptors share."""
+    file = now.state.machine.files.get(int(rest))
+    if file is None:
+        return None
+    what, _ = leads_to(now.state, file)
+    holders = [
+        f"{task_name(now.state, task.pid)} {fd}"
+        for task in now.state.machine.tasks.values()
+        for fd, number in now.state.machine.fdtables.get(task.fdtable, {}).items()
+        if number == int(rest)
+    ]
+    return Explanation(
+        f"open file {rest} · {what}",
+        (
+            "An open file description: position and flags are in it. fork and dup make further descriptors"
+            " lead to the same one, so that all of them share the position.",
+            "",
+            f"flags        {open_flags(file.flags)}",
+            f"descriptors  {', '.join(holders) or 'none'}",
         ),
     )
 
@@ -270,9 +344,11 @@ def _task(rest: str, now: Moment) -> Explanation | None:
     task = now.state.machine.tasks.get(int(rest))
     if task is None:
         return None
-    doing = task.state
+    doing = state_word(now.state, task)
     if task.on:
-        doing += f", on {queues(task.on)}"
+        doing += f": {waiting_text(now, task)}"
+    elif task.exit_status >= 0:
+        doing += f": {status_text(task.exit_status)}"
     call = call_of(task.syscall) if task.syscall >= 0 else None
     return Explanation(
         f"{task_name(now.state, task.pid)} · {task.comm}",
@@ -293,6 +369,9 @@ _TELLERS = {
     "sys": _call,
     "errno": _errno,
     "signal": _signal,
+    "state": _state,
+    "file": _file,
+    "sets": _sets,
     "microstep": _microstep,
     "phase": _phase,
     "task": _task,

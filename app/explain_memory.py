@@ -28,8 +28,8 @@ Told = tuple[str, tuple[str, ...]]
 FRAME_TEXT_WIDTH = 78
 
 AREAS = {
-    ".text": "The program's instructions, mapped from its file. Nobody may write them, so all processes that run"
-    " the program use the same frames: those of the page cache.",
+    ".text": "The program's instructions, mapped from its file. Nobody may write them, so all processes that"
+    " run the program use the same frames: those of the page cache.",
     ".rodata": "Constants, mapped from the program's file read-only.",
     "header": "The ELF header of the file, mapped along with it.",
     ".data": "Initialised variables: private to the process, but from the file until they are written.",
@@ -45,19 +45,19 @@ TABLES = {
     "PT": "a page table: 512 entries of 4 KiB",
 }
 PTE_BITS = {
-    "P": "Present. Without it the processor reads nothing else of the entry and raises a page fault; the kernel"
-    " may keep what it likes in the other bits.",
-    "W": "Writable (R/W). Clear: a store is a page fault. The kernel clears it to be told of the first write to a"
-    " page that two processes share (copy on write).",
+    "P": "Present. Without it the processor reads nothing else of the entry and raises a page fault; the"
+    " kernel may keep what it likes in the other bits.",
+    "W": "Writable (R/W). Clear: a store is a page fault. The kernel clears it to be told of the first write"
+    " to a page that two processes share (copy on write).",
     "U": "User (U/S). Clear: only ring 0 may use the page. So the kernel can be mapped in every address space"
     " without programs reading it.",
-    "A": "Accessed: the processor sets it when it uses the entry. Kernels look at it to find pages that nobody"
-    " needs.",
+    "A": "Accessed: the processor sets it when it uses the entry. Kernels look at it to find pages that"
+    " nobody needs.",
     "D": "Dirty: the processor sets it at the first store into the page. Clean pages of a file need not be"
     " written back.",
     "PS": "Page size: in a page directory, this entry is no table but a page of 2 MiB.",
-    "NX": "No execute (bit 63): fetching an instruction from the page is a page fault. It keeps data from being"
-    " run as code.",
+    "NX": "No execute (bit 63): fetching an instruction from the page is a page fault. It keeps data from"
+    " being run as code.",
 }
 ERROR_BITS = (
     ("P", PF_PRESENT, "the page is present: the access broke its rights", "the page is not present"),
@@ -74,9 +74,9 @@ def area(rest: str, now: Moment) -> Told | None:
         return (
             "the kernel's gigabyte · c0000000–ffffffff",
             (
-                "All of physical memory as the kernel sees it. Every address space has the same page directory"
-                " here, so a system call needs no other cr3. The entries are not for user mode: a program that"
-                " touches it gets a page fault and SIGSEGV.",
+                "All of physical memory as the kernel sees it. Every address space has the same page"
+                " directory here, so a system call needs no other cr3. The entries are not for user mode: a"
+                " program that touches it gets a page fault and SIGSEGV.",
             ),
         )
     number, _, start = rest.partition(":")

@@ -17,8 +17,10 @@ from app.strace import (
     format_unfinished,
     format_unknown,
 )
+from app.strace.text import quote
 from kernel import events as e
 from kernel.abi.sigframe import Siginfo
+from kernel.abi.signal import SIGKILL
 from kernel.table import TABLE, Row
 
 EXECVE, EXIT, EXIT_GROUP = 11, 1, 252
@@ -68,7 +70,7 @@ class Tracer:
 
     def _executed(self, pid: int, event: e.ProgramExecuted) -> None:
         if self._open.get(event.task) is None:  # the first program: no call of the guest's made it
-            argv = ", ".join(f'"{text}"' for text in event.argv)
+            argv = ", ".join(quote(text.encode()) for text in event.argv)
             text = f'execve("{event.path}", [{argv}], 0)'
             self._line(event.task, f"{text:<39} = 0" if len(text) < 39 else f"{text} = 0")
 
@@ -99,6 +101,8 @@ class Tracer:
             self._line(pid, format_call(row, begun.args, begun.taken, given, result, column))
 
     def _delivered(self, pid: int, event: e.SignalDelivered) -> None:
+        if event.signo == SIGKILL:  # strace is not asked about it
+            return
         self._interrupt(None)
         sender, uid, status, address, value = (*event.info, 0, 0, 0, 0, 0)[:5]
         info = Siginfo(

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 class FrameUse(NamedTuple):
     """What the kernel itself uses a frame for; `number` is the space, task or inode that it is about.
 
-    `kind` is image, stack, pgd, directory, table, ldt or cache (`name` and `page` of a file).
+    `kind` is image, stack, pgd, directory, table, ldt or cache (`name` and `page` of a file). A stack has
+    number -1 while its task is gone and the processor still stands on it.
     """
 
     kind: str
@@ -156,10 +157,12 @@ class View:
         kernel = self._kernel
         end = kernel.symbol("_end") - PAGE_OFFSET + 0xFFF >> 12
         found = {frame: FrameUse("image") for frame in range(IMAGE_FRAME, end)}
+        stacks = dict.fromkeys(kernel.tables.graveyard, -1)
+        stacks |= {task.thread: task.pid for task in kernel.tables.tasks.values() if task.thread}
+        for thread, pid in stacks.items():
+            first = thread - PAGE_OFFSET >> 12
+            found.update((first + n, FrameUse("stack", pid)) for n in range(THREAD_SIZE >> 12))
         for task in kernel.tables.tasks.values():
-            if task.thread:
-                first = task.thread - PAGE_OFFSET >> 12
-                found.update((first + n, FrameUse("stack", task.pid)) for n in range(THREAD_SIZE >> 12))
             if task.ldt:
                 found[task.ldt] = FrameUse("ldt", task.pid)
         if kernel.kernel_directory:

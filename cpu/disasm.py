@@ -75,7 +75,7 @@ def _unlisted(data: bytes, address: int) -> Instruction | None:
             repeats = first in b"\xf2\xf3" and rest.mnemonic.removeprefix("lock ").startswith(_STRING)
             prefix = "rep " if repeats else "lock " if first == b"\xf0" else ""
             size, mnemonic, operands = 1 + rest.size, prefix + rest.mnemonic, rest.operands
-    elif first in b"\x8f\xc6\xc7":  # with register field 0, whatever it says
+    elif first in b"\x8f\xc6\xc7" and second[0] & 0x38:  # as with register field 0
         rest = decode(first + bytes((second[0] & 0xC7,)) + data[2:], address)
         size = rest.size if rest is not None else 0
     elif b"\xd8" <= first <= b"\xdf" and second >= b"\xc0":

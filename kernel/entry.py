@@ -84,11 +84,8 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
             if shows_esp:  # their only argument is where the stack is
                 args = (k.ram.u32[index + 15], b, c, d, e, f)
             k.emit(SyscallEntered(number, args, capture_enter(row, args, k.peek)))
-        elif task.woken_by_signal and not task.progress and handler is not None:
-            if signal_pending(k, task):
-                _finish(k, row, args, -task.interrupted)
-                return
-            task.woken_by_signal = False
+        elif task.woken_by_signal and not signal_pending(k, task):
+            task.woken_by_signal = False  # another thread has taken it
         try:
             result = handler(k, *args[:count]) if handler is not None else -int(Errno.ENOSYS)
         except KernelError as error:

@@ -10,6 +10,7 @@ from textual import events
 
 from app.panes import memory_frames, memory_spaces, memory_walk
 from app.panes.base import Pane
+from app.panes.memory_facts import changes, notice_text
 from app.panes.memory_walk import FAULT
 from app.panes.moment import Moment
 from app.panes.row import Row, Sheet, Span, row
@@ -47,7 +48,25 @@ class Memory(Pane):
         return rows(now, width, height, self.view, self.address, self.chosen_frame)
 
     def title(self, now: Moment) -> Row:
-        return row(Span(f"Memory: {VIEWS[self.view]}", "title"))
+        found = row(Span(f"Memory: {VIEWS[self.view]}", "title"))
+        if self.view == SPACES and self.room()[1] < memory_spaces.ROOM_FOR_NOTICE:
+            notice = notice_text(changes(now))
+            return (*found, Span(f" · {notice}", "changed")) if notice else found
+        return found
+
+    def next_view(self) -> bool:
+        """In each picture the choice begins with what it is about."""
+        super().next_view()
+        now = self.now
+        if now is not None and self.view == WALK:
+            self._chosen = self.address
+        elif now is not None and self.view == FRAMES:
+            frame = self.chosen_frame
+            if frame < 0:
+                frame = memory_frames.default_frame(now, memory_frames.frames_of(now))
+            self._chosen = f"frame:{frame:x}"
+        self.repaint()
+        return True
 
     # Choosing: an address that is chosen is walked, a frame that is chosen is told about.
 

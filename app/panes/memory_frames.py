@@ -43,7 +43,7 @@ LEGEND = (
     ("s", "kernel stacks"),
     ("t", "page tables"),
     ("l", "LDTs"),
-    ("c", "page cache only"),
+    ("c", "page cache, not mapped"),
     (SHARED_MARK, "in two spaces or more"),
 )
 USES = {
@@ -97,31 +97,16 @@ def rows(now: Moment, width: int, height: int, chosen_frame: int = -1) -> Sheet:
     def make(n: int) -> Row:
         return map_row(now, frames, (first + n) * per_row, per_row, frame, changed)
 
-    picture = [row(Span(f"{0:05x}  {IMAGE_FRAME} frames below the kernel, not given out", "dim"))]
     legend = legend_rows(now, frames, per_row + 7 if wide else width)
     detail = frame_rows(now, frames, frame, width - per_row - 10 if wide else width)
-    at = min(max(frame // per_row - first, 0), lines - 1)
-    if wide:
-        body = Lazy(
-            1 + lines + 1 + len(legend),
-            lambda n: (
-                picture[0] if not n else make(n - 1) if n <= lines else ([EMPTY, *legend])[n - 1 - lines]
-            ),
-        )
-        room = max(height, 1)
-        top = 0 if len(body) <= room else (at + 1) // room * room
-        found = list(body) if len(body) <= room else body[:]
-        shown = [EMPTY] * top + detail
-        return Sheet(beside(found, shown, per_row + 8, Span("│ ", "rule")), top)
-    head = tuple(detail[: max(height // 2, 1)])
-    room = max(height - len(head) - 1, 1)
-    total = 1 + lines + len(legend)
-    top = 0 if total <= room else (at + 1) // room * room
-
-    def line(n: int) -> Row:
-        return picture[0] if not n else make(n - 1) if n <= lines else legend[n - 1 - lines]
-
-    return Sheet(Lazy(total, line), top, (*head, EMPTY))
+    head = () if wide else (*detail[: max(height // 2, 1)], EMPTY)
+    body = Lazy(lines + len(legend), lambda n: make(n) if n < lines else legend[n - lines])
+    room = max(height - len(head), 1)
+    line = min(max(frame // per_row - first, 0), lines - 1)
+    top = 0 if len(body) <= room else line // room * room
+    if not wide:
+        return Sheet(body, top, head)
+    return Sheet(beside(body, [EMPTY] * top + detail, per_row + 8, Span("│ ", "rule")), top)
 
 
 def map_row(
@@ -150,7 +135,7 @@ def mark_of(now: Moment, frames: Frames, frame: int) -> tuple[str, str]:
     use = frames.uses.get(frame)
     if use is not None:
         return MARKS[use.kind]
-    return (FREE if frame < frames.last else " "), "dim"
+    return (FREE if frames.uses and frame < frames.last else " "), "dim"
 
 
 def legend_rows(now: Moment, frames: Frames, width: int) -> list[Row]:
@@ -189,7 +174,8 @@ def legend_rows(now: Moment, frames: Frames, width: int) -> list[Row]:
             f" used: {size(amounts.used + amounts.returned + amounts.fresh << PAGE_SHIFT)}"
         )
         found.append(row(Span(short(text, width), "dim")))
-    return found
+    below = f"below {IMAGE_FRAME:05x} lie {IMAGE_FRAME} more, not given out"
+    return [*found, row(Span(short(below, width), "dim"))]
 
 
 # The chosen frame.
@@ -242,7 +228,7 @@ def use_text(now: Moment, use: FrameUse) -> str:
     """What the kernel has a frame for, in words."""
     who = "the kernel"
     if use.kind in ("stack", "ldt"):
-        who = task_name(now.state, use.number)
+        who = task_name(now.state, use.number) if use.number >= 0 else "a task that is gone"
     elif use.number:
         column = next((one for one in columns(now) if one.space.id == use.number), None)
         who = column.name(now) if column is not None else f"space {use.number}"

@@ -6,7 +6,7 @@ line joins the same address of two processes where it is one frame, single lines
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -31,10 +31,14 @@ from app.panes.row import Row, Sheet, Span, cells, row, short
 from kernel.abi.mman import TASK_SIZE
 from kernel.describe import VmaView
 
+ROOM_FOR_NOTICE = 8
+"""Rows from which on the last change has one; with fewer it stands in the title."""
 LEAST_COLUMN, MOST_COLUMN = 18, 34
 LEAST_GAP, MOST_GAP = 24, 44
 ALONE_LINE = 10
 """How long the line to a frame is that has the room between two spaces for itself."""
+NOTHING = (-1, 0)
+"""Frame and bits of a page that is not present."""
 ALONE = 3
 """So many alike pages in a row have a line each; more are one line."""
 
@@ -73,6 +77,8 @@ class Plan(NamedTuple):
     changed: Changes
     column: int
     gap: int
+    pages: list[list[int]]
+    """Addresses of the present pages of each space shown, ascending."""
 
 
 def rows(now: Moment, width: int, height: int) -> Sheet:
@@ -87,7 +93,16 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
         if view is not None
         else frozenset[int]()
     )
-    plan = Plan(now, shown, mappings(every), cached, changes(now), column, gap)
+    plan = Plan(
+        now,
+        shown,
+        mappings(every),
+        cached,
+        changes(now),
+        column,
+        gap,
+        [sorted(one.space.pages) for one in shown],
+    )
     stretches = stretches_of(plan)
     found = [_kernel_row(plan)]
     focus, wanted = fault_address(now), 0
@@ -104,7 +119,7 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
     if above:
         found.append(_hole_row(plan, 0, above))
     head = [_head(plan, hidden)]
-    if height >= 8:
+    if height >= ROOM_FOR_NOTICE:
         head.append(row(Span(short(notice_text(plan.changed), width), "changed")))
     room = max(height - len(head), 1)
     top = 0 if len(found) <= room else wanted // room * room
@@ -133,69 +148,79 @@ def widths(width: int, count: int) -> tuple[int, int]:
 # Which lines there are.
 
 
+class Run(NamedTuple):
+    """Alike stretches in a row: what each space has there, and start, end and frames of each stretch."""
+
+    vmas: tuple[VmaView | None, ...]
+    bits: tuple[int, ...]
+    parts: list[tuple[int, int, tuple[int, ...]]]
+
+    def stretch(self, first: int, last: int) -> Stretch:
+        frames = self.parts[first][2]
+        cells = tuple(
+            Cell(vma, frame, bits) if vma is not None else None
+            for vma, frame, bits in zip(self.vmas, frames, self.bits, strict=True)
+        )
+        contiguous = all(
+            there < 0 or there == here + n
+            for n, (_, _, others) in enumerate(self.parts[first : last + 1])
+            for here, there in zip(frames, others, strict=True)
+        )
+        return Stretch(self.parts[first][0], self.parts[last][1], cells, contiguous)
+
+
 def stretches_of(plan: Plan) -> list[Stretch]:
     """The lines from the top down: cut wherever a space's area or presence changes, alike pages together."""
-    bounds: set[int] = set()
-    for one in plan.shown:
-        for vma in one.space.vmas:
-            bounds.update((vma.start, vma.end))
-        for va in one.space.pages:
-            bounds.update((va, va + PAGE))
-    edges = sorted(bounds)
-    starts = [[vma.start for vma in one.space.vmas] for one in plan.shown]
-    runs: list[list[Stretch]] = []
-    last: tuple[object, ...] = ()
-    for start, end in pairwise(edges):
-        found = tuple(_cell(one, starts[n], start) for n, one in enumerate(plan.shown))
-        if not any(found):
-            last = ()
-            continue
-        sign = _signature(plan, start, found)
-        if sign == last:
-            runs[-1].append(Stretch(start, end, found))
-        else:
-            runs.append([Stretch(start, end, found)])
-        last = sign
     out: list[Stretch] = []
-    for run in runs:
-        present = any(cell is not None and cell.frame >= 0 for cell in run[0].cells)
-        if present and len(run) <= ALONE:
-            out += run
-            continue
-        out.append(Stretch(run[0].start, run[-1].end, run[0].cells, _contiguous(run)))
+    for run in _runs(plan):
+        last = len(run.parts) - 1
+        if last < ALONE and max(run.parts[0][2]) >= 0:
+            out += [run.stretch(n, n) for n in range(last + 1)]
+        else:
+            out.append(run.stretch(0, last))
     out.reverse()
     return _with_names(out)
 
 
-def _cell(column: Column, starts: list[int], va: int) -> Cell | None:
-    at = bisect_right(starts, va) - 1
-    if at < 0 or column.space.vmas[at].end <= va:
-        return None
-    frame, bits = column.space.pages.get(va, (-1, 0))
-    return Cell(column.space.vmas[at], frame, bits)
-
-
-def _signature(plan: Plan, va: int, found: tuple[Cell | None, ...]) -> tuple[object, ...]:
-    """Neighbouring pages with equal ones are alike."""
-    frames = [cell.frame if cell is not None else -1 for cell in found]
-    parts: list[object] = []
-    for n, cell in enumerate(found):
-        if cell is None:
-            parts.append(None)
+def _runs(plan: Plan) -> list[Run]:
+    bounds: set[int] = set()
+    for one in plan.shown:
+        for vma in one.space.vmas:
+            bounds.update((vma.start, vma.end))
+        bounds.update(one.space.pages)
+        bounds.update(va + PAGE for va in one.space.pages)
+    sides = [(one.space.id, one.space.vmas, one.space.pages) for one in plan.shown]
+    at = [0] * len(sides)
+    owners = {frame: len(users) for frame, users in plan.owners.items()}
+    runs: list[Run] = []
+    last: object = None
+    for start, end in pairwise(sorted(bounds)):
+        vmas: list[VmaView | None] = []
+        frames: list[int] = []
+        bits: list[int] = []
+        for n, (_, areas, pages) in enumerate(sides):
+            while at[n] < len(areas) and areas[at[n]].end <= start:
+                at[n] += 1
+            inside = at[n] < len(areas) and areas[at[n]].start <= start
+            frame, rights_there = pages.get(start, NOTHING) if inside else NOTHING
+            vmas.append(areas[at[n]] if inside else None)
+            frames.append(frame)
+            bits.append(rights_there)
+        if not any(vmas):
+            last = None
             continue
-        same = frames.index(cell.frame) if cell.frame >= 0 else -1
-        owners = len(plan.owners.get(cell.frame, ())) if cell.frame >= 0 else 0
-        changed = (plan.shown[n].space.id, va) in plan.changed.pages
-        parts.append((cell.vma.start, same, cell.bits, owners, cell.frame in plan.cached, changed))
-    return tuple(parts)
-
-
-def _contiguous(run: list[Stretch]) -> bool:
-    return all(
-        here is None or there is None or here.frame < 0 or there.frame == here.frame + 1
-        for one, other in pairwise(run)
-        for here, there in zip(one.cells, other.cells, strict=True)
-    )
+        alike = (
+            at[:],
+            bits,
+            [vma is None for vma in vmas],
+            [(owners.get(frame, 0), frame in plan.cached, frames.index(frame)) for frame in frames],
+            [(side[0], start) in plan.changed.pages for side in sides] if plan.changed.pages else None,
+        )
+        if alike != last:
+            runs.append(Run(tuple(vmas), tuple(bits), []))
+        runs[-1].parts.append((start, end, tuple(frames)))
+        last = alike
+    return runs
 
 
 def _with_names(stretches: list[Stretch]) -> list[Stretch]:
@@ -296,7 +321,8 @@ def _cell_spans(plan: Plan, one: Stretch, n: int, cell: Cell | None) -> list[Spa
     if cell.names:
         name = vma_name(cell.vma, column.space, column.comm)
         total = cell.vma.end - cell.vma.start >> 12
-        there = sum(1 for va in column.space.pages if cell.vma.start <= va < cell.vma.end)
+        pages = plan.pages[n]
+        there = bisect_left(pages, cell.vma.end) - bisect_left(pages, cell.vma.start)
         if room >= 19:
             name_room = room - 11
             name = short(name, name_room)

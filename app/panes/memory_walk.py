@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from app.panes.memory_facts import (
     PAGE,
+    Changes,
     Column,
     changes,
     columns,
@@ -46,6 +47,8 @@ FAULT, ESP, EIP = "walk:cr2", "walk:esp", "walk:eip"
 LIST_WIDTH, BARE_LIST = 22, 13
 WITH_NAMES = 80
 """Columns from which on the areas' names stand beside the addresses to choose from."""
+WHOLE = 17
+"""Rows from which on all of the walk is shown."""
 IN_WORDS = 70
 """Columns from which on an entry's bits are words."""
 BITS = (
@@ -118,16 +121,17 @@ def rows(now: Moment, width: int, height: int, subject: str = FAULT) -> Sheet:
     room = max(height, 1)
     first = at // room * room if len(every) > room else 0
     wide = LIST_WIDTH if width >= WITH_NAMES else BARE_LIST
-    listed = [_choice_row(now, each, each is one, wide) for each in every[first : first + room]]
-    return Sheet(beside(listed, walk_rows(now, one, width - wide - 2), wide, Span("│ ", "rule")))
+    changed = changes(now)
+    listed = [_choice_row(now, each, each is one, wide, changed) for each in every[first : first + room]]
+    return Sheet(beside(listed, walk_rows(now, one, width - wide - 2, height), wide, Span("│ ", "rule")))
 
 
-def _choice_row(now: Moment, one: Choice, here: bool, width: int) -> Row:
+def _choice_row(now: Moment, one: Choice, here: bool, width: int, changed: Changes) -> Row:
     vma = vma_at(one.column.space, one.address)
     name = one.label
     if not name and vma is not None:
         name = vma_name(vma, one.column.space, one.column.comm)
-    new = (one.column.space.id, one.address & ~(PAGE - 1)) in changes(now).pages
+    new = (one.column.space.id, one.address & ~(PAGE - 1)) in changed.pages
     return row(
         Span("▶ " if here else "  ", "mark"),
         Span(f"{one.column.letters(now) or '?':<2}", one.column.style + " bold"),
@@ -143,33 +147,33 @@ def steps_of(now: Moment, one: Choice) -> list[Step]:
     return now.view.walk_in(one.column.space.pgd, one.address) if now.view is not None else []
 
 
-def walk_rows(now: Moment, one: Choice, width: int) -> list[Row]:
+def walk_rows(now: Moment, one: Choice, width: int, height: int = WHOLE) -> list[Row]:
+    """From the address to the frame. Where rows are few, an entry has one, and its bits are letters."""
     va = one.address
-    found = [_heading(now, one, width), *bit_rows(va), EMPTY]
+    brief = height < WHOLE
+    bits = bit_rows(va)
+    found = [_heading(now, one, width), *([] if brief else [*bits, EMPTY])]
     steps = steps_of(now, one)
-    if steps:
+    pgd = one.column.space.pgd
+    if steps and not brief:
+        whose = f"{one.column.letters(now)}'s" if one.column.pids else "its"
         found.append(
             row(
                 Span("cr3  ", "dim"),
-                Span(f"{one.column.space.pgd << 12:08x}", "", "reg:cr3"),
-                Span(
-                    f"  where {one.column.letters(now) or 'its'}'s tables begin".replace("its's", "its"),
-                    "soft",
-                ),
+                Span(f"{pgd << 12:08x}", "", f"frame:{pgd:x}"),
+                Span(f"  where {whose} tables begin", "soft"),
             )
         )
-        for step in steps:
-            found += _step_rows(step, va, width)
-        found += _end_rows(one, steps, width)
-    else:
-        found += _known_rows(one)
-    found.append(EMPTY)
+    for step in steps:
+        found += _step_rows(step, width, brief)
+    found += _end_rows(one, steps, width) if steps else _known_rows(one)
+    found += [] if brief else [EMPTY]
     found += _area_rows(now, one, width)
     found += _fault_rows(now, va)
     if now.view is not None and now.view.seq > now.cursor.seq:
         words = "The kernel is in the midst of this; the tables are as at its end."
         found += [row(Span(line, "dim")) for line in wrapped(words, width)]
-    return found
+    return [*found, EMPTY, *bits] if brief else found
 
 
 def _heading(now: Moment, one: Choice, width: int) -> Row:
@@ -200,34 +204,35 @@ def bit_rows(va: int) -> list[Row]:
     ]
 
 
-def _step_rows(step: Step, va: int, width: int) -> list[Row]:
-    """One entry: where it lies, what it holds, and its bits."""
+def _step_rows(step: Step, width: int, brief: bool) -> list[Row]:
+    """One entry: where it lies, what it holds, where it leads, and its bits."""
     present = bool(step.word & PRESENT)
     ends = step.level == "PT" or (step.level == "PD" and bool(step.word & LARGE))
     target = (step.word & FRAME_MASK) >> 12
-    to = (
-        f" → {'frame' if ends else 'table at'} {target if ends else target << 12:{'#05x' if ends else '08x'}}"
-    )
+    to = f" → frame {target:#05x}" if ends else f" → table at {target << 12:08x}"
     first = row(
         Span(f"{step.level:<4} ", "mark"),
-        Span(f"[{step.index:>3x}] ", ""),
-        Span(f"at {step.address:08x}  ", "dim"),
+        Span(f"[{step.index:>3x}] "),
+        Span(f"at {step.address:08x}  " if not brief or width >= 56 else "", "dim"),
         Span(f"{step.word:016x}", "" if present else "error", f"pte:{step.level}:{step.word:x}:"),
-        Span(to if present and width >= 56 else "", "soft"),
     )
-    spans = [Span("     ")]
+    leads = Span(to, "soft") if present and width >= 56 else Span("")
+    words = not brief and width >= IN_WORDS
+    spans: list[Span] = []
     for name, bit, yes, no in BITS:
         if name not in OF_LEVEL[step.level] and not (name == "D" and ends):
             continue
         if name == "PS" and not step.word & LARGE:
             continue
         is_set = bool(step.word & bit)
-        text = (yes if is_set else no) if width >= IN_WORDS else name if is_set else "-" * len(name)
+        text = (yes if is_set else no) if words else name if is_set else "-" * len(name)
         style = "" if is_set else "error" if name == "P" else "dim"
-        spans += [Span(text, style, f"pte:{step.level}:{step.word:x}:{name}"), Span("  ")]
+        spans += [Span(text, style, f"pte:{step.level}:{step.word:x}:{name}"), Span("  " if words else " ")]
         if name == "P" and not present:
             break
-    return [first, tuple(spans)]
+    if brief:
+        return [(*first, Span("  "), *spans, leads)]
+    return [(*first, leads), (Span("     "), *spans)]
 
 
 def _end_rows(one: Choice, steps: list[Step], width: int) -> list[Row]:

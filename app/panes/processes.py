@@ -12,28 +12,23 @@ from textual import events
 
 from app.panes.bars import RUNNING, STATES
 from app.panes.base import Pane
-from app.panes.cpu import call_of
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Row, Sheet, Span, beside, cells, padded, row, short, width_of
+from app.panes.waiting import call_name, stopped_by, wait_times, waits_for, who
 from app.state.fold_trace import status_text
 from app.state.state import IDLE, INIT, State
-from app.units import count, duration
+from app.units import count
 from kernel.abi.files import O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY
-from kernel.abi.signal import signal_name
 from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, FileView, PipeView, TaskView
-from kernel.events import TaskBlocked
 from kernel.tables import Credentials
 
 SIDE_BY_SIDE = 116
 """From this width on what is known of the chosen process stands beside the tree."""
 WIDE = 84
 """Columns from which on the tree has room for system calls and for since when somebody waits."""
-LOOK_BACK = 4096
-"""Events that are searched for when a sleep began, if the machine cannot say."""
 BAR = 8
 READY, IDLING = "waits for the processor", "runs when nobody else can"
 FACT = 12
-POLLING = ("poll", "ppoll", "select", "old_select", "_newselect", "pselect6", "epoll_wait")
 ACCESS = {O_RDONLY: "read", O_WRONLY: "write", O_RDWR: "read and write"}
 THINGS = {
     "tty": "the console",
@@ -166,14 +161,6 @@ def _state_spans(state: State, task: TaskView, letter: str) -> Row:
     )
 
 
-def call_name(task: TaskView) -> str:
-    """The system call that a task is in, '' for none."""
-    if task.syscall < 0:
-        return ""
-    call = call_of(task.syscall)
-    return call.name if call is not None else f"call {task.syscall}"
-
-
 def _doing(now: Moment, task: TaskView, room: int, has_call: bool) -> Row:
     """The rest of a row of the tree: as much as there is room for."""
     if task.state == ZOMBIE:
@@ -200,109 +187,6 @@ def running_text(now: Moment, task: TaskView, has_call: bool = True) -> str:
     return "" if regs is None else "in the kernel" if not regs.cpl else "in user mode"
 
 
-def stopped_by(now: Moment, task: TaskView) -> str:
-    """Which signal stopped a task, as far as the machine knows."""
-    found = now.view.task(task.pid) if now.view is not None else None
-    if found is None or not found.stop_signal:
-        return "until SIGCONT"
-    return f"by {signal_name(found.stop_signal)}, until SIGCONT"
-
-
-# Waiting.
-
-
-def waits_for(state: State, task: TaskView) -> tuple[str, str]:
-    """What a sleeping task waits for, and the reason why that takes time, as two parts of one sentence."""
-    if not task.on:
-        return "time to pass", ""
-    polls = call_name(task) in POLLING
-    parts = [_queue(state, task, queue, polls) for queue in task.on]
-    if len(parts) == 1:
-        return parts[0]
-    if polls:
-        return "any of " + ", ".join(dict.fromkeys(brief for brief, _ in parts)), ""
-    return " and ".join(brief for brief, _ in parts), ""
-
-
-def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, str]:
-    kind, _, rest = queue.partition(":")
-    number, _, end = rest.partition(":")
-    match kind:
-        case "pipe":
-            return _pipe_wait(state, number, end, polls)
-        case "tty":
-            if polls:
-                return ("room on the console" if end else "keys at the console"), ""
-            return (
-                ("writes to the console", ", held by Ctrl+S")
-                if end
-                else ("reads the console", ", no line typed yet")
-            )
-        case "stream":
-            return (
-                f"input on stream {number}" if polls else f"reads stream {number}"
-            ), ", where nothing arrived yet"
-        case "fifo":
-            return "opens a named pipe", ", whose other end nobody opens"
-        case "child":
-            return "waits for a child", "" if task.pid == INIT else _children(state, task)
-        case "vfork":
-            child = int(number) if number.isdigit() else -1
-            return f"waits for {_who(state, child)}", ", made by vfork, to execute or end"
-        case "futex":
-            return f"waits on futex {rest}", ""
-        case "pause":
-            return "waits for a signal", ""
-        case "sleep":
-            return "sleeps", ""
-        case "poll":
-            return "polls nothing", ", only time can end it"
-    return f"waits on {queue}", ""
-
-
-def _pipe_wait(state: State, number: str, end: str, polls: bool) -> tuple[str, str]:
-    pipe = state.machine.pipes.get(int(number)) if number.isdigit() else None
-    if polls:
-        return f"{'bytes in' if end == 'read' else 'room in'} pipe {number}", ""
-    if end == "read":
-        return f"reads pipe {number}", ", which is empty" if pipe is not None and not pipe.data else ""
-    if pipe is None:
-        return f"writes to pipe {number}", ""
-    room = pipe.capacity - len(pipe.data)
-    return f"writes to pipe {number}", ", which is full" if room <= 0 else f", which has room for {room} only"
-
-
-def _children(state: State, task: TaskView) -> str:
-    names = [_who(state, one.pid) for one in state.machine.tasks.values() if one.ppid == task.tgid]
-    return f": {', '.join(names)}" if names and len(names) <= 4 else ""
-
-
-def _who(state: State, pid: int) -> str:
-    return task_name(state, pid) if pid in state.letters else f"task {pid}"
-
-
-def wait_times(now: Moment, task: TaskView) -> str:
-    """Since when a task sleeps and until when at the latest, as the end of a sentence."""
-    since, deadline = wait_span(now, task)
-    until = f", until {duration(deadline)}" if deadline >= 0 else ""
-    return (f", since {duration(since)}" if since >= 0 else "") + until
-
-
-def wait_span(now: Moment, task: TaskView) -> tuple[int, int]:
-    """The tick at which a sleep began and the one at which it ends by itself; -1 for not known, or never."""
-    if task.state != SLEEPING:
-        return -1, -1
-    found = now.view.task(task.pid) if now.view is not None else None
-    if found is not None and found.wait is not None and tuple(found.wait.on) == task.on:
-        return found.wait.since, found.wait.deadline
-    if now.log is not None:
-        for seq in range(now.cursor.seq - 1, max(now.cursor.seq - LOOK_BACK, 0) - 1, -1):
-            record = now.log.record(seq)
-            if isinstance(record.event, TaskBlocked) and record.event.task == task.pid:
-                return record.tick, record.event.deadline
-    return -1, -1
-
-
 # The chosen process.
 
 
@@ -321,7 +205,7 @@ def fact_rows(now: Moment, pid: int, width: int) -> list[Row]:
             Span(f" {task.comm} · pid {pid}", "title"),
         ),
         _fact("does", *_state_spans(state, task, letter), *_activity(now, task)),
-        *_waiting(now, task, width),
+        *_why(now, task, width),
         _fact("parent", *_parent(state, parent)),
     ]
     if found is not None:
@@ -329,7 +213,7 @@ def fact_rows(now: Moment, pid: int, width: int) -> list[Row]:
         lines.append(_fact("runs as", Span(credentials_text(found.cred))))
         lines.append(_fact("program", Span(found.exe or "the kernel's own", "" if found.exe else "dim")))
     if task.tgid != pid:
-        lines.append(_fact("thread of", Span(f"{_who(state, task.tgid)} · pid {task.tgid}")))
+        lines.append(_fact("thread of", Span(f"{who(state, task.tgid)} · pid {task.tgid}")))
     lines.append(_fact("memory", *_memory(state, task)))
     lines += [EMPTY, *descriptor_rows(now, task, width)]
     return lines
@@ -354,24 +238,22 @@ def _activity(now: Moment, task: TaskView) -> Row:
     return (Span(f" {running_text(now, task)}"),) if is_running(now.state, task) else EMPTY
 
 
-def _waiting(now: Moment, task: TaskView, width: int) -> list[Row]:
-    """What it waits for, and since when: two lines, whatever there is to say."""
+def _why(now: Moment, task: TaskView, width: int) -> list[Row]:
+    """Why it does not run, and since when: two lines, whatever there is to say."""
     text, times, style = "", "", ""
     if task.state == ZOMBIE:
-        text, style = f"its parent to ask: it {status_text(task.exit_status)}", "error"
-        if task.exit_status & 0x7F:
-            text = f"its parent to ask: it was {status_text(task.exit_status)}"
+        text, style = f"{status_text(task.exit_status)}; its parent has not asked yet", "error"
     elif task.state == SLEEPING:
         brief, why = waits_for(now.state, task)
-        text, times = brief + why, wait_times(now, task).removeprefix(", ")
+        text, times = brief + why, wait_times(now, task).removeprefix(", since ")
     elif task.state == STOPPED:
         text, style = f"stopped {stopped_by(now, task)}", "mark"
     elif not is_running(now.state, task):
         text = READY if task.pid != IDLE else IDLING
-    text = text.removeprefix("waits for ")
+    subject = f"state:{state_word(now.state, task)}:{task.pid}" if text else ""
     return [
-        _fact("waits for", Span(short(text, max(width - FACT, 1)) or "nothing", style if text else "dim")),
-        _fact("", Span(times, "soft")),
+        _fact("why", Span(short(text, max(width - FACT, 1)) or "–", style if text else "dim", subject)),
+        _fact("since", Span(times.removeprefix(", ") or "–", "" if times else "dim")),
     ]
 
 
@@ -397,10 +279,13 @@ def _memory(state: State, task: TaskView) -> Row:
     sharers = [
         one.pid for one in state.machine.tasks.values() if one.space == task.space and one.pid != task.pid
     ]
-    shared = f", shared with {' '.join(_who(state, pid) for pid in sharers)}" if sharers else ""
-    return (
-        Span(f"address space {task.space}: {len(space.vmas)} areas, {count(len(space.pages))} pages{shared}"),
-    )
+    shared = f", shared with {' '.join(who(state, pid) for pid in sharers)}" if sharers else ""
+    size = f"{_many(len(space.vmas), 'area')}, {_many(len(space.pages), 'page')}"
+    return (Span(f"address space {task.space}: {size}{shared}"),)
+
+
+def _many(number: int, what: str) -> str:
+    return f"{count(number)} {what}{'' if number == 1 else 's'}"
 
 
 def descriptor_rows(now: Moment, task: TaskView, width: int) -> list[Row]:
@@ -476,7 +361,7 @@ def holders(state: State, number: int, task: TaskView) -> list[str]:
         if one.fdtable and one.fdtable != task.fdtable:
             table = state.machine.fdtables.get(one.fdtable, {})
             if number in table.values():
-                found.append(_who(state, one.pid))
+                found.append(who(state, one.pid))
     return found
 
 
@@ -492,17 +377,24 @@ class Processes(Pane):
         """Which one was chosen; -1 follows the one that runs."""
 
     def sheet(self, now: Moment, width: int, height: int) -> Sheet:
-        if self.has_focus and self._chosen:
-            self.process = process_of(self._chosen, self.process)
+        if self.has_focus and self.process < 0:
+            self._chosen = f"task:{chosen_process(now)}"
         return rows(now, width, height, self.process)
 
-    def on_focus(self) -> None:
-        if self.now is not None:
-            self._chosen = f"task:{chosen_process(self.now, self.process)}"
+    def choose(self, down: int, right: int) -> None:
+        if self.process < 0 and self.now is not None:
+            self.process = chosen_process(self.now)
+        super().choose(down, right)
+        self.keep(process_of(self._chosen, self.process))
 
     def on_click(self, event: events.Click) -> None:
-        self.process = process_of(self.subject_at(event.x, event.y), self.process)
-        self.repaint()
+        self.keep(process_of(self.subject_at(event.x, event.y), self.process))
+
+    def keep(self, process: int) -> None:
+        """Stay with a process, whoever runs."""
+        if process != self.process:
+            self.process = process
+            self.repaint()
 
     def title(self, now: Moment) -> Row:
         tasks = [task for pid, task in now.state.machine.tasks.items() if pid not in (IDLE, INIT)]

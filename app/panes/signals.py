@@ -11,7 +11,7 @@ from textual import events
 from app.panes.base import Pane
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.processes import chosen_process, tree
-from app.panes.row import EMPTY, Row, Sheet, Span, cells, padded, row, short, wrapped
+from app.panes.row import EMPTY, Row, Sheet, Span, cells, padded, row, short
 from app.state.state import IDLE, INIT, State
 from app.strace.text import flags, signal_set
 from kernel.abi import sigframe
@@ -33,6 +33,8 @@ NAME = 14
 """Columns before the matrix."""
 NAMES_HEIGHT = 6
 """Rows that the longest name takes when it is written downwards."""
+NARROW = 72
+"""Below so many columns the legend takes two rows and the counts less room."""
 TALL = 22
 """Rows of the pane from which on there is room for names above the numbers."""
 NEVER = (SIGKILL, SIGSTOP)
@@ -66,7 +68,7 @@ def rows(now: Moment, width: int, height: int, pid: int = -1, signo: int = 0) ->
     body = [matrix_row(now.state, one, shown, step, one == pid, signo) for one in pids]
     if not body:
         body = [row(Span("no process", "dim"))]
-    found = [*body, EMPTY, legend_row(), *detail_rows(now, pid, signo, shown, step, width)]
+    found = [*body, EMPTY, *legend_rows(width), *detail_rows(now, pid, signo, shown, step, width)]
     at = pids.index(pid) if pid in pids else 0
     room = height - len(head)
     return Sheet(found, max(at - room // 2, 0) if at > room - 3 else 0, head)
@@ -96,10 +98,7 @@ def head_rows(shown: list[int], step: int, height: int, signo: int) -> tuple[Row
         found = [_head_row("", [name[n] for name in names], shown, step, signo) for n in range(NAMES_HEIGHT)]
     if step >= 3:
         return (*found, _head_row("signal", [str(one) for one in shown], shown, step, signo))
-    tens = [
-        str(one // 10) if one >= 10 and (one % 10 == 0 or n == len(STANDARD)) else ""
-        for n, one in enumerate(shown)
-    ]
+    tens = [str(one // 10) if one > 9 and (one % 10 == 0 or one >= SIGRTMIN) else "" for one in shown]
     units = [str(one % 10) for one in shown]
     return (
         *found,
@@ -164,10 +163,13 @@ def shared_pending(state: State, task: TaskView) -> tuple[int, ...]:
     return leader.shared_pending if leader is not None else ()
 
 
-def legend_row() -> Row:
-    return tuple(
-        span for glyph, word in LEGEND for span in (Span(f"  {glyph} ", STYLES[glyph]), Span(word, "dim"))
-    )
+def legend_rows(width: int) -> list[Row]:
+    parts = [
+        (Span(f"  {glyph} ", STYLES[glyph]), Span(f"{word:<9}" if width < NARROW else word, "dim"))
+        for glyph, word in LEGEND
+    ]
+    half = len(parts) // 2 if width < NARROW else len(parts)
+    return [tuple(span for part in parts[n : n + half] for span in part) for n in range(0, len(parts), half)]
 
 
 # The chosen process.
@@ -184,22 +186,15 @@ def detail_rows(now: Moment, pid: int, signo: int, shown: list[int], step: int, 
             Span("  "),
             Span(task_name(state, pid), f"{letter_style(state, pid)} bold", f"task:{pid}"),
             Span(f" {task.comm} · pid {pid}", "title"),
-            *(
-                (
-                    Span(f" · {short_name(signo)} ", "title"),
-                    Span(cell_text(now, task, signo), "", f"signal:{signo}:{pid}"),
-                )
-                if signo
-                else ()
-            ),
         ),
+        _chosen_row(now, task, signo, width),
     ]
     pending = sum(sigmask(one) for one in {*task.pending, *shared_pending(state, task)})
     found.append(_bits("pending", pending, shown, step, "error bold"))
     found.append(_bits("blocked", task.blocked, shown, step, "kernel bold"))
-    words = [("pending", pending_text(state, task)), ("blocked", blocked_text(task))]
-    found += [one for name, text in words for one in _sentence(name, text, width)]
-    found += [EMPTY, *frame_rows(now, pid, width)]
+    words = (pending_text(state, task), blocked_text(task))
+    found += [_line("", Span(short(text, max(width - NAME, 1)), "soft", f"sets:{pid}")) for text in words]
+    found += [EMPTY, *frame_rows(now, pid)]
     found += [EMPTY, *action_rows(now, task, width)]
     return found
 
@@ -212,32 +207,40 @@ def _bits(name: str, mask: int, shown: list[int], step: int, style: str) -> Row:
     )
 
 
-def _sentence(name: str, text: str, width: int) -> list[Row]:
-    lines = wrapped(text, max(width - NAME, 10))
-    return [
-        row(Span(f"  {name if not n else '':<{NAME - 2}}", "dim"), Span(line, "soft"))
-        for n, line in enumerate(lines)
-    ]
+def _line(name: str, *spans: Span) -> Row:
+    return (Span(f"  {name:<{NAME - 2}}", "dim"), *spans)
+
+
+def _chosen_row(now: Moment, task: TaskView, signo: int, width: int) -> Row:
+    """What the process does about the chosen signal."""
+    if not signo:
+        return _line("", Span("arrows choose a signal, Enter explains it", "dim"))
+    text = short(cell_text(now, task, signo), max(width - NAME, 1))
+    return row(
+        Span(f"  {signo:>2} ", "mark"),
+        Span(f"{short_name(signo):<{NAME - 5}}", "mark"),
+        Span(text, "", f"signal:{signo}:{task.pid}"),
+    )
 
 
 def pending_text(state: State, task: TaskView) -> str:
-    """The generation set in words: what was sent and is not delivered yet, and why."""
+    """The generation set in words: what was sent and is not delivered yet."""
+    if task.state == ZOMBIE:
+        return "generation set: none, a zombie gets no signal"
     own, shared = task.pending, shared_pending(state, task)
     if not own and not shared:
-        return "nothing waits to be delivered"
-    parts = []
-    if own:
-        parts.append(f"{_names(own)} for this task")
-    if shared:
-        parts.append(f"{_names(shared)} for the whole process")
-    held = {one for one in (*own, *shared) if task.blocked >> one - 1 & 1}
-    free = set(own + shared) - held
-    text = " and ".join(parts)
-    if free:
-        text += f"; {_names(sorted(free))} delivered on the way back to user mode"
-    if held:
-        text += f"; {_names(sorted(held))} held back until unblocked"
-    return text
+        return "generation set: empty, nothing waits"
+    parts = [f"{_names(own)} (this task)"] if own else []
+    parts += [f"{_names(shared)} (process)"] if shared else []
+    held = sorted({one for one in own + shared if task.blocked >> one - 1 & 1})
+    free = sorted(set(own + shared).difference(held))
+    if not held:
+        text = "delivered next"
+    elif not free:
+        text = "held back"
+    else:
+        text = f"{_names(held)} held back"
+    return f"generation set: {', '.join(parts)}; {text}"
 
 
 def _names(signals: tuple[int, ...] | list[int]) -> str:
@@ -251,12 +254,14 @@ def _names(signals: tuple[int, ...] | list[int]) -> str:
 def blocked_text(task: TaskView) -> str:
     """The delivery mask in words."""
     if not task.blocked:
-        return "nothing is held back: every signal is delivered at once"
-    return f"{signal_set(task.blocked)} held back until unblocked"
+        return "delivery mask: empty, nothing is held back"
+    return f"delivery mask: {signal_set(task.blocked)} held back"
 
 
 def cell_text(now: Moment, task: TaskView, signo: int) -> str:
     """What a task does about a signal."""
+    if task.state == ZOMBIE:
+        return "nothing any more: a zombie gets no signal"
     if signo in NEVER:
         text = f"cannot be caught, ignored or blocked: {DEFAULTS[DEFAULT_ACTIONS[signo]]}"
     else:
@@ -283,21 +288,12 @@ def handler_text(label: str, handler: int) -> str:
     return f"{label} @ {handler:08x}" if label != f"{handler:08x}" else label
 
 
-def frame_rows(now: Moment, pid: int, width: int) -> list[Row]:
+def frame_rows(now: Moment, pid: int) -> list[Row]:
     """The frames of running handlers on the user stack, the innermost first."""
     frames = now.state.frames.get(pid, [])
     if not frames:
-        return [
-            row(
-                Span("  handlers    ", "dim"),
-                Span("none is running: no signal frame on the user stack", "soft"),
-            )
-        ]
-    found = [
-        row(
-            Span("  handlers    ", "dim"), Span(f"{len(frames)} running, with a frame each on the user stack")
-        )
-    ]
+        return [_line("handlers", Span("none running: no frame on the user stack", "soft"))]
+    found = [_line("handlers", Span(f"{len(frames)} running, each with a frame on the user stack"))]
     found += [row(Span(f"    {at:08x}  ", "mark"), *_frame_spans(now, pid, at)) for at in reversed(frames)]
     return found
 
@@ -328,14 +324,15 @@ def action_rows(now: Moment, task: TaskView, width: int) -> list[Row]:
     state = now.state
     told = sorted({*task.actions, *state.generated, *state.delivered})
     if not told:
-        return [
-            row(Span("  so far      ", "dim"), Span("no signal was sent, none is caught or ignored", "soft"))
-        ]
-    kept = max(width - NAME - 24, 10)
-    found = [row(Span(f"  {'signal':<{NAME - 2}}{'here':<{kept}}{'sent':>9}{'delivered':>11}", "title"))]
+        return [_line("so far", Span("nothing sent, caught or ignored", "soft"))]
+    narrow = width < NARROW
+    sent_width, delivered_width = (6, 7) if narrow else (8, 11)
+    kept = max(width - NAME - sent_width - delivered_width, 10)
+    titles = f"{'sent':>{sent_width}}{'deliv.' if narrow else 'delivered':>{delivered_width}}"
+    found = [row(Span(f"  {'signal':<{NAME - 2}}{'here':<{kept}}{titles}", "title"))]
     actions = now.view.signal_actions(task.pid) if now.view is not None else {}
     for signo in told:
-        text = action_text(now, task, signo)
+        text = action_text(now, task, signo) if task.state != ZOMBIE else "–"
         action = actions.get(signo)
         if action is not None and signo in task.actions:
             bits = action.flags & ~SA_RESTORER
@@ -343,13 +340,14 @@ def action_rows(now: Moment, task: TaskView, width: int) -> list[Row]:
             text += f"  blocks {signal_set(action.mask)}" if action.mask else ""
         text = short(text, kept - 1)
         sent, delivered = state.generated.get(signo, 0), state.delivered.get(signo, 0)
+        style = "" if sent or delivered else "dim"
         found.append(
             row(
                 Span(f"  {signo:>2} "),
                 Span(short_name(signo), "", f"signal:{signo}:{task.pid}"),
                 Span(" " * max(NAME - 5 - cells(short_name(signo)), 1)),
                 Span(text + " " * (kept - cells(text)), "" if signo in task.actions else "dim"),
-                Span(f"{sent or '·':>9}{delivered or '·':>11}", "" if sent or delivered else "dim"),
+                Span(f"{sent or '·':>{sent_width}}{delivered or '·':>{delivered_width}}", style),
             )
         )
     return found
@@ -367,32 +365,35 @@ class Signals(Pane):
         """Which one was chosen; -1 follows the one that runs."""
 
     def sheet(self, now: Moment, width: int, height: int) -> Sheet:
-        signo = 0
-        if self.has_focus and self._chosen:
-            signo, self.process = cell_of(self._chosen, self.process)
-        return rows(now, width, height, self.process, signo)
+        if not self.has_focus:
+            return rows(now, width, height, self.process)
+        if self.process < 0:
+            signo, _ = cell_of(self._chosen, -1)
+            pid = chosen_process(now)
+            self._chosen = f"signal:{signo}:{pid}" if signo else f"task:{pid}"
+        return rows(now, width, height, self.process, cell_of(self._chosen, -1)[0])
 
-    def on_focus(self) -> None:
-        if self.now is not None:
-            self._chosen = f"task:{chosen_process(self.now, self.process)}"
+    def choose(self, down: int, right: int) -> None:
+        """Up and down keep the column as long as there is a cell of the same signal."""
+        if self.process < 0 and self.now is not None:
+            self.process = chosen_process(self.now)
+        signo, _ = cell_of(self._chosen, -1)
+        same = f"signal:{signo}:"
+        others = [
+            place
+            for place in self.subjects()
+            if signo and place[1].startswith(same) and (place[0] - self._chosen_row) * down > 0
+        ]
+        if others:
+            self._chosen_row, self._chosen = min(others, key=lambda place: abs(place[0] - self._chosen_row))
+        else:
+            super().choose(down, right)
+        _, self.process = cell_of(self._chosen, self.process)
+        self.repaint()
 
     def on_click(self, event: events.Click) -> None:
         _, self.process = cell_of(self.subject_at(event.x, event.y), self.process)
         self.repaint()
-
-    def choose(self, down: int, right: int) -> None:
-        """Up and down keep the column as long as there is a cell of the same signal."""
-        signo, _ = cell_of(self._chosen, self.process)
-        if down and signo:
-            cells_of = [(n, one) for n, one in self.subjects() if one.startswith(f"signal:{signo}:")]
-            others = [place for place in cells_of if (place[0] - self._chosen_row) * down > 0]
-            if others:
-                self._chosen_row, self._chosen = min(
-                    others, key=lambda place: abs(place[0] - self._chosen_row)
-                )
-                self.repaint()
-                return
-        super().choose(down, right)
 
     def title(self, now: Moment) -> Row:
         pid = chosen_process(now, self.process)

@@ -25,6 +25,7 @@ from kernel.abi.files import (
     STATX__RESERVED,
     STATX_BASIC_STATS,
     STATX_BTIME,
+    STATX_MNT_ID,
 )
 from kernel.abi.structs import CStruct, Stat, Stat64, Statx, Timespec, Timespec64
 from kernel.abi.time import NSEC_PER_SEC, UTIME_NOW, UTIME_OMIT
@@ -160,7 +161,7 @@ def sys_statx(k: Kernel, dirfd: int, filename: int, flags: int, mask: int, buffe
     seconds, nanoseconds = _times(k, inode)
     device = _device(inode)
     result = Statx(
-        stx_mask=STATX_BASIC_STATS | STATX_BTIME,
+        stx_mask=STATX_BASIC_STATS | mask & STATX_BTIME | STATX_MNT_ID,
         stx_nlink=_nlink(inode),
         stx_uid=inode.uid,
         stx_gid=inode.gid,
@@ -180,6 +181,7 @@ def sys_statx(k: Kernel, dirfd: int, filename: int, flags: int, mask: int, buffe
         stx_rdev_minor=minor(inode.rdev),
         stx_dev_major=major(device),
         stx_dev_minor=minor(device),
+        stx_mnt_id=device or 1,
     )
     uaccess.copy_to_user(k, buffer, result.pack())
     return 0

@@ -145,6 +145,21 @@ class FakeView:
     def walk(self, va: int) -> list[Step]:
         return []
 
+    def task(self, pid: int) -> None:
+        return None
+
+    def open_file(self, number: int) -> None:
+        return None
+
+    def signal_actions(self, pid: int) -> dict[int, Any]:
+        return {}
+
+    def read_of(self, pid: int, va: int, length: int) -> bytes | None:
+        return self.read(va, length)
+
+    def label_of(self, pid: int, va: int) -> str:
+        return SYMBOLS.label(va)
+
     def walk_in(self, pgd: int, va: int) -> list[Step]:
         return []
 

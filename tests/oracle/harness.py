@@ -50,8 +50,19 @@ class Result(NamedTuple):
 
 # --- what the host has --------------------------------------------------------------------------------------
 
+
+
+def _headers() -> str:
+    """Where `asm/` is found when gcc-multilib's link to it is not installed."""
+    gcc = shutil.which("gcc")
+    if gcc is None:
+        return "/usr/include"
+    done = subprocess.run([gcc, "-print-multiarch"], capture_output=True, text=True, check=False)
+    return f"/usr/include/{done.stdout.strip()}"
+
+
 COMPILERS = {
-    "glibc": (("gcc", "-m32"),),
+    "glibc": (("gcc", "-m32", "-idirafter", _headers()),),
     "musl": (("i386-linux-musl-gcc", "-m32"), ("musl-gcc", "-m32")),
 }
 FLAGS = ("-static", "-O1", "-g", "-fno-pie", "-no-pie", "-w", f"-I{HERE / 'conformance'}")
@@ -63,7 +74,7 @@ def compiler(libc: str) -> tuple[str, ...]:
     for command in COMPILERS[libc]:
         if shutil.which(command[0]) is None:
             continue
-        program = "#include <stdio.h>\nint main(void) { return 0; }\n"
+        program = "#include <asm/unistd.h>\n#include <stdio.h>\nint main(void) { return 0; }\n"
         tried = subprocess.run(
             [*command, "-static", "-x", "c", "-o", os.devnull, "-"],
             input=program.encode(),
@@ -82,7 +93,7 @@ def build(source: Path, folder: Path, libc: str = "glibc", *flags: str) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
             made = folder / f"{target.name}.new"
-            subprocess.run([*compiler(libc), *FLAGS, "-o", made, source, *flags], check=True)
+            subprocess.run([*compiler(libc), *FLAGS, "-o", made, source, "-lm", *flags], check=True)
             made.rename(target)
     return target
 
@@ -106,6 +117,16 @@ def busybox() -> Path:
     if head[:5] != b"\x7fELF\x01" or head[18:20] != b"\x03\x00":
         raise Missing("no i386 busybox at /bin/busybox (Debian: busybox-static:i386)")
     return BUSYBOX
+
+
+@cache
+def scratch() -> str:
+    """A directory in which 32-bit programs can work: a time of one beyond 2038 is EOVERFLOW to some."""
+    for directory in ("/tmp", "/var/tmp", "/dev/shm"):
+        tried = subprocess.run([busybox(), "test", "-d", directory], check=False, preexec_fn=_look_like_i386)
+        if tried.returncode == 0:
+            return directory
+    raise Missing("no directory for temporary files that a 32-bit program can stat")
 
 
 def strace() -> str:

@@ -39,6 +39,6 @@ int main(void)
 	memset(big, 7, 20u << 20);
 	printf("big %d\n", big[12345678]);
 	free(big);
-	printf("too big: %p\n", malloc(0x7ffffff0u));
+	printf("too big: %d\n", malloc(0xc0000000u) == NULL);
 	return 0;
 }

@@ -1,0 +1,133 @@
+"""What a task waits for, in words: its wait queues by name, why that takes time, since when and until when.
+
+Events say on which queues a task sleeps; since when the machine knows, or the log. How it looks is others'.
+"""
+
+from __future__ import annotations
+
+from app.panes.cpu import call_of
+from app.panes.moment import Moment, task_name
+from app.state.state import INIT, State
+from app.units import duration
+from kernel.abi.signal import signal_name
+from kernel.describe import SLEEPING, TaskView
+from kernel.events import TaskBlocked
+
+POLLING = ("poll", "ppoll", "select", "old_select", "_newselect", "pselect6", "epoll_wait")
+LOOK_BACK = 4096
+"""Events that are searched for when a sleep began, if the machine cannot say."""
+
+
+def waits_for(state: State, task: TaskView) -> tuple[str, str]:
+    """What a sleeping task waits for, and the reason why that takes time, as two parts of one sentence."""
+    if not task.on:
+        return "waits for time to pass", ""
+    polls = call_name(task) in POLLING
+    parts = [_queue(state, task, queue, polls) for queue in task.on]
+    if len(parts) == 1:
+        return parts[0]
+    if polls:
+        names = dict.fromkeys(brief.removeprefix("waits for ") for brief, _ in parts)
+        return "waits for " + " or ".join(names), ""
+    return " and ".join(brief for brief, _ in parts), ""
+
+
+def waiting_text(now: Moment, task: TaskView) -> str:
+    """What a sleeping task waits for, why, since when and until when."""
+    brief, why = waits_for(now.state, task)
+    return brief + why + wait_times(now, task)
+
+
+def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, str]:
+    kind, _, rest = queue.partition(":")
+    number, _, end = rest.partition(":")
+    match kind:
+        case "pipe":
+            return _pipe_wait(state, number, end, polls)
+        case "tty":
+            if polls:
+                return ("waits for room on the console" if end else "waits for keys"), ""
+            return (
+                ("writes to the console", ", held by Ctrl+S")
+                if end
+                else ("reads the console", ", no line typed yet")
+            )
+        case "stream":
+            return (
+                f"waits for input on stream {number}" if polls else f"reads stream {number}"
+            ), ", where nothing arrived yet"
+        case "fifo":
+            return "opens a named pipe", ", whose other end nobody opens"
+        case "child":
+            return "waits for a child", "" if task.pid == INIT else _children(state, task)
+        case "vfork":
+            child = int(number) if number.isdigit() else -1
+            return f"waits for {who(state, child)}", ", made by vfork, to execute or end"
+        case "futex":
+            return f"waits on futex {rest}", ""
+        case "pause":
+            return "waits for a signal", ""
+        case "sleep":
+            return "sleeps", ""
+        case "poll":
+            return "polls nothing", ", only time can end it"
+    return f"waits on {queue}", ""
+
+
+def _pipe_wait(state: State, number: str, end: str, polls: bool) -> tuple[str, str]:
+    pipe = state.machine.pipes.get(int(number)) if number.isdigit() else None
+    if polls:
+        return f"waits for {'bytes in' if end == 'read' else 'room in'} pipe {number}", ""
+    if end == "read":
+        return f"reads pipe {number}", ", which is empty" if pipe is not None and not pipe.data else ""
+    if pipe is None:
+        return f"writes to pipe {number}", ""
+    room = pipe.capacity - len(pipe.data)
+    return f"writes to pipe {number}", ", which is full" if room <= 0 else f", which has room for {room} only"
+
+
+def _children(state: State, task: TaskView) -> str:
+    names = [who(state, one.pid) for one in state.machine.tasks.values() if one.ppid == task.tgid]
+    return f": {', '.join(names)}" if names and len(names) <= 4 else ""
+
+
+def who(state: State, pid: int) -> str:
+    return task_name(state, pid) if pid in state.letters else f"task {pid}"
+
+
+def wait_times(now: Moment, task: TaskView) -> str:
+    """Since when a task sleeps and until when at the latest, as the end of a sentence."""
+    since, deadline = wait_span(now, task)
+    until = f", until {duration(deadline)}" if deadline >= 0 else ""
+    return (f", since {duration(since)}" if since >= 0 else "") + until
+
+
+def wait_span(now: Moment, task: TaskView) -> tuple[int, int]:
+    """The tick at which a sleep began and the one at which it ends by itself; -1 for not known, or never."""
+    if task.state != SLEEPING:
+        return -1, -1
+    found = now.view.task(task.pid) if now.view is not None else None
+    if found is not None and found.wait is not None and tuple(found.wait.on) == task.on:
+        return found.wait.since, found.wait.deadline
+    if now.log is not None:
+        for seq in range(now.cursor.seq - 1, max(now.cursor.seq - LOOK_BACK, 0) - 1, -1):
+            record = now.log.record(seq)
+            if isinstance(record.event, TaskBlocked) and record.event.task == task.pid:
+                return record.tick, record.event.deadline
+    return -1, -1
+
+
+def call_name(task: TaskView) -> str:
+    """The system call that a task is in, '' for none."""
+    if task.syscall < 0:
+        return ""
+    call = call_of(task.syscall)
+    return call.name if call is not None else f"call {task.syscall}"
+
+
+def stopped_by(now: Moment, task: TaskView) -> str:
+    """Which signal stopped a task, as far as the machine knows."""
+    found = now.view.task(task.pid) if now.view is not None else None
+    if found is None or not found.stop_signal:
+        return "until SIGCONT"
+    return f"by {signal_name(found.stop_signal)}, until SIGCONT"
