@@ -60,6 +60,9 @@ PANE_KEYS = (
     ("stacks", "f3", "Stacks"),
     ("trace", "f4", "Trace"),
     ("console", "f5", "Console"),
+    ("processes", "f6", "Processes"),
+    ("memory", "f7", "Memory"),
+    ("signals", "f8", "Signals"),
 )
 """Name, key and label of the panes that can be brought to the front."""
 

@@ -411,7 +411,7 @@ class Engine:
         return outcome
 
     def _idle_on(self, outcome: Idle | Halted) -> bool:
-        """All sleep: let time pass. For somebody who reads the console, or has typed, it passes as on the wall."""
+        """All sleep: time passes; as fast as on the wall for somebody who reads the console, or has typed."""
         machine = self.machine
         if isinstance(outcome, Halted):
             return False

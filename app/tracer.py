@@ -17,7 +17,7 @@ from app.strace import (
     format_unfinished,
     format_unknown,
 )
-from app.strace.text import quote
+from app.strace.text import text_of
 from kernel import events as e
 from kernel.abi.sigframe import Siginfo
 from kernel.abi.signal import SIGKILL
@@ -70,7 +70,7 @@ class Tracer:
 
     def _executed(self, pid: int, event: e.ProgramExecuted) -> None:
         if self._open.get(event.task) is None:  # the first program: no call of the guest's made it
-            argv = ", ".join(quote(text.encode()) for text in event.argv)
+            argv = ", ".join(text_of(text.encode()) for text in event.argv)
             text = f'execve("{event.path}", [{argv}], 0)'
             self._line(event.task, f"{text:<39} = 0" if len(text) < 39 else f"{text} = 0")
 

@@ -19,8 +19,11 @@ from app.panes.base import Lines, Pane
 from app.panes.console import Console
 from app.panes.cpu import Cpu
 from app.panes.frame import Place, frames
+from app.panes.memory import Memory
 from app.panes.moment import Moment
+from app.panes.processes import Processes
 from app.panes.row import Span, row
+from app.panes.signals import Signals
 from app.panes.stacks import Stacks
 from app.panes.story import Story
 from app.panes.timeline import Timeline
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
 SIZES = ("-wide", "-medium", "-small", "-tiny")
 FIRST_PANE = {"-wide": "traps", "-medium": "stacks", "-small": "traps", "-tiny": "traps"}
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
+BY_SUBJECT = ("processes", "memory", "signals")
+"""Panes that take the Stacks' place while they are at the front."""
 
 
 def size_class(width: int, height: int) -> str:
@@ -64,6 +69,9 @@ class Main(Screen[None], inherit_bindings=False):
             Cpu("cpu"),
             Traps("traps"),
             Stacks("stacks"),
+            Processes("processes"),
+            Memory("memory"),
+            Signals("signals"),
             Trace("trace"),
             Console("console"),
         )
@@ -84,7 +92,7 @@ class Main(Screen[None], inherit_bindings=False):
 
     @property
     def console(self) -> Console:
-        return cast(Console, self.board[4])
+        return next(pane for pane in self.board if isinstance(pane, Console))
 
     def compose(self) -> ComposeResult:
         yield self.too_small
@@ -115,6 +123,7 @@ class Main(Screen[None], inherit_bindings=False):
         self.front = name
         for pane in self.board:
             pane.set_class(pane.id == name, "front")
+        self.set_class(name in BY_SUBJECT, "-subject")
         self.reframe_soon()
 
     def reframe_soon(self) -> None:

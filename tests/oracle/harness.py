@@ -74,7 +74,7 @@ def compiler(libc: str) -> tuple[str, ...]:
     for command in COMPILERS[libc]:
         if shutil.which(command[0]) is None:
             continue
-        program = "#include <asm/unistd.h>\n#include <stdio.h>\nint main(void) { return 0; }\n"
+        program = "#include <errno.h>\n#include <sys/syscall.h>\nint main(void) { return 0; }\n"
         tried = subprocess.run(
             [*command, "-static", "-x", "c", "-o", os.devnull, "-"],
             input=program.encode(),

@@ -1,0 +1,20 @@
+"""The programs in `conformance/`: hundreds of calls each, whose printed results are the same byte for byte."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.oracle.harness import HERE, both
+
+SOURCES = sorted((HERE / "conformance").glob("*.c"))
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=[path.stem for path in SOURCES])
+def test_conformance(source: Path, build: Callable[[Path, str], Path]) -> None:
+    expected, got = both([build(source, "glibc")])
+    assert expected.status == 0, expected
+    assert got.output.decode(errors="replace").splitlines() == expected.output.decode(errors="replace").splitlines()
+    assert (got.status, got.errors) == (expected.status, expected.errors)
