@@ -200,6 +200,7 @@ class Core:
         cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
         cells[VECTOR] = -1
         pc = self.eip
+        count = self.emulator.bank.read()[r.ECX] if instruction is not None and instruction.repeats else 0
         error = self.emulator.step(pc)
         eip = int(self._eip_bank.read()[0])
         if cells[VECTOR] == PAGE_FAULT and self._end_of_present(eip):
@@ -212,7 +213,7 @@ class Core:
                 self._forget_fault(eip)
                 cells[VECTOR] = -1
         stopped = error == ERR_OK and cells[VECTOR] < 0 and not cells[REFUSED]
-        if stopped and eip == pc and instruction is not None and not instruction.transfers:
+        if stopped and eip == pc and self._made_no_progress(instruction, count):
             # It overwrote its own block and was abandoned: the second try executes it.
             error = self.emulator.step(pc, 2)
             stopped = error == ERR_OK and cells[VECTOR] < 0
@@ -231,6 +232,14 @@ class Core:
         if instruction is not None and instruction.mnemonic == "hlt":
             return self._hypercall(pc)
         return None
+
+    def _made_no_progress(self, instruction: Instruction | None, count: int) -> bool:
+        """Whether this instruction, which the step did not leave, was not executed; `count` was ECX."""
+        if instruction is None:
+            return False
+        if instruction.repeats:
+            return self.emulator.bank.read()[r.ECX] == count
+        return not instruction.transfers
 
     def _slice(self, stop_at: int, end: int = -1) -> Trap | None:
         """Run until the clock reaches `stop_at`, or up to address `end`; None if no trap ended it."""
@@ -325,6 +334,7 @@ class Core:
         emulator.save(self._now)
         self._pending.value = -1
         emulator.restore(self._now)
+        emulator.write_cr2(self.cr2)
         emulator.forget_code(eip)
         emulator.stop_before(end)
         self._cells[VECTOR] = -1

@@ -215,6 +215,10 @@ class Emulator:
     def read_cr2(self) -> int:
         return int(self._cr2.read()[0]) & 0xFFFF_FFFF
 
+    def write_cr2(self, cr2: int) -> None:
+        self._cr2.values[0] = cr2
+        self._cr2.write()
+
     def write_cr3(self, cr3: int) -> None:
         """Load CR3; flushes the TLB."""
         self._cr3.values[0] = cr3

@@ -261,7 +261,7 @@ def _adopt(
     task.comm = name[:15].decode("utf-8", "replace")
     task.exe = k.path_of(inode)
     task.tls = [0, 0, 0]
-    task.altstack = [0, 2, 0]
+    task.altstack = [0, task.altstack[1], 0]
     task.clear_child_tid = task.robust_list = task.rseq = 0
     k.free_ldt(task)
     if task.pid == k.tables.current:

@@ -119,7 +119,7 @@ class Task(msgspec.Struct):
     saved_mask: int = -1
     pending: list[SigInfo] = []
     shared_pending: list[SigInfo] = []
-    altstack: list[int] = msgspec.field(default_factory=lambda: [0, 2, 0])
+    altstack: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
     """ss_sp, ss_flags, ss_size; flags 2 is SS_DISABLE."""
     stop_signal: int = 0
     stop_reported: bool = True

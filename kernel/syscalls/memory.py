@@ -17,6 +17,9 @@ from kernel.abi.mman import (
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
     MAP_TYPE,
+    MS_ASYNC,
+    MS_INVALIDATE,
+    MS_SYNC,
     PROT_EXEC,
     PROT_GROWSDOWN,
     PROT_GROWSUP,
@@ -169,6 +172,12 @@ def sys_mprotect(k: Kernel, address: int, length: int, prot: int) -> int:
     if end > TASK_SIZE:
         raise KernelError(Errno.ENOMEM)
     space = _space(k)
+    grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
+    first = find_vma(space, address)
+    if grows == PROT_GROWSDOWN | PROT_GROWSUP or grows & PROT_GROWSUP:
+        raise KernelError(Errno.EINVAL)
+    if grows and (first is None or not first.flags & MAP_GROWSDOWN):
+        raise KernelError(Errno.EINVAL)
     at = address
     while at < end:
         vma = find_vma(space, at)
@@ -189,8 +198,29 @@ def _read_only(k: Kernel, vma: Vma) -> bool:
     return bool(files) and all(file.flags & O_ACCMODE == O_RDONLY for file in files)
 
 
+def sys_msync(k: Kernel, address: int, length: int, flags: int) -> int:
+    """The page cache is the file: there is nothing to write back (man 2 msync)."""
+    if flags & ~(MS_ASYNC | MS_INVALIDATE | MS_SYNC) or address & 0xFFF:
+        raise KernelError(Errno.EINVAL)
+    if flags & MS_ASYNC and flags & MS_SYNC:
+        raise KernelError(Errno.EINVAL)
+    end = address + _pages(length)
+    if end > TASK_SIZE or not _all_mapped(_space(k), address, end):
+        raise KernelError(Errno.ENOMEM)
+    return 0
+
+
+def _all_mapped(space: Space, start: int, end: int) -> bool:
+    while start < end:
+        vma = find_vma(space, start)
+        if vma is None:
+            return False
+        start = vma.end
+    return True
+
+
 def sys_madvise(k: Kernel, address: int, length: int, advice: int) -> int:
-    if address & 0xFFF or advice > 25:
+    if address & 0xFFF or advice > 25 or (length and not _pages(length) & 0xFFFF_FFFF):
         raise KernelError(Errno.EINVAL)
     end = address + _pages(length)
     if end > TASK_SIZE:

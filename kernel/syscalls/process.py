@@ -178,7 +178,8 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
     allowed = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL
     if options & ~allowed or not options & (WEXITED | WSTOPPED | WCONTINUED):
         raise KernelError(Errno.EINVAL)
-    if which not in (P_ALL, P_PID, P_PGID) or (which == P_PID and signed(number) <= 0) or signed(number) < 0:
+    bad_pid = which == P_PID and signed(number) <= 0
+    if which not in (P_ALL, P_PID, P_PGID) or bad_pid or (which == P_PGID and signed(number) < 0):
         raise KernelError(Errno.EINVAL)
     if which == P_PGID and not number:
         number = k.task.pgrp

@@ -6,7 +6,14 @@ import struct
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
-from kernel.abi.time import CLOCK_MONOTONIC, CLOCK_REALTIME
+from kernel.abi.time import (
+    CLOCK_MONOTONIC,
+    CLOCK_MONOTONIC_COARSE,
+    CLOCK_MONOTONIC_RAW,
+    CLOCK_REALTIME,
+    CLOCK_REALTIME_COARSE,
+    CLOCK_THREAD_CPUTIME_ID,
+)
 from kernel.errors import Blocked, KernelError
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
 
@@ -25,11 +32,20 @@ def realtime(k: Kernel) -> int:
 
 def _clock(k: Kernel, clock: int) -> int:
     number = signed(clock)
-    if number < 0 or number >= CLOCKS or number == 10:
+    if number < 0 and number & 3 != 3 and number >> 3 == -1:  # CPU time clocks of the caller itself
+        return k.now - k.task.start_tick
+    if number < 0 or number >= CLOCKS or number in (8, 9, 10):
         raise KernelError(Errno.EINVAL)
     if number in (2, 3):  # CPU time of the process and of the thread
         return k.now - k.task.start_tick
-    return realtime(k) if number in (0, 5, 8, 11) else k.now
+    return realtime(k) if number in (0, 5, 11) else k.now
+
+
+def _sleepable(k: Kernel, clock: int) -> None:
+    """Which clocks one can sleep on (kernel/time/posix-timers.c: nsleep)."""
+    _clock(k, clock)
+    if clock in (CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE):
+        raise KernelError(Errno.EOPNOTSUPP)
 
 
 def sys_time(k: Kernel, address: int) -> int:
@@ -120,13 +136,13 @@ def sys_nanosleep(k: Kernel, wanted: int, left: int) -> int:
 
 
 def sys_clock_nanosleep(k: Kernel, clock: int, flags: int, wanted: int, left: int) -> int:
-    _clock(k, clock)
+    _sleepable(k, clock)
     seconds, nanoseconds = struct.unpack("<ii", copy_from_user(k, wanted, 8))
     return _sleep(k, clock, flags, seconds, nanoseconds, left, False)
 
 
 def sys_clock_nanosleep_time64(k: Kernel, clock: int, flags: int, wanted: int, left: int) -> int:
-    _clock(k, clock)
+    _sleepable(k, clock)
     seconds, nanoseconds = struct.unpack("<qq", copy_from_user(k, wanted, 16))
     return _sleep(k, clock, flags, seconds, nanoseconds, left, True)
 

@@ -68,12 +68,12 @@ static void status_(const char *what, int status)
 }
 
 /* Run something in a child and tell how it ended. */
-#define CHILD(what, body)                                                                              \
+#define CHILD(what, ...)                                                                               \
 	do {                                                                                           \
 		fflush(stdout);                                                                        \
 		pid_t pid_ = fork();                                                                   \
 		if (!pid_) {                                                                           \
-			body;                                                                          \
+			__VA_ARGS__;                                                                   \
 			fflush(stdout);                                                                \
 			_exit(0);                                                                      \
 		}                                                                                      \

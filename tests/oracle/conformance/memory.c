@@ -71,7 +71,8 @@ int main(void)
 	map("4 GiB - 1", NULL, 0xffffffff, rw, anon, -1, 0);
 	map("odd prot", NULL, 4096, 0x100, anon, -1, 0);
 	map("fixed noreplace", (void *)0x40000000, 4096, rw, anon | MAP_FIXED_NOREPLACE, -1, 0);
-	S(mmap2, 0, 4096, 3, 0x22, -1, 0xffffffff);
+	OK(syscall(SYS_mmap2, 0, 4096, 3, 0x22, -1, 0xffffffff));
+	OK(syscall(SYS_mmap2, 0, 8192, 3, 0x22, -1, 0xfffff));
 	errno = 0;
 	printf("old mmap, odd offset: ");
 	unsigned old[6] = {0, 4096, 3, 0x22, -1, 1};
@@ -200,6 +201,7 @@ int main(void)
 	R(read(ends[0], base, 10));
 	R(read(ends[0], base + 4096, 10));
 	R(read(ends[0], base + 2 * 4096, 10000));
+	write(ends[1], "0123456789", 10);
 	R(read(ends[0], KERNEL, 1));
 	R(write(ends[1], base + 4090, 6));
 	R(write(ends[1], base + 4090, 7));

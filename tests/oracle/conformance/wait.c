@@ -46,6 +46,7 @@ int main(void)
 	for (int n = 1; n < 65; n++) {
 		fflush(stdout);
 		if (!(pid = fork())) {
+			setpgid(0, 0); /* whose parent is of another group: not orphaned */
 			raise(n);
 			_exit(77);
 		}
