@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from app.log import Event, Log
 
 LEFT, MIDDLE, RIGHT = range(3)
-AT_ONCE = 20_000
+AT_ONCE = 10_000
 """Events read for one frame."""
 CHANNELS = ("pipe", "tty", "stream")
 """Kinds of open files that lead to a channel."""
@@ -119,12 +119,9 @@ def place(previous: Layout, nodes: Sequence[str], edges: Iterable[Edge]) -> Layo
             for task in (neighbours[near] if near.startswith("pipe:") else (near,))
             if task.startswith("task:") and task != node
         }
-        at = min(
-            _free(node, taken),
-            key=lambda at: (_cost(at, neighbours[node], partners, layout), at),  # noqa: B023
-        )
-        layout[node] = at
-        taken.add(at)
+        costs = [(_cost(at, neighbours[node], partners, layout), at) for at in _free(node, taken)]
+        _, layout[node] = min(costs)
+        taken.add(layout[node])
     return layout
 
 

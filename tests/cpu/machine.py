@@ -124,8 +124,8 @@ class Bare:
         for n in range(4):
             ram.u64[(PDPT >> 3) + n] = PDPT + 0x1000 * (n + 1) | PRESENT
         for pa in range(0, 0x20_0000, 0x1000):
-            code = BOOT <= pa < KERNEL_TEXT + 0x1000
-            self.map(KERNEL_BASE + pa, pa, PRESENT | ACCESSED | DIRTY if code else SUPERVISOR | ACCESSED | DIRTY)
+            flags = PRESENT if BOOT <= pa < KERNEL_TEXT + 0x1000 else SUPERVISOR
+            self.map(KERNEL_BASE + pa, pa, flags | ACCESSED | DIRTY)
         for pa in range(0x20_0000, ram.size, 0x20_0000):
             self._directory(KERNEL_BASE + pa)[0] = pa | SUPERVISOR | LARGE | ACCESSED | DIRTY
         self.map(BOOT, BOOT, PRESENT | ACCESSED)
@@ -137,8 +137,8 @@ class Bare:
         ram.u32[TSS + 0x64 >> 2] = TSS_SIZE << 16
         for vector in range(256):
             self.gate(vector, dpl=3 if vector in (3, 4, 5, 0x80) else 0)
-            code = HANDLER_WITH_ERROR if vector in WITH_ERROR_CODE else HANDLER
-            ram.write(HANDLERS + HANDLER_SIZE * vector, code.data)
+            stub = HANDLER_WITH_ERROR if vector in WITH_ERROR_CODE else HANDLER
+            ram.write(HANDLERS + HANDLER_SIZE * vector, stub.data)
         ram.write(POINTERS, struct.pack("<HI", 0xFF, KERNEL_BASE + GDT))
         ram.write(POINTERS + 8, struct.pack("<HI", 0x7FF, KERNEL_BASE + IDT))
         ram.write(BOOT, BOOT_CODE.data)
@@ -231,7 +231,9 @@ class Bare:
         self.page(STACK)
         self.put(TEXT, code)
 
-    def enter(self, eip: int = TEXT, *, esp: int = STACK_TOP, eflags: int = 0x202, cpl: int = 3, **registers: int) -> None:
+    def enter(
+        self, eip: int = TEXT, *, esp: int = STACK_TOP, eflags: int = 0x202, cpl: int = 3, **registers: int
+    ) -> None:
         """At a hypercall: let the `iret` behind it go to `eip`; other registers as given, or 0."""
         core = self.core
         cs, ss = (USER_CS, USER_DS) if cpl else (KERNEL_CS, KERNEL_DS)

@@ -288,7 +288,7 @@ class Machine(Bare):
 
     def frames(self) -> list[int]:
         """All that differ from a machine that was never switched on."""
-        return [*range(0x20), *range(0x20, 0x23), *range(0x100, 0x108), *range(0x400, 0x410), *range(0x600, 0x610)]
+        return [*range(0x23), *range(0x100, 0x108), *range(0x400, 0x410), *range(0x600, 0x610)]
 
     def outcome(self) -> Outcome:
         core = self.core

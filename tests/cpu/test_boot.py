@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from cpu.core import NEVER, Core, Hypercall
 from cpu.bus import Bus
+from cpu.core import NEVER, Core, Hypercall
+from cpu.interrupts import Tables
 from cpu.ram import Ram
 from tests.cpu.machine import (
     BOOT,
@@ -42,7 +43,8 @@ def test_boot_code_loads_the_tables_and_turns_paging_on(bare: Bare) -> None:
     regs = bare.core.registers()
     assert (regs.cr0, regs.cr3, regs.cr4) == (CR0, PDPT, CR4)
     assert bare.core.emulator.read_msr(0xC000_0080) == EFER_NXE
-    assert (regs.cs, regs.ss, regs.ds, regs.es, regs.fs, regs.gs) == (KERNEL_CS, KERNEL_DS, USER_DS, USER_DS, 0, 0)
+    assert (regs.cs, regs.ss) == (KERNEL_CS, KERNEL_DS)
+    assert (regs.ds, regs.es, regs.fs, regs.gs) == (USER_DS, USER_DS, 0, 0)
     state = bare.core.save()
     assert state.gdtr == (KERNEL_BASE + GDT, 0xFF)
     assert state.idtr == (KERNEL_BASE + IDT, 0x7FF)
@@ -52,7 +54,7 @@ def test_boot_code_loads_the_tables_and_turns_paging_on(bare: Bare) -> None:
 def test_latched_tables_are_physical(bare: Bare) -> None:
     tables = bare.core.tables
     assert tables is not None
-    assert (tables.gdt, tables.gdt_limit, tables.idt, tables.idt_limit, tables.tss) == (GDT, 0xFF, IDT, 0x7FF, TSS)
+    assert tables == Tables(GDT, 0xFF, IDT, 0x7FF, TSS)
 
 
 def test_ltr_marks_the_tss_busy_in_memory(bare: Bare) -> None:

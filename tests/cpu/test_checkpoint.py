@@ -150,8 +150,9 @@ def at(machine: Bare, ticks: int) -> CpuState:
 
 
 def test_flags_and_segments_in_ring_3() -> None:
-    # std; stc; mov eax, 0x33; mov gs, eax; mov fs, eax; inc eax; ...
-    machine = started(b"\xfd\xf9\xb8\x33\x00\x00\x00\x8e\xe8\x8e\xe0\x65\x8b\x1d\x04\x00\x00\x00\x72\x00\xcd\x80")
+    # std; stc; mov eax, 0x33; mov gs, eax; mov fs, eax; mov ebx, gs:[4]; jc; int 0x80
+    code = b"\xfd\xf9\xb8\x33\x00\x00\x00\x8e\xe8\x8e\xe0"
+    machine = started(code + b"\x65\x8b\x1d\x04\x00\x00\x00\x72\x00\xcd\x80")
     machine.descriptor(TLS_SELECTOR, Descriptor(DATA, 0xF_FFFF, 0xF3, 0xC))
     machine.put(DATA + 4, b"\x78\x56\x34\x12")
     state = at(machine, 1 + 2 + 5 + 4)

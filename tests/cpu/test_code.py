@@ -6,7 +6,17 @@ import pytest
 
 from cpu.core import NEVER
 from tests.cpu.listing import Code
-from tests.cpu.machine import READ_WRITE_EXECUTE, TEXT, chance, exact, sliced, started, stepped, trap_of, whole
+from tests.cpu.machine import (
+    READ_WRITE_EXECUTE,
+    TEXT,
+    chance,
+    exact,
+    sliced,
+    started,
+    stepped,
+    trap_of,
+    whole,
+)
 
 
 def test_code_rewritten_from_python_needs_flush_code() -> None:

@@ -116,7 +116,8 @@ def test_a_selector_that_cannot_be_popped_faults_in_ring_0() -> None:
     machine = started(b"\xb8\x33\x00\x00\x00\x8e\xe8" + INT80)
     machine.descriptor(TLS_SELECTOR, Descriptor(DATA, 0xF_FFFF, 0xF3, 0xC))
     machine.gate(0x80, dpl=3, offset=KERNEL_BASE + KERNEL_TEXT)
-    machine.ram.write(KERNEL_TEXT, b"\x0f\xa8\x8e\xe9\xf4\x0f\xa9\xcf")  # push gs; mov gs, ecx; hlt; pop gs; iret
+    # push gs; mov gs, ecx; hlt; pop gs; iret
+    machine.ram.write(KERNEL_TEXT, b"\x0f\xa8\x8e\xe9\xf4\x0f\xa9\xcf")
     machine.next_event()
     machine.core.run(NEVER)
     machine.descriptor(TLS_SELECTOR, Descriptor(0, 0, 0, 0))

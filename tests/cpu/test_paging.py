@@ -119,7 +119,9 @@ def test_read_linear_across_pages(ram: Ram) -> None:
     assert read_linear(ram, CR3, 0x0804_A000, 4) is None
 
 
-@pytest.mark.parametrize("va", [TEXT, TEXT + 0xABC, DATA + 0x1FFF, KERNEL_BASE + 0x1_0000, KERNEL_BASE + 0x7F_FFFC])
+@pytest.mark.parametrize(
+    "va", [TEXT, TEXT + 0xABC, DATA + 0x1FFF, KERNEL_BASE + 0x1_0000, KERNEL_BASE + 0x7F_FFFC]
+)
 def test_python_and_the_processor_agree(va: int) -> None:
     """What `mov` in ring 0 reads is what `translate` leads to."""
     machine = Bare()

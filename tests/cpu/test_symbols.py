@@ -29,12 +29,17 @@ SYMBOLS = Symbols(
         (0x1030, "00001030"),
         (0x1100, "start"),
         (0x1180, "start+0x80"),
-        (0x1100 + 4096, "start+0x1000"),
-        (0x1100 + 4097, "00002101"),
+        (0x1100 + 4095, "start+0xfff"),
+        (0x1100 + 4096, "00002100"),
     ],
 )
 def test_labels(address: int, label: str) -> None:
     assert SYMBOLS.label(address) == label
+
+
+def test_behind_a_nested_symbol_the_outer_one_goes_on() -> None:
+    nested = Symbols([Symbol("outer", 0x1000, 0x100), Symbol("inner", 0x1010, 4)])
+    assert [nested.label(at) for at in (0x100F, 0x1012, 0x1014)] == ["outer+0xf", "inner+0x2", "outer+0x14"]
 
 
 def test_by_name() -> None:
