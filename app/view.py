@@ -80,6 +80,16 @@ class View:
         task = self._kernel.tables.tasks.get(self._kernel.tables.current)
         return program_symbols(self._kernel, task.exe if task is not None else "")
 
+    def contents(self, path: str) -> tuple[str, bytes] | None:
+        """Key and contents of a guest file that came from outside, None for others."""
+        for file in self._kernel.start.files:
+            if file.path == path:
+                return file.blob, self._kernel.blobs[file.blob]
+        return None
+
+    def kernel_image(self) -> bytes:
+        return self._kernel.image
+
     def kernel_symbol(self, name: str) -> int:
         return self._kernel.symbol(name)
 

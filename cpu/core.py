@@ -142,9 +142,7 @@ class Core:
     def reset(self, entry: int) -> None:
         """Power on: ring 0, flat segments, paging off, at physical address `entry`."""
         self.eip = entry
-        self.emulator.write_fpu(
-            FpuState(0x37F, 0, 0xFFFF, 0x1F80, ((0, 0),) * 8, (bytes(16),) * 8)
-        )
+        self.emulator.write_fpu(FpuState(0x37F, 0, 0xFFFF, 0x1F80, ((0, 0),) * 8, (bytes(16),) * 8))
         self.emulator.save(self._power_on)
 
     def interrupt_at(self, tick: int, vector: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from app.panes.row import Row, Span, cells, cut, short
+from app.panes.row import Row, Span, cells, short
 
 _LINES = {
     # left, right, up, down
@@ -21,7 +21,7 @@ _LINES = {
     (True, False, False, True): "┐",
     (True, False, True, False): "┘",
 }
-_CORNERS = {False: "┌─┐│└┘", True: "┏━┓┃┗┛"}
+_CORNERS = {False: ("┌", "─", "┐", "│", "└", "┘"), True: ("┏", "━", "┓", "┃", "┗", "┛")}
 
 
 class Cell(NamedTuple):
@@ -88,8 +88,3 @@ def _row(line: list[Cell]) -> Row:
         else:
             found.append(Span(cell.text, cell.style, cell.subject))
     return tuple(found)
-
-
-def clipped(text: str, width: int) -> str:
-    """Exactly `width` columns of a text."""
-    return cut(text, width).ljust(width)

@@ -145,6 +145,12 @@ class FakeView:
     def walk(self, va: int) -> list[Step]:
         return []
 
+    def contents(self, path: str) -> tuple[str, bytes] | None:
+        return None
+
+    def kernel_image(self) -> bytes:
+        return b""
+
     def task(self, pid: int) -> None:
         return None
 

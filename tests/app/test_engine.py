@@ -29,9 +29,7 @@ def run_out(one: Engine) -> None:
 def seen(one: Engine) -> Seen:
     """All that a pane could show at the cursor."""
     view = one.view
-    memory = hash(
-        b"".join(bytes(one.machine.kernel.ram.frame(pfn)) for pfn in sorted(one.machine._frames()))
-    )
+    memory = hash(b"".join(bytes(one.machine.kernel.ram.frame(pfn)) for pfn in sorted(one.machine._frames())))
     return one.cursor, view.regs if view else None, states.encode(one.state), memory
 
 

@@ -100,7 +100,6 @@ def handler(vector: int) -> int:
     return KERNEL_BASE + HANDLERS + HANDLER_SIZE * vector
 
 
-
 class Bare:
     """Power off, tables filled. `boot` runs the boot code; `enter` starts something at its end."""
 

@@ -293,7 +293,8 @@ class Machine(Bare):
     def outcome(self) -> Outcome:
         core = self.core
         data = b"".join(self.ram.read(pfn << 12, 4096) for pfn in self.frames())
-        return Outcome(self.log, self.hypercalls, core.ticks, core.registers(), core.emulator.read_fpu(), data)
+        fpu = core.emulator.read_fpu()
+        return Outcome(self.log, self.hypercalls, core.ticks, core.registers(), fpu, data)
 
 
 class Outcome(NamedTuple):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from cpu.core import NEVER
@@ -9,6 +11,7 @@ from tests.cpu.listing import Code
 from tests.cpu.machine import (
     READ_WRITE_EXECUTE,
     TEXT,
+    Way,
     chance,
     exact,
     sliced,
@@ -117,7 +120,7 @@ STORES = {
 def test_a_store_into_its_own_block(name: str) -> None:
     """It takes effect at once, and is charged once, however the run is cut."""
     code = STORES[name]
-    ways = {
+    ways: dict[str, Callable[[], Way]] = {
         "whole": lambda: whole,
         "stepped": lambda: stepped,
         "one tick at a time": lambda: sliced(chance(0, 1, 1)),

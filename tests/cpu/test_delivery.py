@@ -28,6 +28,7 @@ from tests.cpu.machine import (
     Bare,
     started,
     stepped,
+    whole,
 )
 
 INT80 = b"\xcd\x80"
@@ -196,12 +197,11 @@ def test_the_trap_flag_is_off_in_the_handler_and_back_on_behind_it() -> None:
 )
 def test_a_gate_of_ring_0_is_refused_to_a_program(vector: int, code: bytes, fault_at: int) -> None:
     ticks = []
-    for way in ("run", "step"):
+    for way in (whole, stepped):
         machine = started(code)
         machine.gate(vector, dpl=0)
         before = machine.core.ticks
-        trap = machine.core.run(NEVER) if way == "run" else stepped(machine.core)
-        assert trap == Trapped(13)
+        assert way(machine.core) == Trapped(13)
         event = machine.events[-1]
         assert len(machine.log) == 1
         assert (event.vector, event.source, event.error) == (13, Source.EXCEPTION, vector * 8 + 2)
@@ -225,34 +225,37 @@ def test_exceptions_do_not_ask_for_the_gates_privilege() -> None:
     assert machine.next_event().vector == 0
 
 
+NOT_PRESENT_CODE = 0x30
+
+
 @pytest.mark.parametrize(
-    ("change", "vector", "error"),
+    ("gate", "vector", "error"),
     [
-        pytest.param(lambda m: m.gate(0x80, dpl=3, present=False), 11, 0x402, id="gate not present"),
-        pytest.param(lambda m: m.gate(0x80, dpl=0, present=False), 13, 0x402, id="not present, and not allowed"),
-        pytest.param(lambda m: m.gate(0x80, dpl=3, kind=GATE_TASK), 13, 0x402, id="task gate"),
-        pytest.param(lambda m: m.gate(0x80, dpl=3, kind=6), 13, 0x402, id="16-bit gate"),
-        pytest.param(lambda m: m.gate(0x80, dpl=3, selector=0), 13, 0, id="null selector"),
-        pytest.param(lambda m: m.gate(0x80, dpl=3, selector=0x1000), 13, 0x1000, id="selector beyond the GDT"),
-        pytest.param(lambda m: m.gate(0x80, dpl=3, selector=KERNEL_DS), 13, KERNEL_DS, id="selector of data"),
-        pytest.param(lambda m: m.gate(0x80, dpl=3, selector=0x64), 13, 0x64, id="selector in the LDT"),
-        pytest.param(
-            lambda m: (m.gate(0x80, dpl=3, selector=0x30), m.descriptor(0x30, Descriptor(0, 0, 0x1B, 0xC))),
-            11,
-            0x30,
-            id="segment not present",
-        ),
+        pytest.param({"dpl": 3, "present": False}, 11, 0x402, id="not present"),
+        pytest.param({"dpl": 0, "present": False}, 13, 0x402, id="neither present nor allowed"),
+        pytest.param({"dpl": 3, "kind": GATE_TASK}, 13, 0x402, id="task gate"),
+        pytest.param({"dpl": 3, "kind": 6}, 13, 0x402, id="16-bit gate"),
+        pytest.param({"dpl": 3, "selector": 0}, 13, 0, id="null selector"),
+        pytest.param({"dpl": 3, "selector": 0x1000}, 13, 0x1000, id="selector beyond the GDT"),
+        pytest.param({"dpl": 3, "selector": KERNEL_DS}, 13, KERNEL_DS, id="selector of data"),
+        pytest.param({"dpl": 3, "selector": 0x64}, 13, 0x64, id="selector in the LDT"),
+        pytest.param({"dpl": 3, "selector": NOT_PRESENT_CODE}, 11, 0x30, id="segment not present"),
     ],
 )
-def test_a_gate_that_leads_nowhere(change: object, vector: int, error: int) -> None:
+def test_a_gate_that_leads_nowhere(gate: dict[str, int], vector: int, error: int) -> None:
     """The fault is the `int` instruction's: EIP is back on it, and so is the clock."""
-    assert callable(change)
-    for way in ("run", "step"):
+    for way in (whole, stepped):
         machine = started(b"\x90" + INT80)
-        change(machine)
+        machine.descriptor(NOT_PRESENT_CODE, Descriptor(0, 0, 0x1B, 0xC))
+        machine.gate(
+            0x80,
+            dpl=gate["dpl"],
+            kind=gate.get("kind", GATE_INTERRUPT),
+            present=bool(gate.get("present", True)),
+            selector=gate.get("selector", KERNEL_CS),
+        )
         before = machine.core.ticks
-        trap = machine.core.run(NEVER) if way == "run" else stepped(machine.core)
-        assert trap == Trapped(vector)
+        assert way(machine.core) == Trapped(vector)
         event = machine.events[-1]
         assert (event.vector, event.error, event.eip) == (vector, error, TEXT + 1)
         assert machine.core.ticks == before + 2

@@ -51,7 +51,6 @@ class Result(NamedTuple):
 # --- what the host has --------------------------------------------------------------------------------------
 
 
-
 def _headers() -> str:
     """Where `asm/` is found when gcc-multilib's link to it is not installed."""
     gcc = shutil.which("gcc")

@@ -16,5 +16,8 @@ SOURCES = sorted((HERE / "conformance").glob("*.c"))
 def test_conformance(source: Path, build: Callable[[Path, str], Path]) -> None:
     expected, got = both([build(source, "glibc")])
     assert expected.status == 0, expected
-    assert got.output.decode(errors="replace").splitlines() == expected.output.decode(errors="replace").splitlines()
+    assert (
+        got.output.decode(errors="replace").splitlines()
+        == expected.output.decode(errors="replace").splitlines()
+    )
     assert (got.status, got.errors) == (expected.status, expected.errors)

@@ -41,9 +41,26 @@ def test_arguments_and_environment(libc: str, build: Build) -> None:
     same([path])
 
 
-ENDS = (
-    "return exit _exit abort assert segfault kernel text jump divide trap int3 hlt stack deep pipe kill term"
-).split()
+ENDS = [
+    "return",
+    "exit",
+    "_exit",
+    "abort",
+    "assert",
+    "segfault",
+    "kernel",
+    "text",
+    "jump",
+    "divide",
+    "trap",
+    "int3",
+    "hlt",
+    "stack",
+    "deep",
+    "pipe",
+    "kill",
+    "term",
+]
 
 
 @LIBCS

@@ -61,7 +61,7 @@ def normalised(lines: list[str], mapped: int) -> list[str]:
         elif heap and not line.startswith(("set_", "rseq")):
             # What lies where in the heap depends on the processor: glibc has directories for its features.
             line = re.sub(
-                r"\b0x8[0-9a-f]{6}\b", lambda at: "HEAP" if int(at[0], 16) >= heap else at[0], line
+                r"\b0x8[0-9a-f]{6}\b", lambda at, heap=heap: "HEAP" if int(at[0], 16) >= heap else at[0], line
             )
         line = PIDS.sub(r"\1 = PID", line)
         if found := re.match(r"(?:kill|tgkill)\((\d+)", line):
@@ -72,7 +72,9 @@ def normalised(lines: list[str], mapped: int) -> list[str]:
         for pattern, text in NORMAL:
             line = re.sub(pattern, text, line)
         line = re.sub(
-            r"\b0xb[0-9a-f]{7}\b", lambda found: f"MMAP{int(found[0], 16) - mapped:+#x}" if mapped else "MMAP", line
+            r"\b0xb[0-9a-f]{7}\b",
+            lambda found: f"MMAP{int(found[0], 16) - mapped:+#x}" if mapped else "MMAP",
+            line,
         )
         out.append(re.sub(r" +(= \S+.*)$", r" \1", line))
     return out
@@ -85,7 +87,9 @@ def first_mapped(lines: list[str]) -> int:
     return 0
 
 
-def traces(strace: str, argv: list[str | Path], folder: Path, stdin: bytes = b"") -> tuple[list[str], list[str]]:
+def traces(
+    strace: str, argv: list[str | Path], folder: Path, stdin: bytes = b""
+) -> tuple[list[str], list[str]]:
     words = [str(word) for word in argv]
     theirs, ours = folder / "strace", folder / "int80"
     subprocess.run(
