@@ -11,7 +11,7 @@ from typing import Any
 
 from app.panes.cpu import call_of
 from app.panes.moment import Moment, task_name
-from app.panes.trace import line_text
+from app.panes.trace import call_text
 from app.panes.traps import vector_name
 from app.state.fold_trace import status_text
 from app.state.state import State
@@ -284,11 +284,11 @@ def _reused(event: e.PageReused, state: State) -> str:
 
 def _entered(event: e.SyscallEntered, state: State) -> str:
     call = call_of(event.nr)
-    line = state.trace.lines[-1] if state.trace.lines else None
-    made = line_text(line) if line is not None else ""
     if call is None:
         return f"{_who(state)} asks for system call {event.nr}, which does not exist."
-    return f"{_who(state)} calls {made or call.name}: {call.note}."
+    line = state.trace.lines[-1] if state.trace.lines else None
+    made = call_text(line) if line is not None else call.name
+    return f"{_who(state)} calls {made}: {call.note}."
 
 
 def _returned(event: e.SyscallExited, state: State) -> str:

@@ -255,8 +255,8 @@ class Int80(App[int], inherit_bindings=False):
         """One step of a kind, forwards or backwards."""
         self._stop()
         engine = self.engine
-        if direction > 0:
-            before = engine.view.regs if engine.view is not None else None
+        with self.guard():
+            before = self.moment().regs if direction > 0 else None
         method: Callable[[int], bool] = getattr(engine, STEPS[what])
         here = engine.cursor
         with self.guard():
@@ -344,7 +344,7 @@ class Int80(App[int], inherit_bindings=False):
         while player.on:
             now = time.monotonic()
             before = self.engine.cursor
-            regs = self.engine.view.regs if player.rate and self.engine.view is not None else None
+            regs = self.moment().regs if player.rate else None
             with self.guard():
                 outcome = player.frame(self.engine, now - last)
             if self.problem is not None:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from app.panes.cpu import call_of
 from app.panes.moment import Moment
-from app.panes.trace import UNFINISHED, line_text
+from app.panes.trace import call_text
 from app.strace.text import signed
 from app.view import View
 from cpu.events import Source, TrapTaken
@@ -243,8 +243,7 @@ def call_line(now: Moment) -> str:
         if line.pid == now.pid and line.kind in ("syscall", "resumed"):
             if line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid:
                 return ""
-            text = " ".join(line_text(line).split()).removesuffix(UNFINISHED)
-            return text if line.seq_end >= 0 else f"{text.rstrip(' ,')})"
+            return call_text(line)
     return ""
 
 

@@ -38,6 +38,7 @@ from cpu.interrupts import (
     INVALID_OPCODE,
     OVERFLOW,
     PAGE_FAULT,
+    PROTECTION,
     DeliveryFault,
     Tables,
     combine,
@@ -48,6 +49,8 @@ from cpu.ram import Ram
 from cpu.registers import GENERAL, FpuState, Registers
 
 NEVER = 1 << 62
+_STRING_IO = (b"\x6c", b"\x6d", b"\x6e", b"\x6f")
+"""ins and outs."""
 _SHIFTS = b"\xc0\xc1\xd0\xd1\xd2\xd3"
 MOST_IN_BLOCK = 4096
 """More bytes than the emulator ever puts into one block."""
@@ -353,6 +356,11 @@ class Core:
                 code = 0
         elif error == ERR_INSN_INVALID:
             vector = INVALID_OPCODE
+            if self._opcode(regs[r.EIP]).startswith(b"\xcd\x06"):
+                # The emulator takes `int 6` for the exception.
+                source = Source.SOFTWARE
+                regs[r.EIP] += 2
+                self.ticks += 2
         else:
             vector = cells[VECTOR]
             if self._cause[1] or vector in (BREAKPOINT, OVERFLOW):
@@ -361,8 +369,11 @@ class Core:
                 code = self._cause[0]
                 if vector == PAGE_FAULT:
                     cr2 = emulator.read_cr2()
-                    if self._rotates_through_carry(regs[r.EIP]):
-                        # The emulator had worked the flags out already when the access faulted, but
+                    opcode = self._opcode(regs[r.EIP])
+                    if opcode[:1] in _STRING_IO and regs[r.CS] & 3:  # the ports are looked at first
+                        vector, code, cr2 = PROTECTION, 0, 0
+                    elif len(opcode) > 1 and opcode[0] in _SHIFTS and opcode[1] & 0x30 == 0x10:
+                        # rcl, rcr: the emulator had worked the flags out already when the access faulted, but
                         # takes them for the operands of the operation before.
                         self._operation.value = 1
                         emulator.restore(self._now)
@@ -429,11 +440,10 @@ class Core:
             if not self.emulator.write_register(name, selector):
                 self.emulator.write_register(name, 0)
 
-    def _rotates_through_carry(self, eip: int) -> bool:
-        """Whether `rcl` or `rcr` of a word in memory lies at `eip`."""
+    def _opcode(self, eip: int) -> bytes:
+        """The code at `eip` from its opcode on, a few bytes, without prefixes; b"" if it is not there."""
         code = self.read(eip, 6) or self.read(eip, 0x1000 - (eip & 0xFFF)) or b""
-        code = code.lstrip(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
-        return len(code) > 1 and code[0] in _SHIFTS and code[1] & 0x30 == 0x10
+        return code.lstrip(b"\x26\x2e\x36\x3e\x64\x65\x66\x67\xf0\xf2\xf3")
 
     def _is_int_n(self, regs: memoryview, vector: int) -> bool:
         """Whether the two bytes before EIP are `int n` (and not `int3` or `into` after some other byte)."""

@@ -34,6 +34,8 @@ INTERP_BASE = 0xB7E0_0000
 MAX_ARG_STRLEN = 131072
 HWCAP = 0xBFEB_FBFF & ~(1 << 28)
 SCRIPT_DEPTH = 4
+SCRIPT_HEAD = 256
+"""Bytes of a script that are looked at (BINPRM_BUF_SIZE)."""
 
 
 class ExecRefused(KernelError):
@@ -49,7 +51,7 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
     filename = path
     for _ in range(SCRIPT_DEPTH + 1):
         inode = executable(k, task, path)
-        head = k.read_inode(inode, 0, 256)
+        head = k.read_inode(inode, 0, SCRIPT_HEAD)
         if head[:2] != b"#!":
             break
         interpreter, argument = _script(head)
@@ -98,7 +100,10 @@ def _parse(k: Kernel, inode: Inode) -> Image:
 
 
 def _script(head: bytes) -> tuple[bytes, bytes]:
-    line = head[2:].split(b"\n", 1)[0].strip(b" \t\0")
+    line, newline, _ = head[2:].partition(b"\n")
+    if not newline and len(head) == SCRIPT_HEAD and not any(c in line.lstrip(b" \t") for c in b" \t\0"):
+        raise ExecRefused(Errno.ENOEXEC, "a script whose interpreter's name is too long")
+    line = line.strip(b" \t\0")
     interpreter, _, argument = line.partition(b" ")
     if not interpreter:
         raise ExecRefused(Errno.ENOEXEC, "a script whose first line names no interpreter")

@@ -38,6 +38,9 @@ def do_exit(k: Kernel, status: int) -> None:
 def do_group_exit(k: Kernel, status: int) -> None:
     """All tasks of the current one's thread group end."""
     task = k.task
+    leader = k.tables.tasks.get(task.tgid)
+    if leader is not None:
+        leader.group_status = status
     for other in list(k.tables.tasks.values()):
         if other.tgid == task.tgid and other.pid != task.pid and other.state != TaskState.ZOMBIE:
             end_task(k, other, status)
@@ -48,8 +51,11 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
     t = k.tables
     if task.state == TaskState.ZOMBIE:
         return
-    if task.pid == t.first:
-        t.first_status = status
+    leader = t.tasks.get(task.tgid)
+    if leader is not None and leader.group_status < 0 and _is_last(k, task):
+        leader.group_status = status  # the last thread's status is the process's
+    if task.tgid == t.first:
+        t.first_status = status if leader is None or leader.group_status < 0 else leader.group_status
     forget_wait(k, task)
     if task.pid in t.runqueue:
         t.runqueue.remove(task.pid)
@@ -94,6 +100,14 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
         _notify_parent(k, task)
 
 
+def _is_last(k: Kernel, task: Task) -> bool:
+    """Whether no other thread of its group is alive."""
+    return not any(
+        other.tgid == task.tgid and other.pid != task.pid and other.state != TaskState.ZOMBIE
+        for other in k.tables.tasks.values()
+    )
+
+
 def _group_is_empty(k: Kernel, leader: Task) -> bool:
     return not any(other.tgid == leader.tgid and other.pid != leader.pid for other in k.tables.tasks.values())
 
@@ -105,6 +119,9 @@ def _reparent_children(k: Kernel, task: Task) -> None:
         if child.ppid == task.pid and child.pid != task.pid:
             child.ppid = INIT_PID
             k.emit(TaskReparented(child.pid, INIT_PID))
+            if child.pdeath_signal and child.state != TaskState.ZOMBIE:
+                info = SigInfo(child.pdeath_signal, pid=task.tgid, uid=task.cred.uid)
+                send_signal(k, child, info, shared=True)
             if child.state == TaskState.ZOMBIE and child.pid == child.tgid:
                 release(k, child, by=INIT_PID)
 
@@ -116,7 +133,7 @@ def _notify_parent(k: Kernel, task: Task) -> None:
     if parent is None or parent.pid == INIT_PID or parent.state == TaskState.ZOMBIE:
         release(k, task, by=INIT_PID)
         return
-    status = task.exit_status
+    status = task.exit_status if task.group_status < 0 else task.group_status
     autoreap = False
     if task.exit_signal == SIGCHLD:
         action = t.sighands[parent.sighand].actions.get(SIGCHLD)

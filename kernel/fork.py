@@ -9,6 +9,14 @@ from kernel.abi.process import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
     CLONE_FILES,
+    CLONE_FS,
+    CLONE_NEWCGROUP,
+    CLONE_NEWIPC,
+    CLONE_NEWNET,
+    CLONE_NEWNS,
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
+    CLONE_NEWUTS,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
     CLONE_SETTLS,
@@ -45,6 +53,10 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 MAX_TASKS = 4096
+NAMESPACES = (
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET
+)
+"""There is one of each: as in a kernel built without them."""
 
 
 def new_thread(k: Kernel, pid: int) -> int:
@@ -75,7 +87,9 @@ def do_fork(
     shares_handlers = flags & CLONE_SIGHAND
     if (shares_handlers and not flags & CLONE_VM) or (flags & CLONE_THREAD and not shares_handlers):
         raise KernelError(Errno.EINVAL)
-    if len(t.tasks) >= min(MAX_TASKS, k.rlimit(RLIMIT_NPROC) + 2):
+    if flags & NAMESPACES:
+        raise KernelError(Errno.EINVAL)
+    if len(t.tasks) >= MAX_TASKS or _too_many(k, parent):
         raise KernelError(Errno.EAGAIN)
     pid = t.next_pid
     thread = new_thread(k, pid)
@@ -136,7 +150,11 @@ def do_fork(
         altstack=parent.altstack[:] if not flags & CLONE_VM or flags & CLONE_VFORK else [0, 2, 0],
         start_tick=k.now,
         rlimits={n: limits[:] for n, limits in parent.rlimits.items()},
+        dumpable=parent.dumpable,
+        no_new_privs=parent.no_new_privs,
     )
+    if flags & CLONE_FS:
+        parent.fs = child.fs = parent.fs or k.new_id()
     k.copy_ldt(parent, child)
     child.vfork_parent = parent.pid if flags & CLONE_VFORK else 0
     t.tasks[pid] = child
@@ -177,6 +195,15 @@ def do_fork(
         _store_tid(k, child, child_tid)
     t.runqueue.append(pid)
     return pid
+
+
+def _too_many(k: Kernel, parent: Task) -> bool:
+    """Whether the user has as many tasks as RLIMIT_NPROC allows; root may have more."""
+    user = parent.cred.uid
+    if not user or not parent.cred.euid:
+        return False
+    limit = k.rlimit(RLIMIT_NPROC)
+    return sum(task.cred.uid == user for task in k.tables.tasks.values()) >= limit
 
 
 def _store_tid(k: Kernel, child: Task, address: int) -> None:

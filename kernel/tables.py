@@ -128,6 +128,14 @@ class Task(msgspec.Struct):
     start_tick: int = 0
     rlimits: dict[int, list[int]] = {}
     name_changed: bool = False
+    dumpable: int = 1
+    no_new_privs: bool = False
+    pdeath_signal: int = 0
+    """The signal that the task gets when its parent ends, 0 for none."""
+    fs: int = 0
+    """Tasks of the same number, other than 0, share current directory and umask (CLONE_FS)."""
+    group_status: int = -1
+    """Of a thread group's leader: what wait4 tells of the group once all of it has ended."""
 
 
 class Vma(msgspec.Struct, array_like=True):

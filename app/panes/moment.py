@@ -15,6 +15,7 @@ from cpu.events import Source, TrapTaken
 from cpu.interrupts import microsteps, pushed_words
 from cpu.registers import Registers
 from kernel.describe import TaskView
+from kernel.thread import PT_REGS
 
 if TYPE_CHECKING:
     from app.log import Event, Log
@@ -58,10 +59,13 @@ class Moment:
     @property
     def regs(self) -> Registers | None:
         """The registers as the processor has them at the cursor, half way into a trap too."""
-        if self.view is None:
+        view = self.view
+        if view is None:
             return None
         trap = self.trap
-        return self.view.regs if trap is None else half_way(self.view.regs, trap, self.cursor.microstep)
+        if trap is not None:
+            return half_way(view.regs, trap, self.cursor.microstep)
+        return within(view, self.task) if view.seq > self.cursor.seq else view.regs
 
 
 def half_way(regs: Registers, trap: TrapTaken, done: int) -> Registers:
@@ -73,6 +77,26 @@ def half_way(regs: Registers, trap: TrapTaken, done: int) -> Registers:
         values[17] = trap.cr2
     if done >= PUSHED:
         values[r.SS], values[r.ESP] = trap.ss0, trap.sp
+    return Registers(*values)
+
+
+def within(view: View, task: TaskView | None) -> Registers:
+    """The registers while the kernel is in the middle of what it does at once.
+
+    The machine has it behind it: a result is in eax and eip is one byte on. Both come at the end.
+    """
+    regs = view.regs
+    label = view.label(regs.eip - 1)
+    if regs.cpl or not label.startswith(("sys_", "do_")):
+        return regs
+    values = [getattr(regs, name) for name in regs.__struct_fields__]
+    values[r.EIP] = regs.eip - 1
+    values[r.EDX] = 0  # SAVE_ALL left it so
+    if label.startswith("sys_") and task is not None and task.syscall >= 0:
+        values[r.EAX] = task.syscall
+    elif label.startswith("do_"):
+        saved = view.word(regs.esp + 4 + 4 * PT_REGS.index("eax"))
+        values[r.EAX] = saved if saved is not None else regs.eax
     return Registers(*values)
 
 

@@ -103,6 +103,14 @@ def line_text(line: TraceLine) -> str:
             return f"*** exception {line.nr} at {where} becomes {signal_name(line.signo)} ***"
 
 
+def call_text(line: TraceLine) -> str:
+    """The call of a line as C has it: closed, also while it has not ended."""
+    text = " ".join(line_text(line).split()).removesuffix(UNFINISHED)
+    if line.seq_end >= 0:
+        return text
+    return f"{text})" if not text.endswith(",") else f"{text} …)"
+
+
 def _call(line: TraceLine) -> str:
     call = call_of(line.nr)
     ended = line.seq_end >= 0

@@ -16,8 +16,9 @@ from kernel.abi.files import O_APPEND, O_LARGEFILE, S_IFDIR, S_IFMT, S_IFREG, S_
 from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
 from kernel.abi.signal import SI_USER, SIGXFSZ
 from kernel.errors import KernelError
-from kernel.events import FileWritten, InodeCreated, NameRemoved
+from kernel.events import FileWritten, InodeCreated, NameRemoved, PagesDropped
 from kernel.fs.iov import IovIter
+from kernel.mm.address_space import drop_pages
 from kernel.mm.frames import alloc_frame, put_frame, touch_code
 from kernel.signals.state import send_signal
 from kernel.tables import Inode, OpenFile, SigInfo
@@ -203,6 +204,7 @@ def truncate(k: Kernel, inode: Inode, size: int) -> None:
     if size < inode.size:
         last, offset = divmod(size, PAGE)
         keep = last + bool(offset)
+        unmap_from(k, inode.ino, keep)
         for index in [index for index in inode.pages if index >= keep]:
             put_frame(k, inode.pages.pop(index))
         if offset and last in inode.pages:
@@ -211,6 +213,18 @@ def truncate(k: Kernel, inode: Inode, size: int) -> None:
         inode.blob_size = min(inode.blob_size, size)
     inode.size = size
     inode.mtime = k.now
+
+
+def unmap_from(k: Kernel, ino: int, index: int) -> None:
+    """Pages of the file from `index` on are in no address space any more, private copies included
+    (unmap_mapping_range)."""
+    for space in k.tables.spaces.values():
+        for vma in space.vmas:
+            if vma.inode != ino:
+                continue
+            start = max(vma.start, vma.start + (index - vma.offset << 12))
+            if start < vma.end and drop_pages(k, space, start, vma.end):
+                k.emit(PagesDropped(space.id, start, vma.end))
 
 
 # --- open files ---------------------------------------------------------------------------------------------

@@ -209,8 +209,11 @@ def executable(k: Kernel, task: Task, path: str) -> Inode:
 
 def set_cwd(k: Kernel, inode: Inode) -> None:
     """The current task is in that directory now; the old one goes if nobody else keeps it."""
-    old = k.tables.inodes.get(k.task.cwd)
-    k.task.cwd = inode.ino
+    task = k.task
+    old = k.tables.inodes.get(task.cwd)
+    for other in k.tables.tasks.values() if task.fs else (task,):
+        if other.fs == task.fs:
+            other.cwd = inode.ino
     if old is not None:
         ramfs.free_unused(k, old)
 

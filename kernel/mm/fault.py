@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpu.paging import DIRTY, FRAME_MASK, NX, PF_FETCH, PF_USER, PF_WRITE, PRESENT, USER, WRITABLE
+from cpu.paging import DIRTY, FRAME_MASK, NX, PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_SHARED, PROT_EXEC, PROT_WRITE, TASK_SIZE
 from kernel.abi.process import RLIMIT_STACK
@@ -52,6 +52,9 @@ def do_page_fault(k: Kernel) -> None:
     try:
         handle_fault(k, space, address, bool(error & PF_WRITE), bool(error & PF_FETCH))
     except BadAccess as bad:
+        vma = find_vma(space, address)
+        if vma is not None and not vma.prot & 7:
+            error &= ~PF_PRESENT  # in Linux, pages that may not be touched are not present
         k.emit(FaultHandled(14, address, error, bad.signo))
         record_trap(k, task, 14, error, address)
         force_signal(k, task, SigInfo(bad.signo, bad.code, address=address))

@@ -101,7 +101,7 @@ def set_action(k: Kernel, task: Task, signo: int, action: SigAction) -> None:
 def flush_handlers(k: Kernel, task: Task) -> None:
     """exec: handled signals get their default action, ignored ones stay ignored (flush_signal_handlers).
 
-    The pending signals and the mask stay; the alternate stack is gone with the old program.
+    The pending signals and the mask stay; the alternate stack went with the old program.
     """
     hand = k.tables.sighands[task.sighand]
     for signo in sorted(hand.actions):
@@ -113,7 +113,6 @@ def flush_handlers(k: Kernel, task: Task) -> None:
             hand.actions[signo] = SigAction(handler)
         if old.handler != handler or old.flags or old.mask:
             k.emit(SignalActionSet(task.pid, signo, handler, 0, 0))
-    task.altstack = [0, 2, 0]
 
 
 # --- sending ------------------------------------------------------------------------------------------------

@@ -223,6 +223,8 @@ def sys_madvise(k: Kernel, address: int, length: int, advice: int) -> int:
     if address & 0xFFF or advice > 25 or (length and not _pages(length) & 0xFFFF_FFFF):
         raise KernelError(Errno.EINVAL)
     end = address + _pages(length)
+    if end >> 32:
+        raise KernelError(Errno.EINVAL)
     if end > TASK_SIZE:
         raise KernelError(Errno.ENOMEM)
     space = _space(k)

@@ -241,8 +241,11 @@ def sys_fchmod(k: Kernel, fd: int, mode: int) -> int:
 
 
 def sys_umask(k: Kernel, mask: int) -> int:
-    old = k.task.umask
-    k.task.umask = mask & 0o777
+    task = k.task
+    old = task.umask
+    for other in k.tables.tasks.values() if task.fs else (task,):
+        if other.fs == task.fs:
+            other.umask = mask & 0o777
     return old
 
 

@@ -19,6 +19,7 @@ from kernel.abi.process import (
     PR_GET_DUMPABLE,
     PR_GET_NAME,
     PR_GET_NO_NEW_PRIVS,
+    PR_GET_PDEATHSIG,
     PR_SET_DUMPABLE,
     PR_SET_NAME,
     PR_SET_NO_NEW_PRIVS,
@@ -120,7 +121,7 @@ def _find_child(k: Kernel, which: int, number: int, options: int) -> tuple[Task,
         found = True
         if child.state == TaskState.ZOMBIE:
             if options & WEXITED:
-                status = child.exit_status
+                status = child.exit_status if child.group_status < 0 else child.group_status
                 return child, CLD_EXITED if not status & 0x7F else CLD_KILLED, status
         elif options & WSTOPPED and child.state == TaskState.STOPPED and not child.stop_reported:
             return child, CLD_STOPPED, child.stop_signal << 8 | 0x7F
@@ -205,7 +206,7 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
     return 0
 
 
-# Identities.
+# Process ids.
 
 
 def sys_getpid(k: Kernel) -> int:
@@ -218,134 +219,6 @@ def sys_gettid(k: Kernel) -> int:
 
 def sys_getppid(k: Kernel) -> int:
     return k.task.ppid
-
-
-def sys_getuid32(k: Kernel) -> int:
-    return k.task.cred.uid
-
-
-def sys_geteuid32(k: Kernel) -> int:
-    return k.task.cred.euid
-
-
-def sys_getgid32(k: Kernel) -> int:
-    return k.task.cred.gid
-
-
-def sys_getegid32(k: Kernel) -> int:
-    return k.task.cred.egid
-
-
-def sys_getuid(k: Kernel) -> int:
-    return min(k.task.cred.uid, 0xFFFF) if k.task.cred.uid <= 0xFFFF else 65534
-
-
-def sys_geteuid(k: Kernel) -> int:
-    return k.task.cred.euid if k.task.cred.euid <= 0xFFFF else 65534
-
-
-def sys_getgid(k: Kernel) -> int:
-    return k.task.cred.gid if k.task.cred.gid <= 0xFFFF else 65534
-
-
-def sys_getegid(k: Kernel) -> int:
-    return k.task.cred.egid if k.task.cred.egid <= 0xFFFF else 65534
-
-
-def _set_ids(k: Kernel, kind: str, real: int, effective: int, saved: int) -> int:
-    """setresuid and setresgid; -1 leaves an id alone (man 2 setresuid)."""
-    cred = k.task.cred
-    names = {"u": ("uid", "euid", "suid", "fsuid"), "g": ("gid", "egid", "sgid", "fsgid")}[kind]
-    present = {getattr(cred, name) for name in names[:3]}
-    for wanted in (real, effective, saved):
-        if wanted != 0xFFFF_FFFF and cred.euid != 0 and wanted not in present:
-            raise KernelError(Errno.EPERM)
-    for name, wanted in zip(names, (real, effective, saved), strict=False):
-        if wanted != 0xFFFF_FFFF:
-            setattr(cred, name, wanted)
-    setattr(cred, names[3], getattr(cred, names[1]))
-    return 0
-
-
-def sys_setuid32(k: Kernel, uid: int) -> int:
-    if uid == 0xFFFF_FFFF:
-        raise KernelError(Errno.EINVAL)
-    every = uid if k.task.cred.euid == 0 else 0xFFFF_FFFF
-    return _set_ids(k, "u", every, uid, every)
-
-
-def sys_setgid32(k: Kernel, gid: int) -> int:
-    if gid == 0xFFFF_FFFF:
-        raise KernelError(Errno.EINVAL)
-    every = gid if k.task.cred.euid == 0 else 0xFFFF_FFFF
-    return _set_ids(k, "g", every, gid, every)
-
-
-def sys_setresuid32(k: Kernel, real: int, effective: int, saved: int) -> int:
-    return _set_ids(k, "u", real, effective, saved)
-
-
-def sys_setresgid32(k: Kernel, real: int, effective: int, saved: int) -> int:
-    return _set_ids(k, "g", real, effective, saved)
-
-
-def sys_setreuid32(k: Kernel, real: int, effective: int) -> int:
-    saved = (
-        effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.uid) else 0xFFFF_FFFF
-    )
-    return _set_ids(k, "u", real, effective, saved)
-
-
-def sys_setregid32(k: Kernel, real: int, effective: int) -> int:
-    saved = (
-        effective if real != 0xFFFF_FFFF or effective not in (0xFFFF_FFFF, k.task.cred.gid) else 0xFFFF_FFFF
-    )
-    return _set_ids(k, "g", real, effective, saved)
-
-
-def _wide(value: int) -> int:
-    """A 16-bit id of the old calls as a 32-bit one."""
-    return 0xFFFF_FFFF if value & 0xFFFF == 0xFFFF else value & 0xFFFF
-
-
-def sys_setuid(k: Kernel, uid: int) -> int:
-    return sys_setuid32(k, _wide(uid))
-
-
-def sys_setgid(k: Kernel, gid: int) -> int:
-    return sys_setgid32(k, _wide(gid))
-
-
-def sys_getresuid32(k: Kernel, real: int, effective: int, saved: int) -> int:
-    cred = k.task.cred
-    for address, value in ((real, cred.uid), (effective, cred.euid), (saved, cred.suid)):
-        put_user32(k, address, value)
-    return 0
-
-
-def sys_getresgid32(k: Kernel, real: int, effective: int, saved: int) -> int:
-    cred = k.task.cred
-    for address, value in ((real, cred.gid), (effective, cred.egid), (saved, cred.sgid)):
-        put_user32(k, address, value)
-    return 0
-
-
-def sys_getgroups32(k: Kernel, size: int, address: int) -> int:
-    groups = k.task.cred.groups
-    if signed(size) < 0 or (size and size < len(groups)):
-        raise KernelError(Errno.EINVAL)
-    if size:
-        copy_to_user(k, address, struct.pack(f"<{len(groups)}I", *groups))
-    return len(groups)
-
-
-def sys_setgroups32(k: Kernel, size: int, address: int) -> int:
-    if k.task.cred.euid:
-        raise KernelError(Errno.EPERM)
-    if size > 65536:
-        raise KernelError(Errno.EINVAL)
-    k.task.cred.groups = list(struct.unpack(f"<{size}I", copy_from_user(k, address, 4 * size)))
-    return 0
 
 
 # Groups and sessions.
@@ -373,11 +246,12 @@ def sys_getsid(k: Kernel, pid: int) -> int:
 
 
 def sys_setpgid(k: Kernel, pid: int, pgid: int) -> int:
+    me = k.task
+    pid = pid or me.tgid
+    pgid = pgid or pid
     if signed(pgid) < 0:
         raise KernelError(Errno.EINVAL)
-    me = k.task
-    task = _task(k, pid or me.tgid)
-    pgid = pgid or task.pid
+    task = _task(k, pid)
     if task.pid != me.tgid and task.ppid != me.tgid:
         raise KernelError(Errno.ESRCH)
     if (task.pid != me.tgid and task.session != me.session) or task.session == task.pid:
@@ -541,20 +415,28 @@ def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
         copy_to_user(k, a, task.comm.encode("utf-8", "replace")[:15].ljust(16, b"\0"))
         return 0
     if option == PR_GET_DUMPABLE:
-        return 1
+        return task.dumpable
     if option == PR_SET_DUMPABLE:
         if a > 1:
             raise KernelError(Errno.EINVAL)
+        task.dumpable = a
         return 0
     if option == PR_SET_NO_NEW_PRIVS:
         if a != 1 or b or c or d:
             raise KernelError(Errno.EINVAL)
+        task.no_new_privs = True
         return 0
     if option == PR_GET_NO_NEW_PRIVS:
-        return 0
+        if a or b or c or d:
+            raise KernelError(Errno.EINVAL)
+        return int(task.no_new_privs)
     if option == PR_SET_PDEATHSIG:
         if a > 64:
             raise KernelError(Errno.EINVAL)
+        task.pdeath_signal = a
+        return 0
+    if option == PR_GET_PDEATHSIG:
+        put_user32(k, a, task.pdeath_signal)
         return 0
     raise KernelError(Errno.EINVAL)
 

@@ -278,6 +278,22 @@ def test_software_interrupts_point_past_themselves(code: bytes, vector: int, pas
     assert event.eip == TEXT + past
 
 
+def test_int_6_is_no_invalid_opcode() -> None:
+    """The emulator reports both in the same way."""
+    event = trap_of(raw("90", "cd06", "90"))
+    assert (event.vector, event.error, event.eip) == (13, 6 * 8 + 2, TEXT + 1)
+    machine = started(raw("90", "cd06", "90"))
+    machine.gate(6, dpl=3)
+    event = machine.next_event()
+    assert (event.vector, event.source, event.eip) == (6, Source.SOFTWARE, TEXT + 3)
+
+
+@pytest.mark.parametrize("code", ["6c", "f36d", "6e", "f36f"])
+def test_string_io_asks_for_the_port_before_the_memory(code: str) -> None:
+    event = trap_of(raw("90", code), ecx=1, esi=0x0A00_0000, edi=0x0A00_0000)
+    assert (event.vector, event.error, event.eip, event.cr2) == (13, 0, TEXT + 1, 0)
+
+
 def test_into_without_overflow_is_nothing() -> None:
     assert trap_of(raw("31c0", "ce", "cd80")).vector == 0x80
 

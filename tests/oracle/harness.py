@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -74,12 +75,13 @@ def compiler(libc: str) -> tuple[str, ...]:
         if shutil.which(command[0]) is None:
             continue
         program = "#include <errno.h>\n#include <sys/syscall.h>\nint main(void) { return 0; }\n"
-        tried = subprocess.run(
-            [*command, "-static", "-x", "c", "-o", os.devnull, "-"],
-            input=program.encode(),
-            capture_output=True,
-            check=False,
-        )
+        with tempfile.NamedTemporaryFile() as out:  # not /dev/null: root's linker may change that
+            tried = subprocess.run(
+                [*command, "-static", "-x", "c", "-o", out.name, "-"],
+                input=program.encode(),
+                capture_output=True,
+                check=False,
+            )
         if tried.returncode == 0:
             return command
     raise Missing(f"no compiler for static i386 programs with {libc}")

@@ -64,7 +64,7 @@ def normalised(lines: list[str], mapped: int) -> list[str]:
                 r"\b0x8[0-9a-f]{6}\b", lambda at, heap=heap: "HEAP" if int(at[0], 16) >= heap else at[0], line
             )
         line = PIDS.sub(r"\1 = PID", line)
-        if found := re.match(r"(?:kill|tgkill)\((\d+)", line):
+        if found := re.match(r"(?:kill|tkill|tgkill)\((\d+)", line):
             pid = found[1]
         if pid:
             line = re.sub(rf"\b{pid}\b", "PID", line)
@@ -147,7 +147,7 @@ APPLETS = [
     ("md5sum", b"abc"),
     ("cat /nonexistent", b""),
     ("mkdir /dev/null/x", b""),
-    ("test -e /dev/null", b""),
+    ("test -e /dev/zero", b""),
     ("expr 1 + 1", b""),
     ("sleep 0", b""),
     ("true", b""),

@@ -166,17 +166,6 @@ int main(void)
 		waitpid(pid, &st, 0);
 		status_("child", st);
 	});
-	int ends[2];
-	pipe(ends);
-	pid_t pid = fork();
-	if (!pid) {
-		char *args[] = {"/bin/busybox", "sleep", "0.2", NULL};
-		execv("/proc/self/exe", args + 3 - 3);
-		_exit(0);
-	}
-	kill(pid, SIGKILL);
-	waitpid(pid, NULL, 0);
-
 	TITLE("names");
 	R(prctl(PR_SET_NAME, "a name that is too long"));
 	R(prctl(PR_GET_NAME, name));

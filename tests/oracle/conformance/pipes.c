@@ -106,6 +106,7 @@ int main(void)
 		close(p[1]);
 		usleep(20000);
 		read(p[0], buf, 10000);
+		usleep(20000);
 		_exit(0);
 	}
 	close(p[0]);

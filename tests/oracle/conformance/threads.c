@@ -26,6 +26,15 @@ static int thread(void *argument)
 	return 0;
 }
 
+static int late(void *argument)
+{
+	struct timespec t = {0, 40000000};
+
+	syscall(SYS_nanosleep, &t, 0);
+	syscall(SYS_exit, 5);
+	return 0;
+}
+
 static int fails(void *argument)
 {
 	return 0;
@@ -154,9 +163,7 @@ int main(void)
 			pause();
 	});
 	CHILD("the first thread ends first", {
-		shared = 0;
-		parent_tid = 0;
-		clone(thread, stacks[0] + 65536, flags, 0);
+		clone(late, stacks[0] + 65536, flags, 0);
 		syscall(SYS_exit, 3);
 	});
 	CHILD("exec from a thread's process", {
