@@ -1,4 +1,4 @@
-"""Who a process is: user and group ids, supplementary groups (man 2 setreuid, setresuid, setfsuid, setgroups).
+"""Who a process is: user and group ids, supplementary groups (man 2 setreuid, setresuid, setgroups).
 
 kernel/sys.c, uid16.c and groups.c of Linux. Being root stands for all capabilities. The old calls with 16-bit
 ids are here too. Process groups and sessions are `kernel.syscalls.process`'s.
