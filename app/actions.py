@@ -63,6 +63,8 @@ PANE_KEYS = (
     ("processes", "f6", "Processes"),
     ("memory", "f7", "Memory"),
     ("signals", "f8", "Signals"),
+    ("ipc", "f9", "IPC"),
+    ("source", "f10", "Source"),
 )
 """Name, key and label of the panes that can be brought to the front."""
 

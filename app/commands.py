@@ -16,6 +16,7 @@ from typing import TextIO
 from app.host import (
     Deadlocked,
     Driver,
+    OutputFailed,
     RawTerminal,
     TimedOut,
     complain,
@@ -95,6 +96,9 @@ def drive(kernel: Kernel, driver: Driver, name: str) -> int:
         return 1
     except BrokenPipeError:
         return 128 + 13
+    except OutputFailed as error:
+        complain(str(error))
+        return 1
     except (Panic, CoreError) as error:
         complain(f"the machine stopped: {error}")
         return BROKEN

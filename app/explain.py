@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app import explain_memory
+from app import explain_channels, explain_memory
 from app.panes.cpu import ARGUMENTS, call_of
 from app.panes.moment import Moment, task_name
 from app.panes.processes import leads_to, state_word
@@ -109,8 +109,8 @@ RINGS = {0: "ring 0: the kernel", 3: "ring 3: programs"}
 def explain(subject: str, now: Moment) -> Explanation | None:
     """What is to be said about a subject; None for one that is not known."""
     kind, _, rest = subject.partition(":")
-    if kind in explain_memory.TELLERS:
-        told = explain_memory.TELLERS[kind](rest, now)
+    if kind in _ROOMS:
+        told = _ROOMS[kind](rest, now)
         return Explanation(*told) if told is not None else None
     teller = _TELLERS.get(kind)
     return teller(rest, now) if teller is not None else None
@@ -361,6 +361,7 @@ def _task(rest: str, now: Moment) -> Explanation | None:
     )
 
 
+_ROOMS = {**explain_memory.TELLERS, **explain_channels.TELLERS}
 _TELLERS = {
     "reg": _register,
     "flag": _flag,

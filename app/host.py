@@ -26,6 +26,10 @@ class TimedOut(Exception):
     """--timeout is over."""
 
 
+class OutputFailed(Exception):
+    """What the guest wrote cannot be written on the host; the text says where and why."""
+
+
 class Deadlocked(Exception):
     """All processes sleep and nothing can wake any of them."""
 
@@ -70,8 +74,17 @@ def output_to_host(then: Sink | None = None) -> Sink:
 
 
 def write_all(fd: int, data: bytes) -> None:
+    """Raises BrokenPipeError, or OutputFailed where it cannot be written for another reason."""
     while data:
-        data = data[os.write(fd, data) :]
+        try:
+            data = data[os.write(fd, data) :]
+        except BrokenPipeError:
+            raise
+        except BlockingIOError:
+            select.select([], [fd], [])
+        except OSError as error:
+            name = {1: "standard output", 2: "standard error"}.get(fd, f"descriptor {fd}")
+            raise OutputFailed(f"{name}: {(error.strerror or str(error)).lower()}") from None
 
 
 class RawTerminal:

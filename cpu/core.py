@@ -398,6 +398,8 @@ class Core:
         tables = self.tables
         if tables is None:
             raise CoreError(f"vector {vector:#x} at {regs[r.EIP]:08x} before the IDT was loaded")
+        if regs[r.EFLAGS] & r.VM:
+            vector, source, error, cr2 = self._leave_v86(regs)
         if vector == PAGE_FAULT and source == Source.EXCEPTION:
             self.cr2 = cr2
         try:
@@ -433,6 +435,16 @@ class Core:
         self.boundary = True
         self.bus.publish(event)
         return vector
+
+    def _leave_v86(self, regs: memoryview) -> tuple[int, Source, int, int]:
+        """The emulator lets an `iret` of ring 3 into virtual-8086 mode, a processor that of ring 0 only.
+
+        What was before is lost. It becomes a protection fault of ring 3 with null selectors.
+        """
+        regs[r.EFLAGS] &= ~r.VM & 0xFFFF_FFFF
+        regs[r.CS] = regs[r.SS] = 3
+        regs[r.DS] = regs[r.ES] = regs[r.FS] = regs[r.GS] = 0
+        return PROTECTION, Source.EXCEPTION, 0, 0
 
     def _load_segments(self, selectors: memoryview) -> None:
         """One of them cannot be loaded any more (its descriptor has changed): that one becomes null."""

@@ -19,11 +19,13 @@ from app.panes.base import Lines, Pane
 from app.panes.console import Console
 from app.panes.cpu import Cpu
 from app.panes.frame import Place, frames
+from app.panes.ipc import Ipc
 from app.panes.memory import Memory
 from app.panes.moment import Moment
 from app.panes.processes import Processes
 from app.panes.row import Span, row
 from app.panes.signals import Signals
+from app.panes.source import Source
 from app.panes.stacks import Stacks
 from app.panes.story import Story
 from app.panes.timeline import Timeline
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 SIZES = ("-wide", "-medium", "-small", "-tiny")
 FIRST_PANE = {"-wide": "traps", "-medium": "stacks", "-small": "traps", "-tiny": "traps"}
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
-BY_SUBJECT = ("processes", "memory", "signals")
+BY_SUBJECT = ("processes", "memory", "signals", "ipc", "source")
 """Panes that take the Stacks' place while they are at the front."""
 
 
@@ -72,6 +74,8 @@ class Main(Screen[None], inherit_bindings=False):
             Processes("processes"),
             Memory("memory"),
             Signals("signals"),
+            Ipc("ipc"),
+            Source("source"),
             Trace("trace"),
             Console("console"),
         )

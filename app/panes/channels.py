@@ -1,0 +1,217 @@
+"""What is known of a channel: who holds it, what is in it, who sleeps on it, and the answers about its kind.
+
+Words only; how they look is the pane's business.
+"""
+
+from __future__ import annotations
+
+from app.graph import Link, Places
+from app.panes.moment import Moment, task_name
+from app.source import printable
+from app.state.state import State, Traffic, Transfer
+from app.strace.text import quote
+from app.units import count
+from kernel.describe import SLEEPING, PipeView, TaskView
+
+HEX_SHOWN = 16
+INPUT_KEPT = 4096
+"""Bytes of input that a terminal keeps for who reads it."""
+STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
+
+
+def channels(state: State, tied: list[Link]) -> list[str]:
+    """All that are there: pipes first, then terminals and streams that somebody holds."""
+    devices = sorted({link.channel for link in tied if not link.channel.startswith("pipe:")}, reverse=True)
+    return [*(f"pipe:{number}" for number in sorted(state.machine.pipes)), *devices]
+
+
+def at_hand(state: State, known: list[str]) -> str:
+    """The channel to tell about when none is chosen: where bytes moved last among pipes, else the first."""
+    last = state.transfer
+    if last is not None and last.channel in known:
+        return last.channel
+    return known[0] if known else ""
+
+
+def fresh(now: Moment) -> Transfer | None:
+    """The transfer that the last event was, None if it was something else."""
+    last = now.state.transfer
+    return last if last is not None and last.seq == now.cursor.seq - 1 else None
+
+
+def channel_name(channel: str) -> str:
+    kind, _, number = channel.partition(":")
+    if kind == "tty":
+        return "console" if number == "0" else f"terminal {number}"
+    return f"{kind} {number}"
+
+
+def sleepers(state: State, channel: str, end: str) -> list[TaskView]:
+    """Who sleeps on one end of a channel; terminals have one queue for what is typed."""
+    queue = f"{channel}:{end}" if channel.startswith("pipe:") or end == "write" else channel
+    return [task for task in state.machine.tasks.values() if task.state == SLEEPING and queue in task.on]
+
+
+def fd_text(fds: tuple[int, ...]) -> str:
+    """Descriptors, neighbours as a range."""
+    parts: list[list[int]] = []
+    for fd in sorted(fds):
+        if parts and parts[-1][-1] == fd - 1:
+            parts[-1] = [parts[-1][0], fd]
+        else:
+            parts.append([fd])
+    return ",".join(f"{part[0]}-{part[-1]}" if len(part) > 1 else str(part[0]) for part in parts)
+
+
+def channel_reads(tied: list[Link], channel: str) -> bool:
+    return any(link.reads for link in tied if link.channel == channel)
+
+
+def device_traffic(state: State, channel: str) -> tuple[int, int]:
+    """Bytes that came in from outside and that went out."""
+    kind, _, number = channel.partition(":")
+    outputs = state.terminals if kind == "tty" else state.streams
+    output = outputs.get(int(number))
+    return state.arrived.get(channel, 0), output.total if output is not None else 0
+
+
+def kind_text(channel: str) -> str:
+    return {"pipe": "a pipe", "tty": "a terminal"}.get(channel.partition(":")[0], "from and to outside")
+
+
+def channel_facts(
+    now: Moment, channel: str, tied: list[Link], places: Places | None = None
+) -> list[tuple[str, str]]:
+    """Questions that every link between processes has to answer, and the answers."""
+    state = now.state
+    kind, _, rest = channel.partition(":")
+    number = int(rest)
+    mine = [link for link in tied if link.channel == channel]
+    holders = "; ".join(holder_text(state, link) for link in mine) or "nobody"
+    if kind == "pipe":
+        pipe = state.machine.pipes.get(number)
+        if pipe is None:
+            return []
+        facts = [
+            ("established", pipe_origin(now, number, mine, places)),
+            ("processes", f"{len(mine)}: {holders}"),
+            ("open ends", f"{pipe.readers} to read from, {pipe.writers} to write to{ends_missing(pipe)}"),
+            ("capacity", f"{count(pipe.capacity)} bytes; {count(len(pipe.data))} in it"),
+            ("message size", "any: a stream of bytes, without boundaries between messages"),
+            ("direction", "one way: " + flow_text(state, mine)),
+            ("so far", traffic_text(state.traffic.get(number, Traffic()))),
+        ]
+        return [*facts, *_contents(pipe.data), *_last(now, channel), *_asleep(state, channel)]
+    came, went = device_traffic(state, channel)
+    both = any(link.reads and link.writes for link in mine) or (
+        any(link.reads for link in mine) and any(link.writes for link in mine)
+    )
+    direction = "two ways" if both else "one way: in" if channel_reads(tied, channel) else "one way: out"
+    if kind == "tty":
+        size = "lines, unless a program asks for single keys; out: any, a stream of bytes"
+        capacity = f"{count(INPUT_KEPT)} bytes typed ahead; output never waits long"
+        origin = "there from the beginning; the first program gets it as 0, 1 and 2"
+    else:
+        size = "any: a stream of bytes, without boundaries between messages"
+        capacity = "that of whatever is outside"
+        origin = (
+            f"given by who started the first program, as its {STREAMS.get(number, f'descriptor {number}')}"
+        )
+    output = (state.terminals if kind == "tty" else state.streams).get(number)
+    facts = [
+        ("established", f"{origin}; children have it by fork"),
+        ("processes", f"{len(mine)}: {holders}"),
+        ("capacity", capacity),
+        ("message size", size),
+        ("direction", f"{direction}; the other end is outside this machine"),
+        ("so far", f"{count(came)} bytes in, {count(went)} bytes out"),
+    ]
+    if output is not None and output.kept:
+        line = bytes(output.kept[-256:]).rstrip().rpartition(b"\n")[2]
+        facts.append(("last line", quote(line[:64], more=len(line) > 64)))
+    return [*facts, *_asleep(state, channel)]
+
+
+def holder_text(state: State, link: Link) -> str:
+    ends = []
+    if link.reads:
+        ends.append(f"reads {fd_text(link.reads)}")
+    if link.writes:
+        ends.append(f"writes {fd_text(link.writes)}")
+    return f"{task_name(state, link.pid)} {' and '.join(ends)}"
+
+
+def ends_missing(pipe: PipeView) -> str:
+    if not pipe.readers and not pipe.writers:
+        return " yet"
+    if pipe.readers and pipe.writers:
+        return ""
+    if not pipe.writers:
+        return " (nobody can write any more: who has read the rest meets end of file)"
+    return " (nobody can read any more: who writes gets SIGPIPE, or EPIPE)"
+
+
+def pipe_origin(now: Moment, number: int, mine: list[Link], places: Places | None) -> str:
+    """How a pipe came to be, and how those who hold it got it."""
+    state = now.state
+    path = next(
+        (
+            file.path
+            for file in state.machine.files.values()
+            if file.kind == "pipe" and file.object == number and not file.path.startswith("pipe:[")
+        ),
+        "",
+    )
+    if path:
+        return f"by name: {printable(path)} is opened by each"
+    creator = places.creators.get(number, -1) if places is not None else -1
+    by = f" by {task_name(state, creator)}" if creator in state.letters else ""
+    heirs = [task_name(state, link.pid) for link in mine if link.pid != creator] if by else []
+    if not by and len(mine) > 1:
+        return "pipe(2), then inherited through fork"
+    if not heirs:
+        return f"pipe(2){by}"
+    return f"pipe(2){by}; {', '.join(heirs)} inherited it through fork"
+
+
+def flow_text(state: State, mine: list[Link]) -> str:
+    writers = [task_name(state, link.pid) for link in mine if link.writes]
+    readers = [task_name(state, link.pid) for link in mine if link.reads]
+    return f"from {' or '.join(writers) or 'nobody'} to {' or '.join(readers) or 'nobody'}"
+
+
+def traffic_text(traffic: Traffic) -> str:
+    return (
+        f"{count(traffic.bytes_in)} bytes in by {times_text(traffic.writes, 'write')}, "
+        f"{count(traffic.bytes_out)} out by {times_text(traffic.reads, 'read')}"
+    )
+
+
+def times_text(number: int, word: str) -> str:
+    return f"{count(number)} {word}{'' if number == 1 else 's'}"
+
+
+def _contents(data: bytes) -> list[tuple[str, str]]:
+    if not data:
+        return [("contents", "none")]
+    head = data[:64]
+    dump = data[:HEX_SHOWN].hex(" ") + (" …" if len(data) > HEX_SHOWN else "")
+    return [("contents", quote(head, more=len(data) > 64)), ("", dump)]
+
+
+def _last(now: Moment, channel: str) -> list[tuple[str, str]]:
+    last = now.state.transfer
+    if last is None or last.channel != channel:
+        return []
+    what = "took" if last.taken else "put in"
+    text = f"{task_name(now.state, last.pid)} {what} {quote(last.data[:16], more=len(last.data) > 16)}"
+    return [("last", text + (", just now" if fresh(now) is not None else ""))]
+
+
+def _asleep(state: State, channel: str) -> list[tuple[str, str]]:
+    found = []
+    for end, wanted in (("read", "waits for bytes"), ("write", "waits for room")):
+        names = [task_name(state, task.pid) for task in sleepers(state, channel, end)]
+        if names:
+            found.append(("asleep", f"{', '.join(names)} on the end to {end}: {wanted}"))
+    return found
