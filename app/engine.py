@@ -189,7 +189,7 @@ class Engine:
         name = move.__name__
         if direction > 0:
             moved = move(direction)
-            if moved and (self.cursor != here or self.seeking is not None):
+            if moved and self.cursor != here:
                 self._trail.append((name, here, self.cursor))
                 del self._trail[:-TRAIL]
             return moved
@@ -365,10 +365,7 @@ class Engine:
     def run(self, seconds: float) -> str:
         """Go on for about `seconds` of host time: `running`, `waiting` (for a key or time), or `finished`."""
         if self.seeking is not None:
-            outcome = self._search(seconds)
-            if self._trail:  # the step that looks for something ends where it has come to
-                self._trail[-1] = (*self._trail[-1][:2], self.cursor)
-            return outcome
+            return self._search(seconds)
         if not self.live or self.cursor.seq < self.length:
             return "finished" if self.at_end else "running"
         self._to_cursor()

@@ -231,11 +231,6 @@ def _handler_steps(now: Moment, trap: TrapTaken) -> Following:
     ]
 
 
-def is_idle(view: View, eip: int) -> bool:
-    """Whether process 0 has nobody to switch to."""
-    return view.label(eip).partition("+")[0] in ("cpu_idle", "default_idle")
-
-
 def handler_name(vector: int) -> str:
     if vector < len(EXCEPTIONS) and EXCEPTIONS[vector]:
         return EXCEPTIONS[vector]

@@ -7,9 +7,9 @@ from functools import lru_cache
 from app.panes.base import Pane
 from app.panes.cpu import call_of
 from app.panes.moment import Moment, letter_style, task_name
-from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, cells, row, short, wrapped
+from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, cells, row, short
 from app.view import View
-from app.way import Phase, Step, Way, is_idle, way_of
+from app.way import Phase, Step, Way, way_of
 from kernel.boot import INTERRUPTS, SYSCALL_VECTOR
 from kernel.table import TABLE, Category
 
@@ -50,14 +50,16 @@ def rows(now: Moment, width: int, height: int, view: int = PATH) -> Sheet:
 
 def path_sheet(now: Moment, width: int, height: int) -> Sheet:
     way = way_of(now)
+    if way is None and now.state.trap is not None:
+        idle = row(Span("Nobody can run: the processor is halted until an interrupt arrives.", "dim"))
+        return Sheet([idle, EMPTY, *counts(now, width, height - 2)])
     if way is None:
-        texts = wrapped(no_way(now), max(width, 8))
-        if now.state.trap is None:
-            texts += wrapped("m goes to the next thing that happens, s to the next system call.", max(width, 8))
-        said = [row(Span(text, "dim")) for text in texts]
-        if now.state.trap is None:
-            return Sheet(said)
-        return Sheet([*said, EMPTY, *counts(now, width, height - len(said) - 1)])
+        return Sheet(
+            [
+                row(Span("No trap yet: the program runs in ring 3.", "dim")),
+                row(Span("m goes to the next thing that happens, s to the next system call.", "dim")),
+            ]
+        )
     spare = height - len(way.steps) - 2
     found = [heading(now, way)]
     if spare >= 1:
@@ -68,20 +70,6 @@ def path_sheet(now: Moment, width: int, height: int) -> Sheet:
     current = next((n for n, step in enumerate(way.steps) if step.done == 0), 0)
     top = 0 if len(found) <= height else max(0, current - height // 2)
     return Sheet(found, top)
-
-
-def no_way(now: Moment) -> str:
-    """Why there is no trap to be shown."""
-    if now.state.halted >= 0:
-        return "Nothing is left to run: the processor is halted for good."
-    regs, view = now.regs, now.view
-    if now.state.trap is None:
-        if regs is not None and not regs.cpl:
-            return "No trap yet: the kernel is starting, in ring 0."
-        return "No trap yet: the program runs in ring 3."
-    if regs is not None and view is not None and is_idle(view, regs.eip):
-        return "Nobody can run: the processor is halted until an interrupt arrives."
-    return "No trap is being handled: the kernel is choosing who runs next."
 
 
 def heading(now: Moment, way: Way) -> Row:
