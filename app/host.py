@@ -20,6 +20,10 @@ from kernel.kernel import Halted, Idle, Input, Kernel
 SLICE = 2_000_000
 """Ticks between two looks at the host."""
 NO_INPUT = b""
+PIECE = 65536
+"""Bytes taken from the host at once: what a pipe holds."""
+FILE_PIECE = 4 << 20
+"""The same where it is a file, of which the guest keeps all: few large pieces, as each is a copy."""
 
 
 class TimedOut(Exception):
@@ -130,6 +134,8 @@ class Driver:
         self._ended = False
         terminal = not kernel.start.modes or not kernel.start.modes[0]
         self._device = "tty" if terminal else "stream"
+        regular = kernel.start.modes is not None and stat.S_ISREG(kernel.start.modes[0])
+        self._piece = FILE_PIECE if regular else PIECE
         self._queue = f"{self._device}:0"
 
     def run(self) -> int:
@@ -182,7 +188,7 @@ class Driver:
             ready, _, _ = select.select([0], [], [], patience)
             if not ready:
                 return False
-            data = os.read(0, 65536)
+            data = os.read(0, self._piece)
         except (OSError, ValueError):  # closed
             data = NO_INPUT
         if data == NO_INPUT:
