@@ -84,6 +84,18 @@ def build_parser() -> Parser:
 
 def _program_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
+        "--root",
+        metavar="DIR",
+        help="a directory or tar file that becomes the guest's root; nothing is ever written to it",
+    )
+    parser.add_argument(
+        "--mount",
+        metavar="HOST:GUEST[:ro]",
+        action="append",
+        default=[],
+        help="a further directory or tar file, at GUEST; nothing is ever written to it either",
+    )
+    parser.add_argument(
         "--cwd", metavar="DIR", default="/", help="the program's current directory in the guest"
     )
     parser.add_argument(
@@ -99,7 +111,11 @@ def _program_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", metavar="N", type=_count, default=1, help="what random numbers come from")
     parser.add_argument("--timeout", metavar="S", type=_seconds, help="give up after S seconds of real time")
-    parser.add_argument("program", metavar="PROG", help="an i386 ELF file, or the name of one of int80's own")
+    parser.add_argument(
+        "program",
+        metavar="PROG",
+        help="an i386 ELF file, or the name of one of int80's own; with --root, a program in there",
+    )
     parser.add_argument("arguments", metavar="ARG", nargs=argparse.REMAINDER, help="the program's arguments")
 
 
@@ -160,6 +176,8 @@ def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
     return Options(
         program=namespace.program,
         arguments=arguments,
+        root=namespace.root,
+        mounts=namespace.mount,
         cwd=namespace.cwd,
         env=namespace.env,
         uid=namespace.uid,

@@ -23,7 +23,7 @@ from app.host import (
     exit_code,
     output_to_host,
 )
-from app.launch import LaunchError, Options, prepare
+from app.launch import LaunchError, Options, open_mounts, prepare
 from app.resources import kernel_image
 from cpu.bus import Sink
 from cpu.core import CoreError
@@ -76,10 +76,11 @@ def _events_to(out: TextIO) -> Sink:
 def _run(options: Options, timeout: float | None, make_sink: Callable[[Options], Sink]) -> int:
     try:
         start, blobs = prepare(options)
+        host = open_mounts(options)
     except LaunchError as error:
         complain(str(error))
         return error.status
-    kernel = Kernel(start, kernel_image(), blobs, make_sink(options))
+    kernel = Kernel(start, kernel_image(), blobs, make_sink(options), host=host)
     return drive(kernel, Driver(kernel, timeout), options.program)
 
 
@@ -127,13 +128,14 @@ def run_screen(options: Options, output: str | None) -> int:
         return 2
     try:
         start, blobs = prepare(options)
+        host = open_mounts(options)
     except LaunchError as error:
         complain(str(error))
         return error.status
     from app.tui import run_app
 
     image = kernel_image()
-    engine = Engine(start, image, blobs)
+    engine = Engine(start, image, blobs, host=host)
     recording = None
     if output:
         from app.recording import Recording

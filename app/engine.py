@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from app.frozen import Frozen
 from app.history import History
 from app.log import Log
 from app.machine import Machine
@@ -75,11 +76,13 @@ class Engine:
         inputs: list[Input] | None = None,
         history: History | None = None,
         live: bool = True,
+        host: Frozen | None = None,
     ) -> None:
         self.live = live
         self.log = log if log is not None else Log()
         self.history = history if history is not None else History(self.log)
-        self.machine = Machine(start, image, blobs, self.log, inputs if inputs is not None else [], not live)
+        given = inputs if inputs is not None else []
+        self.machine = Machine(start, image, blobs, self.log, given, not live, host=host)
         self.cursor = START
         self.title = start.path.rsplit("/", 1)[-1]
         self.on_input: Callable[[Input], None] | None = None

@@ -1,6 +1,8 @@
 """From a command line to a `Start`: find the program on the host, read it once, say what is wrong with it.
 
 The guest sees the program at its absolute host path (int80's own: in /bin) and nothing else of the host.
+With `--root` a program is looked for inside that root: a path from `/` on as it is, a bare name along PATH,
+then among int80's own. What is named by a relative path with a slash, or a .c file, is still the host's.
 """
 
 from __future__ import annotations
@@ -14,10 +16,14 @@ import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from app.frozen import Frozen, Source
+from app.hosttree import HostTree
 from app.resources import program
 from kernel.elf import BadElf, parse
-from kernel.kernel import GuestFile, Start
+from kernel.kernel import GuestFile, HostMount, Start
 
+OWN_PROGRAMS = "/usr/lib/int80"
+"""Where one of int80's own programs is in a root of the host's that has none of that name along PATH."""
 MAX_PROGRAM = 32 << 20
 ENVIRONMENT = ("PATH=/bin:/usr/bin", "HOME=/root", "TERM=xterm", "USER=root")
 """What a program finds in its environment unless told otherwise: the same on every host."""
@@ -42,6 +48,10 @@ class Options:
     uid: int = 0
     memory: int = 64
     seed: int = 1
+    root: str | None = None
+    """A directory of the host or a tar file that becomes the guest's root, copy on write."""
+    mounts: list[str] = field(default_factory=list)
+    """HOST:GUEST or HOST:GUEST:ro, likewise further directories."""
     modes: tuple[int, int, int] | None = None
     rows: int = 24
     columns: int = 80
@@ -49,27 +59,20 @@ class Options:
 
 def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
     """The machine's start and the contents of its files. Raises LaunchError."""
-    path, guest = find(options.program)
-    data = compiled(path) if path.suffix == ".c" else read_program(path)
-    if path.suffix == ".c":
-        guest = f"/bin/{path.stem}"
-    if not data.startswith(b"#!"):
-        try:
-            image = parse(data)
-        except BadElf as error:
-            raise LaunchError(f"{options.program}: {error}") from None
-        if image.interpreter:
-            raise LaunchError(
-                f"{options.program}: a dynamically linked program; its interpreter {image.interpreter} "
-                "is not in the guest (link it with -static)"
-            )
-    blob = hashlib.sha256(data).hexdigest()
+    mounts = tuple(HostMount(guest, read_only) for _, guest, read_only in host_mounts(options))
     environment = {item.split("=", 1)[0]: item for item in (*ENVIRONMENT, *options.env)}
+    files: tuple[GuestFile, ...] = ()
+    blobs: dict[str, bytes] = {}
+    guest = options.program
+    if options.root is None or _is_of_host(options.program):
+        guest, blobs, files = _from_host(options)
+    elif "/" not in guest and (own := program(guest)) is not None:
+        files, blobs = _file(f"{OWN_PROGRAMS}/{guest}", own.read_bytes())
     start = Start(
         path=guest,
         argv=(options.program.removesuffix(".c"), *options.arguments),
         envp=tuple(environment.values()),
-        files=(GuestFile(guest, blob, 0o755, len(data)),),
+        files=files,
         modes=options.modes,
         cwd=options.cwd,
         uid=options.uid,
@@ -77,8 +80,68 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         seed=options.seed,
         rows=options.rows,
         columns=options.columns,
+        mounts=mounts,
     )
-    return start, {blob: data}
+    return start, blobs
+
+
+def host_mounts(options: Options) -> list[tuple[str, str, bool]]:
+    """Where on the host, where in the guest, whether read-only: the root first. Raises LaunchError."""
+    out = [(options.root, "/", False)] if options.root is not None else []
+    for text in options.mounts:
+        where, _, last = text.rpartition(":")
+        read_only = last == "ro"
+        if last in ("ro", "rw"):
+            where, _, last = where.rpartition(":")
+        target = "/" + "/".join(name for name in last.split("/") if name not in ("", "."))
+        if not where or not last.startswith("/") or ".." in last.split("/") or target == "/":
+            raise LaunchError(f"--mount {text}: not HOST:GUEST or HOST:GUEST:ro with a path in the guest", 2)
+        out.append((where, target, read_only))
+    return out
+
+
+def open_mounts(options: Options) -> Frozen | None:
+    """What answers for the host's directories; None where there are none. Raises LaunchError."""
+    mounts = host_mounts(options)
+    sources: list[Source] = []
+    for where, _, _ in mounts:
+        try:
+            sources.append(HostTree(where))
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise LaunchError(f"{where}: {reason.lower()}", 2) from None
+    return Frozen(sources) if sources else None
+
+
+def _is_of_host(name: str) -> bool:
+    return name.endswith(".c") or ("/" in name and not name.startswith("/"))
+
+
+def _file(path: str, data: bytes) -> tuple[tuple[GuestFile, ...], dict[str, bytes]]:
+    blob = hashlib.sha256(data).hexdigest()
+    return (GuestFile(path, blob, 0o755, len(data)),), {blob: data}
+
+
+def _from_host(options: Options) -> tuple[str, dict[str, bytes], tuple[GuestFile, ...]]:
+    """The program's path in the guest, and the file to put there."""
+    path, guest = find(options.program)
+    data = compiled(path) if path.suffix == ".c" else read_program(path)
+    if path.suffix == ".c":
+        guest = f"/bin/{path.stem}"
+    if options.root is not None:
+        guest = f"/tmp/{path.name.removesuffix('.c')}"
+    if not data.startswith(b"#!"):
+        try:
+            image = parse(data)
+        except BadElf as error:
+            raise LaunchError(f"{options.program}: {error}") from None
+        if image.interpreter and options.root is None:
+            raise LaunchError(
+                f"{options.program}: a dynamically linked program; its interpreter {image.interpreter} "
+                "is not in the guest (give a --root that has it, or link it with -static)"
+            )
+    files, blobs = _file(guest, data)
+    return guest, blobs, files
 
 
 def find(name: str) -> tuple[Path, str]:

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from app.frozen import Frozen
 from app.log import Log
 from cpu import checkpoint
 from cpu.bus import Sink
@@ -52,7 +53,8 @@ class Checkpoint(msgspec.Struct, array_like=True):
 class Machine:
     """A kernel with its log and its past. `sealed`: the log is a recording and nothing is added to it.
 
-    `spacing` is the number of events between two checkpoints, `also` a sink for what is new.
+    `spacing` is the number of events between two checkpoints, `also` a sink for what is new, `host` answers
+    for directories of the host that are mounted.
     """
 
     def __init__(
@@ -65,14 +67,16 @@ class Machine:
         sealed: bool,
         spacing: int = EVENTS_BETWEEN,
         also: Sink | None = None,
+        host: Frozen | None = None,
     ) -> None:
         self.log = log
         self._spacing = spacing
         self._also = also
         self.sealed = sealed
         self.inputs = inputs
+        self.host = host
         """All inputs so far, in order."""
-        self.kernel = Kernel(start, image, blobs, self._sink)
+        self.kernel = Kernel(start, image, blobs, self._sink, host=host)
         for one in inputs:
             self.kernel.give_input(one)
         self._iret = self.kernel.symbol("return_from_interrupt")

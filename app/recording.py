@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from app.history import History
 from app.host import Driver, complain, exit_code, output_to_host
-from app.launch import LaunchError, Options, prepare
+from app.launch import LaunchError, Options, open_mounts, prepare
 from app.log import Log
 from app.machine import Checkpoint, Machine
 from app.resources import kernel_image
@@ -54,6 +54,7 @@ class Recording:
         self._history = history
         self._chunks = 0
         self._inputs = 0
+        self._answers = 0
         self._keyframe = 0
         self._checkpoint = 0
         self._milestones = 0
@@ -71,9 +72,13 @@ class Recording:
         log = self._log
         recorder = self._recorder
         inputs = self._machine.inputs
+        host = self._machine.host
         if len(inputs) > self._inputs:
             recorder.inputs(inputs[self._inputs :])
             self._inputs = len(inputs)
+        if host is not None and len(host.answers) > self._answers:
+            recorder.answers(host.answers[self._answers :])
+            self._answers = len(host.answers)
         while self._chunks < log.chunks:
             first, end = log.bounds(self._chunks)
             recorder.chunk(first, end - first, log.encoded(self._chunks))
@@ -117,6 +122,7 @@ def record(options: Options, timeout: float | None, output: str) -> int:
 
     try:
         start, blobs = prepare(options)
+        host = open_mounts(options)
     except LaunchError as error:
         complain(str(error))
         return error.status
@@ -124,9 +130,8 @@ def record(options: Options, timeout: float | None, output: str) -> int:
     log = Log()
     inputs: list[Input] = []
     try:
-        machine = Machine(
-            start, image, blobs, log, inputs, sealed=False, spacing=1 << 60, also=output_to_host()
-        )
+        also = output_to_host()
+        machine = Machine(start, image, blobs, log, inputs, False, 1 << 60, also, host)
         recording = Recording(output, start, image, blobs, machine, History(log))
     except SessionError as error:
         complain(str(error))
@@ -176,6 +181,7 @@ def open_engine(session: Session) -> Engine:
         inputs=list(session.inputs),
         history=session.history,
         live=False,
+        host=session.host,
     )
     for number in range(len(session.checkpoints)):
         engine.machine.adopt(_loaded(session.load_checkpoint(number)))

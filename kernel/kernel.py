@@ -31,6 +31,7 @@ from kernel.errors import KernelError, Panic
 from kernel.events import InputArrived, MachineHalted, Panicked, TaskCreated
 from kernel.fork import new_thread, set_thread_space
 from kernel.fs import ramfs, setup, vfs
+from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.stream import stream_input
 from kernel.fs.tty import terminal_input
 from kernel.mm import frames
@@ -61,6 +62,16 @@ class GuestFile(msgspec.Struct, frozen=True, array_like=True):
     size: int
 
 
+class HostMount(msgspec.Struct, frozen=True, array_like=True):
+    """A directory of the host that the guest sees at `target`; its number is its place in `Start.mounts`.
+
+    Which directory that is only the port (`Kernel.host`) knows.
+    """
+
+    target: str
+    read_only: bool = False
+
+
 class Start(msgspec.Struct, frozen=True, array_like=True):
     """What a machine is started with. The same start and inputs give the same events."""
 
@@ -77,6 +88,8 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     epoch: int = DEFAULT_EPOCH
     rows: int = 24
     columns: int = 80
+    mounts: tuple[HostMount, ...] = ()
+    """One at `/` can only be the first; without it the root is in memory."""
 
 
 def _user(uid: int) -> Credentials:
@@ -106,10 +119,12 @@ class Kernel:
         blobs: dict[str, bytes],
         sink: Sink | None = None,
         native_clock: bool | None = None,
+        host: Host | None = None,
     ) -> None:
         self.start = start
         self.image = image
         self.blobs = blobs
+        self.host: Host = host if host is not None else NoHost()
         self.ram = Ram(start.memory)
         self.bus = Bus(sink)
         self.emit = self.bus.publish
@@ -376,8 +391,7 @@ class Kernel:
         t = self.tables
         start = self.start
         setup.mount_root(self)
-        for file in start.files:
-            setup.add_file(self, file.path, file.blob, file.size, file.mode)
+        refused = self._fill_root()
         pid = t.next_pid
         t.next_pid += 1
         thread = new_thread(self, pid)
@@ -407,10 +421,12 @@ class Kernel:
             terminal.rows, terminal.columns = start.rows, start.columns
             terminal.pgrp, terminal.session = pid, 1  # as under a login shell: init leads the session
         try:
+            if refused is not None:
+                raise refused
             task.cwd = self._directory(task, start.cwd)
             encode = [text.encode("utf-8", "surrogateescape") for text in start.argv]
             envp = [text.encode("utf-8", "surrogateescape") for text in start.envp]
-            exec.do_execve(self, task, start.path, encode, envp)
+            exec.do_execve(self, task, self._program(task), encode, envp)
         except KernelError as error:
             self.first_error = error
             from kernel.exit import end_task
@@ -418,6 +434,37 @@ class Kernel:
             end_task(self, task, 127 << 8)
             return
         t.runqueue.append(pid)
+
+    def _fill_root(self) -> KernelError | None:
+        """Put in what came from outside; why it cannot be, if so."""
+        where = ""
+        try:
+            for number, mount in enumerate(self.start.mounts):
+                where = mount.target
+                if number or where != "/":
+                    setup.mount_other(self, number, mount)
+            for file in self.start.files:
+                where = file.path
+                setup.add_file(self, file.path, file.blob, file.size, file.mode)
+        except KernelError as error:
+            return exec.ExecRefused(error.errno, f"nothing can be put at {where} in the guest: {error}")
+        return None
+
+    def _program(self, task: Task) -> str:
+        """Where the first program is: a bare name is looked for as a shell does, then among the files."""
+        path = self.start.path
+        if "/" in path:
+            return path
+        along = next((text[5:] for text in self.start.envp if text.startswith("PATH=")), "")
+        places = [f"{directory or '.'}/{path}" for directory in along.split(":")]
+        places += [file.path for file in self.start.files if file.path.endswith(f"/{path}")]
+        for place in places:
+            try:
+                vfs.executable(self, task, place)
+            except KernelError:
+                continue
+            return place
+        raise exec.ExecRefused(Errno.ENOENT, f"the guest has no such program along PATH ({along})")
 
     def _directory(self, task: Task, path: str) -> int:
         try:

@@ -165,7 +165,50 @@ class Space(msgspec.Struct):
     env_end: int = 0
 
 
-class Inode(msgspec.Struct):
+class HostNode(msgspec.Struct, array_like=True):
+    """Where an inode came from: `path` in the tree of the host that is mount `mount` of the start."""
+
+    mount: int
+    path: str
+    listed: bool = False
+    """Of a directory: its entries have been filled."""
+
+
+class HostListing(msgspec.Struct, array_like=True):
+    """`count` inode numbers from `first` on belong to what a host's directory held, in its order."""
+
+    first: int
+    count: int
+    mount: int
+    path: str
+    directory: int
+    """Inode number of the directory."""
+    dev: int
+
+
+class FileSystem(msgspec.Struct, array_like=True):
+    """A file system with inodes of its own, known by its device number."""
+
+    dev: int
+    type: str
+    source: str
+    flags: int = 0
+    """MS_* of the file system as a whole: MS_RDONLY."""
+
+
+class Mount(msgspec.Struct, array_like=True):
+    """The directory `root` of file system `dev` covers the directory `point` of mount `parent`."""
+
+    id: int
+    parent: int
+    point: int
+    root: int
+    dev: int
+    flags: int = 0
+    """MS_*: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC and the like, of this mount only."""
+
+
+class Inode(msgspec.Struct, omit_defaults=True):
     """A file of any type; the type is in `mode`. Pages of regular files live in frames (page cache)."""
 
     ino: int
@@ -193,6 +236,12 @@ class Inode(msgspec.Struct):
     """Of a named pipe while it is open: the pipe behind it."""
     opened: int = 0
     """Open files and mappings on it; an unlinked inode goes when this reaches 0."""
+    dev: int = 0
+    """Key into `Tables.filesystems`; 0 for what has no name and never had one."""
+    name: str = ""
+    """The last name that it was given in `parent`: where to look first for its path."""
+    host: HostNode | None = None
+    """Where its first contents (entries, pages) come from, if it came with a directory of the host."""
 
 
 class OpenFile(msgspec.Struct):
@@ -312,6 +361,13 @@ class Tables(msgspec.Struct):
     terminals: dict[int, Terminal] = {}
     streams: dict[int, Stream] = {}
     root: int = 0
+    filesystems: dict[int, FileSystem] = {}
+    mounts: dict[int, Mount] = {}
+    """By the number of the mount; the first is the root's."""
+    listings: list[HostListing] = []
+    """By their first number."""
+    host_links: dict[str, int] = {}
+    """What has several names on the host, to its inode number."""
     hostname: str = "int80"
     frame_refs: dict[int, int] = {}
     """Owners of each allocated frame (mappings, page cache, page tables, kernel stacks)."""

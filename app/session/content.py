@@ -15,9 +15,23 @@ from typing import TypeAlias
 import msgspec
 import zstandard
 
+from app.frozen import LISTING, Answer, decode_listing
 from app.log import CHUNK_BYTES
-from app.session.schema import EVENTS_PER_BYTE, MAX_CONTENT, PAGE, Damaged, one_line
+from app.session.schema import EVENTS_PER_BYTE, MAX_CONTENT, MAX_PATH, PAGE, Damaged, one_line
 from cpu.core import CpuState
+from kernel.abi.errno import Errno
+from kernel.abi.files import (
+    NAME_MAX,
+    S_IFBLK,
+    S_IFCHR,
+    S_IFDIR,
+    S_IFIFO,
+    S_IFLNK,
+    S_IFMT,
+    S_IFREG,
+    S_IFSOCK,
+)
+from kernel.fs.hostfs import CHUNK
 from kernel.kernel import Input, Start
 from kernel.tables import Tables
 
@@ -151,6 +165,10 @@ def check_start(start: Start) -> None:
     for text in (start.path, start.cwd, *start.argv, *start.envp, *(file.path for file in start.files)):
         if "\0" in text:
             raise Damaged("the machine's start: a string with a zero byte in it")
+    for number, mount in enumerate(start.mounts):
+        names = mount.target.split("/")
+        if names[0] or ".." in names or "\0" in mount.target or (mount.target == "/" and number):
+            raise Damaged("the machine's start: an impossible mount point")
 
 
 def check_files(start: Start, blobs: Mapping[str, bytes]) -> None:
@@ -191,6 +209,80 @@ def check_input(one: Input) -> None:
         raise Damaged("an input from an impossible device")
     if len(one.data) > MAX_INPUT:
         raise Damaged(f"an input of more than {MAX_INPUT} bytes")
+
+
+# Answers about the host.
+
+
+def encode_answer(answer: Answer) -> tuple[int, bytes, int, int, int, bytes]:
+    """The fields of its row, without the number."""
+    check_answer(answer)
+    data = answer.data
+    return answer.mount, answer.path.encode(), answer.chunk, answer.errno, len(data), pack(data)
+
+
+def decode_answer(mount: int, path: bytes, chunk: int, errno: int, size: int, data: bytes) -> Answer:
+    """The opposite. Damaged if no host could have answered that."""
+    try:
+        text = path.decode()
+    except UnicodeDecodeError:
+        raise Damaged("an answer about a path that is not UTF-8") from None
+    answer = Answer(mount, text, chunk, errno, unpack(data, size, "an answer about the host"))
+    if len(answer.data) != size:
+        raise Damaged("an answer about the host is of another size")
+    check_answer(answer)
+    return answer
+
+
+def check_answer(answer: Answer) -> None:
+    """Damaged unless the kernel can take it as it is."""
+    name = one_line(answer.path)[:80] or "the top"
+    if answer.path and any(not _is_name(part) for part in answer.path.split("/")):
+        raise Damaged("an answer about an impossible path")
+    if answer.errno:
+        if answer.errno not in _ERRNOS or answer.data:
+            raise Damaged(f"an answer about {name} with an impossible error")
+    elif answer.chunk != LISTING:
+        if len(answer.data) > CHUNK:
+            raise Damaged(f"a piece of {name} of more than {CHUNK} bytes")
+    else:
+        _check_listing(answer.data, name)
+
+
+def _check_listing(data: bytes, name: str) -> None:
+    try:
+        entries = decode_listing(data)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise Damaged(f"the directory {name}: {one_line(error)}") from None
+    if not entries or entries[0].name or entries[0].mode & S_IFMT != S_IFDIR:
+        raise Damaged(f"the directory {name} does not begin with itself")
+    names = {entry.name for entry in entries}
+    if len(names) != len(entries) or not all(_is_name(entry.name) for entry in entries[1:]):
+        raise Damaged(f"the directory {name} has an impossible name in it")
+    for entry in entries:
+        if (
+            entry.mode & S_IFMT not in _TYPES
+            or not 0 <= entry.mode < 1 << 16
+            or not 0 <= entry.uid < WORD
+            or not 0 <= entry.gid < WORD
+            or not 0 <= entry.size < 1 << 63
+            or not -(1 << 62) <= entry.mtime <= 1 << 62
+            or not 0 <= entry.nlink < WORD
+            or not 0 <= entry.rdev < WORD
+            or len(entry.target) > MAX_PATH
+            or len(entry.link) > MAX_DEVICE
+            or "\0" in entry.target
+            or (entry.mode & S_IFMT == S_IFDIR and entry.link)
+        ):
+            raise Damaged(f"the directory {name}: an impossible {one_line(entry.name)[:80]}")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= NAME_MAX and text not in (".", "..") and "/" not in text and "\0" not in text
+
+
+_ERRNOS = frozenset(Errno)
+_TYPES = (S_IFREG, S_IFDIR, S_IFLNK, S_IFCHR, S_IFBLK, S_IFIFO, S_IFSOCK)
 
 
 def check_chunk(count: int, data: bytes, what: str) -> int:

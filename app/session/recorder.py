@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import ParamSpec, TypeAlias
 
+from app.frozen import Answer
 from app.session import schema
 from app.session.content import StoredCheckpoint
 from app.session.schema import Damaged, SessionError
@@ -71,6 +72,10 @@ class Recorder:
     def inputs(self, inputs: Iterable[Input]) -> None:
         """What the machine was given, in the order in which it was."""
         self._put(self._writer.inputs, tuple(inputs))
+
+    def answers(self, answers: Iterable[Answer]) -> None:
+        """What the machine asked of the host, before the events that it led to."""
+        self._put(self._writer.answers, tuple(answers))
 
     def chunk(self, first_seq: int, count: int, data: bytes) -> None:
         """A closed chunk of the log (`Log.encoded`), right behind the last one."""

@@ -8,6 +8,7 @@ read.
     header       one row: who made it, the machine's start, the kernel image's key
     files        contents of guest files and the kernel image, by SHA-256
     inputs       what came from outside, in order
+    host         what was asked of mounted directories of the host, and the answers, in order
     chunks       the log: `count` events from `first` on
     keyframes    the State after `seq` events
     frames       contents of frames of guest memory; alike ones once
@@ -30,7 +31,7 @@ from app.log import CHUNK_RECORDS
 
 APPLICATION_ID = int.from_bytes(b"int8", "big")
 """PRAGMA application_id: tells a session from other databases (`file` shows it)."""
-FORMAT = 1
+FORMAT = 2
 """PRAGMA user_version. Fields may be added behind the last one of a packed struct without a new number."""
 
 MAX_FILE_BYTES = 4 << 30
@@ -49,6 +50,9 @@ MAX_STATE = 16 << 20
 """A keyframe unpacked."""
 EVENTS_PER_BYTE = 8
 """More no packed chunk of real events has; what claims more only wants to take time."""
+MAX_HOST_TOTAL = 512 << 20
+"""All answers about the host unpacked."""
+MAX_PATH = 1 << 16
 MAX_ROWS = 1 << 20
 MAX_TEXT = 4096
 PAGE = 4096
@@ -95,6 +99,18 @@ class InputRow(Row, frozen=True):
     TABLE = "inputs"
     number: Number
     data: Annotated[bytes, Meta(max_length=17 << 20)]
+
+
+class HostRow(Row, frozen=True):
+    TABLE = "host"
+    number: Number
+    mount: Annotated[int, Meta(ge=0, lt=1 << 16)]
+    path: Annotated[bytes, Meta(max_length=MAX_PATH)]
+    chunk: Annotated[int, Meta(ge=-1, lt=1 << 45)]
+    """-1 for what is in a directory."""
+    errno: Annotated[int, Meta(ge=0, lt=512)]
+    size: Annotated[int, Meta(ge=0, le=MAX_CONTENT)]
+    data: Blob
 
 
 class ChunkRow(Row, frozen=True):
@@ -144,6 +160,7 @@ class Ending(Row, frozen=True):
     events: Seq
     files: Number
     inputs: Number
+    host: Number
     chunks: Number
     keyframes: Number
     frames: Annotated[int, Meta(ge=0, lt=1 << 32)]
@@ -155,6 +172,7 @@ ROWS: tuple[type[Row], ...] = (
     Header,
     FileRow,
     InputRow,
+    HostRow,
     ChunkRow,
     KeyframeRow,
     FrameRow,

@@ -19,6 +19,7 @@ from typing import TypeVar
 
 import msgspec
 
+from app.frozen import Answer, Frozen
 from app.history import History
 from app.log import Log, LogError
 from app.session import content, schema
@@ -26,6 +27,7 @@ from app.session.content import StoredCheckpoint
 from app.session.schema import (
     MAX_CONTENT,
     MAX_CONTENT_TOTAL,
+    MAX_HOST_TOTAL,
     MAX_LOG_BYTES,
     MAX_STATE,
     CheckpointRow,
@@ -35,6 +37,7 @@ from app.session.schema import (
     FileRow,
     FrameRow,
     Header,
+    HostRow,
     InputRow,
     KeyframeRow,
     MilestoneRow,
@@ -79,6 +82,8 @@ class Session:
     blobs: dict[str, bytes]
     """Contents of guest files by SHA-256."""
     inputs: list[Input]
+    host: Frozen
+    """What was asked of mounted directories of the host."""
     log: Log
     history: History
     """Of `log`, with keyframes."""
@@ -93,6 +98,7 @@ class Session:
         self._database = database
         self.blobs = {}
         self.inputs = []
+        self.host = Frozen()
         self.log = Log()
         self.history = History(self.log)
         self.checkpoints = []
@@ -137,6 +143,7 @@ class Session:
         self.start = content.decode_start(header.start)
         self._load_files(header.image)
         self.inputs = [content.decode_input(row.data) for row in self._numbered(InputRow)]
+        self._load_host()
         self._load_log()
         ending = self._only(Ending)
         cut_off = ending is None
@@ -163,6 +170,24 @@ class Session:
         self.image = self.blobs[image]
         if all(file.blob != image for file in self.start.files):
             del self.blobs[image]
+
+    def _load_host(self) -> None:
+        total = 0
+        answers: list[Answer] = []
+        asked: set[tuple[int, str, int]] = set()
+        for row in self._numbered(HostRow):
+            total += row.size
+            if total > MAX_HOST_TOTAL:
+                raise Damaged(f"what it has of the host is more than {MAX_HOST_TOTAL >> 20} MiB")
+            if row.mount >= len(self.start.mounts):
+                raise Damaged(f"an answer about mount {row.mount}, which the machine has not")
+            answer = content.decode_answer(row.mount, row.path, row.chunk, row.errno, row.size, row.data)
+            key = (answer.mount, answer.path, answer.chunk)
+            if key in asked:
+                raise Damaged("two answers to the same question")
+            asked.add(key)
+            answers.append(answer)
+        self.host = Frozen((), answers)
 
     def _load_log(self) -> None:
         total = 0
@@ -217,7 +242,16 @@ class Session:
     def _check_ending(self, ending: Ending) -> None:
         counted = {
             kind.TABLE: self._count(kind)
-            for kind in (FileRow, InputRow, ChunkRow, KeyframeRow, FrameRow, CheckpointRow, MilestoneRow)
+            for kind in (
+                FileRow,
+                InputRow,
+                HostRow,
+                ChunkRow,
+                KeyframeRow,
+                FrameRow,
+                CheckpointRow,
+                MilestoneRow,
+            )
         }
         if ending.events != len(self.log):
             raise Damaged(f"{len(self.log)} of {ending.events} events are there")

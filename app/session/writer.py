@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from app.frozen import Answer
 from app.session import content, schema
 from app.session.content import StoredCheckpoint
 from app.session.schema import (
@@ -33,6 +34,7 @@ from app.session.schema import (
     FileRow,
     FrameRow,
     Header,
+    HostRow,
     InputRow,
     KeyframeRow,
     MilestoneRow,
@@ -145,6 +147,10 @@ class Writer:
     def inputs(self, inputs: Iterable[Input]) -> None:
         for one in inputs:
             self._insert(InputRow, self._rows[InputRow.TABLE], content.encode_input(one))
+
+    def answers(self, answers: Iterable[Answer]) -> None:
+        for one in answers:
+            self._insert(HostRow, self._rows[HostRow.TABLE], *content.encode_answer(one))
 
     def chunk(self, first: int, count: int, data: bytes) -> None:
         self._log_bytes += content.check_chunk(count, data, f"the chunk at event {first}")

@@ -2,6 +2,7 @@
 
     names        bytes of a path and text, one for one
     iov          user memory as a call moves through it
+    hostfs       what came with directories of the host, at first touch
     ramfs        inodes, directories, regular files in the page cache
     devfs        /dev: null, zero, full, random, the terminals
     procfs       /proc, made from the tables when looked at
@@ -10,6 +11,7 @@
     stream       what the host gave as standard input, output, error
     files        open files and descriptor tables
     vfs          from a path to an inode; who may what
+    mounts       file systems and where they are
     directory    names made, removed, moved
     operations   which of the rooms above serves an open file
     opening      open(2)

@@ -34,6 +34,7 @@ from kernel.fs.vfs import (
     Found,
     get_inode,
     is_dir,
+    is_mounted,
     is_regular,
     look_up,
     need,
@@ -55,7 +56,7 @@ def create(k: Kernel, found: Found, mode: int, rdev: int = 0) -> Inode:
         mode &= ~k.task.umask
     if mode & S_IFMT == S_IFDIR and parent.mode & S_ISGID:
         mode |= S_ISGID
-    inode = ramfs.new_inode(k, mode, cred.fsuid, gid, rdev)
+    inode = ramfs.new_inode(k, mode, cred.fsuid, gid, rdev, parent.dev)
     ramfs.add_name(k, parent, found.name, inode)
     return inode
 
@@ -169,13 +170,13 @@ def rmdir(k: Kernel, path: str, start: int = 0) -> None:
     if not found.inode:
         raise KernelError(Errno.ENOENT)
     inode = get_inode(k, found.inode)
-    if found.inode == procfs.ROOT:
+    if is_mounted(k, found.inode):
         raise KernelError(Errno.EBUSY)
     parent = writable_parent(k, found)
     _may_delete(k, parent, inode)
     if not is_dir(inode):
         raise KernelError(Errno.ENOTDIR)
-    if inode.entries:
+    if ramfs.entries(k, inode):
         raise KernelError(Errno.ENOTEMPTY)
     ramfs.remove_name(k, parent, found.name, inode)
     ramfs.drop_link(k, inode)
@@ -229,18 +230,20 @@ def _may_rename(
             raise KernelError(Errno.EISDIR)
     if is_dir(inode) and source.parent != target.parent:
         need(k.task, inode, MAY_WRITE)
-    if procfs.ROOT in (source.inode, target.inode):
+    if is_mounted(k, source.inode) or is_mounted(k, target.inode):
         raise KernelError(Errno.EBUSY)
-    if replaced is not None and replaced.entries:
+    if replaced is not None and is_dir(replaced) and ramfs.entries(k, replaced):
         raise KernelError(Errno.ENOTEMPTY)
     return old_parent, new_parent
 
 
 def _is_inside(k: Kernel, directory: int, ancestor: int) -> bool:
     """Whether `directory` is `ancestor` or lies below it."""
-    root = k.tables.root
     while directory != ancestor:
-        if directory == root or procfs.is_proc(directory):
+        if procfs.is_proc(directory):
             return False
-        directory = get_inode(k, directory).parent
+        above = get_inode(k, directory).parent
+        if above == directory:
+            return False
+        directory = above
     return True

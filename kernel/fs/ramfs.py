@@ -1,8 +1,8 @@
 """A file system in memory: inodes, directories, regular files whose pages lie in guest frames.
 
 The page cache is the file: what is read, written and mapped are the same frames. A page of a file from
-outside is filled from its blob when first touched; a page never touched is a hole of zeroes. Times are
-ticks.
+outside is filled from its blob, or by `hostfs`, when first touched; a page never touched is a hole of
+zeroes. Times are ticks.
 
 Leaves paths and permissions to `vfs`, the rules for names to `directory`.
 """
@@ -17,6 +17,7 @@ from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
 from kernel.abi.signal import SI_USER, SIGXFSZ
 from kernel.errors import KernelError
 from kernel.events import FileWritten, InodeCreated, NameRemoved, PagesDropped
+from kernel.fs import hostfs
 from kernel.fs.iov import IovIter
 from kernel.mm.address_space import drop_pages
 from kernel.mm.frames import alloc_frame, put_frame, touch_code
@@ -37,16 +38,35 @@ MAX_INODES = 65536
 # --- inodes and names ---------------------------------------------------------------------------------------
 
 
-def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0) -> Inode:
-    """An inode without a name. ENOSPC when there are too many."""
+def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0, dev: int = 0) -> Inode:
+    """An inode without a name in file system `dev` (0: none). ENOSPC when there are too many."""
     if len(k.tables.inodes) >= MAX_INODES:
         raise KernelError(Errno.ENOSPC)
-    inode = Inode(ino=k.new_id(), mode=mode, uid=uid, gid=gid, rdev=rdev, mtime=k.now)
+    inode = Inode(ino=k.new_id(), mode=mode, uid=uid, gid=gid, rdev=rdev, mtime=k.now, dev=dev)
     if mode & S_IFMT == S_IFDIR:
         inode.nlink = 2
         inode.size = PAGE
     k.tables.inodes[inode.ino] = inode
     return inode
+
+
+def inode_of(k: Kernel, ino: int) -> Inode:
+    """The inode of a number, brought in if it is one of a host's directory. ENOENT if it is gone, ENOMEM."""
+    inode = k.tables.inodes.get(ino)
+    if inode is None:
+        if len(k.tables.inodes) >= MAX_INODES:
+            raise KernelError(Errno.ENOMEM)
+        inode = hostfs.make_inode(k, ino)
+        if inode is None:
+            raise KernelError(Errno.ENOENT)
+    return inode
+
+
+def entries(k: Kernel, directory: Inode) -> dict[str, int]:
+    """Names in a directory to inode numbers, read in if they are a host's. KernelError if they cannot be."""
+    if directory.host is not None and not directory.host.listed:
+        hostfs.list_directory(k, directory)
+    return directory.entries
 
 
 def anonymous_inode(k: Kernel, size: int) -> Inode:
@@ -58,9 +78,10 @@ def anonymous_inode(k: Kernel, size: int) -> Inode:
 
 def add_name(k: Kernel, parent: Inode, name: str, inode: Inode) -> None:
     """`name` in `parent` leads to `inode` from now on. The caller counts `inode.nlink`."""
-    parent.entries[name] = inode.ino
+    entries(k, parent)[name] = inode.ino
     parent.mtime = k.now
     inode.parent = parent.ino
+    inode.name = name
     if inode.mode & S_IFMT == S_IFDIR:
         parent.nlink += 1
     k.emit(InodeCreated(inode.ino, inode.mode, join(path_of(k, parent), name)))
@@ -110,10 +131,16 @@ def path_of(k: Kernel, inode: Inode) -> str:
     inodes = k.tables.inodes
     names: list[str] = []
     while inode.ino != k.tables.root:
+        point = next((mount.point for mount in k.tables.mounts.values() if mount.root == inode.ino), 0)
+        if point:
+            inode = inodes[point]
+            continue
         parent = inodes.get(inode.parent)
         if parent is None:
             return ""
-        name = next((name for name, ino in parent.entries.items() if ino == inode.ino), None)
+        name: str | None = inode.name
+        if parent.entries.get(inode.name) != inode.ino:
+            name = next((name for name, ino in parent.entries.items() if ino == inode.ino), None)
         if name is None:
             return ""
         names.append(name)
@@ -128,18 +155,20 @@ def page_of(k: Kernel, inode: Inode, index: int) -> int:
     """The frame of page `index`, filled when first touched. ENOMEM. The page cache stays its owner."""
     frame = inode.pages.get(index)
     if frame is None:
-        frame = alloc_frame(k)
         data = _blob_page(k, inode, index)
+        frame = alloc_frame(k)
         if data:
             k.ram.frame(frame)[: len(data)] = data
         inode.pages[index] = frame
     return frame
 
 
-def _blob_page(k: Kernel, inode: Inode, index: int) -> bytes:
+def _blob_page(k: Kernel, inode: Inode, index: int, peek: bool = False) -> bytes:
     start = index * PAGE
     if start >= inode.blob_size:
         return b""
+    if inode.host is not None:
+        return hostfs.contents(k, inode, inode.host, start, start + PAGE, peek)
     return k.blobs[inode.blob][start : min(start + PAGE, inode.blob_size)]
 
 
@@ -167,7 +196,7 @@ def peek_inode(k: Kernel, ino: int, pos: int, n: int) -> bytes:
         index, offset = divmod(pos, PAGE)
         length = min(PAGE - offset, end - pos)
         frame = inode.pages.get(index)
-        data = bytes(k.ram.frame(frame)) if frame is not None else _blob_page(k, inode, index)
+        data = bytes(k.ram.frame(frame)) if frame is not None else _blob_page(k, inode, index, peek=True)
         parts.append(data[offset : offset + length].ljust(length, b"\0"))
         pos += length
     return b"".join(parts)

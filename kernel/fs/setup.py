@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel.abi.errno import Errno
 from kernel.abi.files import (
     O_LARGEFILE,
     O_RDONLY,
@@ -16,35 +17,69 @@ from kernel.abi.files import (
     S_IFREG,
     S_ISVTX,
 )
-from kernel.fs import devfs, procfs, ramfs
+from kernel.errors import KernelError
+from kernel.fs import devfs, mounts, ramfs, vfs
 from kernel.fs.files import new_fdtable, open_file, set_fd
 from kernel.fs.tty import new_terminal
-from kernel.tables import Inode, OpenFile, Stream, Task
+from kernel.tables import Credentials, Inode, OpenFile, Stream, Task, TaskState
 
 if TYPE_CHECKING:
-    from kernel.kernel import Kernel
+    from kernel.kernel import HostMount, Kernel
 
-DIRECTORIES = (
-    ("bin", 0o755),
-    ("dev", 0o755),
-    ("etc", 0o755),
-    ("root", 0o700),
-    ("tmp", S_ISVTX | 0o777),
-)
+OWN_DIRECTORIES = (("bin", 0o755), ("etc", 0o755), ("root", 0o700))
+DIRECTORIES = (("dev", 0o755), ("proc", 0o555), ("tmp", S_ISVTX | 0o777))
+"""What every root has; a root of our own has those above besides."""
+BOOT = Task(0, 0, 0, 0, 0, "swapper", TaskState.RUNNABLE, 0, 0, 0, 0, 0, Credentials())
+"""Who walks paths before there are tasks."""
 _STREAM_NAMES = ("<stdin>", "<stdout>", "<stderr>")
 
 
 def mount_root(k: Kernel) -> None:
-    """The root directory with what every system has, and terminal 0."""
-    root = ramfs.new_inode(k, S_IFDIR | 0o755)
-    root.parent = root.ino
-    k.tables.root = root.ino
-    for name, mode in DIRECTORIES:
-        ramfs.add_name(k, root, name, ramfs.new_inode(k, S_IFDIR | mode))
-    root.entries["proc"] = procfs.ROOT
-    root.nlink += 1
-    devfs.make_nodes(k, k.tables.inodes[root.entries["dev"]])
-    k.tables.terminals[0] = new_terminal()
+    """The root file system, a host's directory if the start has one, with /dev, /proc and terminal 0."""
+    t = k.tables
+    first = k.start.mounts[:1]
+    if first and first[0].target == "/":
+        root = mounts.mount_host(k, 0, 0, first[0].read_only)
+    else:
+        root = mounts.new_tree(k, "rootfs", "rootfs", 0o755)
+        mounts.attach(k, root, 0)
+    t.root = root.ino
+    for name, mode in (*(OWN_DIRECTORIES if root.host is None else ()), *DIRECTORIES):
+        if name not in ramfs.entries(k, root):
+            ramfs.add_name(k, root, name, ramfs.new_inode(k, S_IFDIR | mode, dev=root.dev))
+    dev = mounts.new_tree(k, "devtmpfs", "devtmpfs", 0o755)
+    devfs.make_nodes(k, dev)
+    mounts.attach(k, dev, make_directory(k, "/dev").ino)
+    mounts.attach_proc(k, make_directory(k, "/proc").ino)
+    t.terminals[0] = new_terminal()
+
+
+def mount_other(k: Kernel, number: int, mount: HostMount) -> None:
+    """A directory of the host besides the root. KernelError if it cannot be mounted."""
+    mounts.mount_host(k, number, make_directory(k, mount.target).ino, mount.read_only)
+
+
+def make_directory(k: Kernel, path: str) -> Inode:
+    """The directory at an absolute path, made if it is not there, with those on the way.
+
+    ENOTDIR and the like where something else is in the way.
+    """
+    directory = k.tables.inodes[k.tables.root]
+    way = ""
+    for name in path.split("/"):
+        if name in ("", "."):
+            continue
+        way = f"{way}/{name}"
+        found = vfs.walk(k, BOOT, way)
+        if not found.inode:
+            parent = vfs.get_inode(k, found.parent)
+            made = ramfs.new_inode(k, S_IFDIR | 0o755, dev=parent.dev)
+            ramfs.add_name(k, parent, found.name, made)
+            found = found._replace(inode=made.ino)
+        directory = vfs.get_inode(k, found.inode)
+        if not vfs.is_dir(directory):
+            raise KernelError(Errno.ENOTDIR)
+    return directory
 
 
 def add_file(k: Kernel, path: str, blob_key: str, size: int, mode: int) -> Inode:
@@ -52,25 +87,17 @@ def add_file(k: Kernel, path: str, blob_key: str, size: int, mode: int) -> Inode
 
     Its contents are the first `size` bytes of `k.blobs[blob_key]`. A `mode` that says directory makes that.
     """
-    names = [name for name in path.split("/") if name not in ("", ".")]
-    is_directory = mode & S_IFMT == S_IFDIR
-    directory = k.tables.inodes[k.tables.root]
-    for name in names if is_directory else names[:-1]:
-        number = directory.entries.get(name)
-        if number is None:
-            made = ramfs.new_inode(k, S_IFDIR | 0o755)
-            ramfs.add_name(k, directory, name, made)
-            number = made.ino
-        directory = k.tables.inodes[number]
-    if is_directory:
+    if mode & S_IFMT == S_IFDIR:
+        directory = make_directory(k, path)
         directory.mode = mode
         return directory
-    name = names[-1]
-    old = directory.entries.get(name)
+    above, _, name = path.rpartition("/")
+    directory = make_directory(k, above)
+    old = ramfs.entries(k, directory).get(name)
     if old is not None:
-        ramfs.remove_name(k, directory, name, k.tables.inodes[old])
-        ramfs.drop_link(k, k.tables.inodes[old])
-    inode = ramfs.new_inode(k, S_IFREG | mode & 0o7777)
+        ramfs.remove_name(k, directory, name, ramfs.inode_of(k, old))
+        ramfs.drop_link(k, ramfs.inode_of(k, old))
+    inode = ramfs.new_inode(k, S_IFREG | mode & 0o7777, dev=directory.dev)
     inode.size = inode.blob_size = size
     inode.blob = blob_key
     ramfs.add_name(k, directory, name, inode)
@@ -98,8 +125,8 @@ def standard_descriptors(k: Kernel, task: Task, modes: tuple[int, int, int] | No
 def _open_console(k: Kernel, task: Task) -> OpenFile:
     terminal = k.tables.terminals[0]
     terminal.session, terminal.pgrp = task.session, task.pgrp
-    dev = k.tables.inodes[k.tables.inodes[k.tables.root].entries["dev"]]
-    return open_file(k, "tty", O_RDWR | O_LARGEFILE, dev.entries["console"], 0, "/dev/console")
+    console = vfs.lookup(k, task, "/dev/console")
+    return open_file(k, "tty", O_RDWR | O_LARGEFILE, console.ino, 0, "/dev/console")
 
 
 def _open_stream(k: Kernel, fd: int, mode: int) -> OpenFile:

@@ -13,7 +13,7 @@ from kernel import uaccess
 from kernel.abi.errno import Errno
 from kernel.abi.files import AT_FDCWD, MAXSYMLINKS, NAME_MAX, PATH_MAX, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
 from kernel.errors import KernelError
-from kernel.fs import procfs, ramfs
+from kernel.fs import hostfs, procfs, ramfs
 from kernel.fs.files import get_file
 from kernel.fs.names import decode_name, encode_name
 from kernel.tables import Inode, Task
@@ -54,15 +54,23 @@ def get_inode(k: Kernel, ino: int) -> Inode:
     """The inode of a number; ENOENT if it is gone."""
     if procfs.is_proc(ino):
         return procfs.inode(k, ino)
-    inode = k.tables.inodes.get(ino)
-    if inode is None:
-        raise KernelError(Errno.ENOENT)
-    return inode
+    return k.tables.inodes.get(ino) or ramfs.inode_of(k, ino)
 
 
 def entries(k: Kernel, directory: Inode) -> dict[str, int]:
     """Names in a directory to inode numbers, without `.` and `..`; not to be changed."""
-    return procfs.entries(k, directory) if procfs.is_proc(directory.ino) else directory.entries
+    return procfs.entries(k, directory) if procfs.is_proc(directory.ino) else ramfs.entries(k, directory)
+
+
+def type_of(k: Kernel, ino: int) -> int:
+    """The S_IFMT bits of an inode that may not have been needed so far; 0 if it is gone."""
+    if not procfs.is_proc(ino) and ino not in k.tables.inodes:
+        entry = hostfs.entry_of(k, ino)
+        return entry.mode & S_IFMT if entry is not None else 0
+    try:
+        return get_inode(k, ino).mode & S_IFMT
+    except KernelError:
+        return 0
 
 
 def path_of(k: Kernel, inode: Inode) -> str:
@@ -126,7 +134,9 @@ def walk(
         name = pending.pop()
         if naming and not pending and name not in (".", ".."):
             return Found(here, name, 0, slash)
-        parent, found, file = here, _step(k, directory, name), 0
+        if name == "..":
+            directory = _uncovered(k, directory)
+        parent, found, file = here, _covering(k, _step(k, directory, name)), 0
         if name in (".", ".."):
             name = ""
         if not found:
@@ -168,14 +178,35 @@ def _step(k: Kernel, directory: Inode, name: str) -> int:
         raise KernelError(Errno.ENAMETOOLONG)
     if procfs.is_proc(directory.ino):
         return procfs.lookup(k, directory, name)
-    return directory.entries.get(name, 0)
+    return ramfs.entries(k, directory).get(name, 0)
+
+
+def _covering(k: Kernel, ino: int) -> int:
+    """The directory that is seen where directory `ino` is: the root of what was mounted there last."""
+    for mount in k.tables.mounts.values():
+        if mount.point == ino and ino:
+            ino = mount.root
+    return ino
+
+
+def _uncovered(k: Kernel, directory: Inode) -> Inode:
+    """The opposite: what a mounted directory covers, to go up from."""
+    for mount in reversed(k.tables.mounts.values()):
+        if mount.root == directory.ino and mount.point:
+            directory = get_inode(k, mount.point)
+    return directory
+
+
+def is_mounted(k: Kernel, ino: int) -> bool:
+    """Whether this is the root of a mount: its name belongs to what it covers, and stays."""
+    return any(mount.root == ino for mount in k.tables.mounts.values())
 
 
 def look_up(k: Kernel, found: Found) -> Found:
     """What the last name itself leads to, after a walk with `naming`."""
     if not found.name:
         return found
-    return found._replace(inode=_step(k, get_inode(k, found.parent), found.name))
+    return found._replace(inode=_covering(k, _step(k, get_inode(k, found.parent), found.name)))
 
 
 def insist(k: Kernel, found: Found) -> Inode:

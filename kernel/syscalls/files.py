@@ -13,7 +13,6 @@ from kernel.abi.errno import Errno
 from kernel.abi.files import (
     AT_FDCWD,
     DT_DIR,
-    DT_UNKNOWN,
     F_DUPFD,
     F_DUPFD_CLOEXEC,
     F_GETFD,
@@ -33,7 +32,6 @@ from kernel.abi.files import (
     O_RDONLY,
     O_TRUNC,
     O_WRONLY,
-    S_IFMT,
     SEEK_CUR,
     SEEK_DATA,
     SEEK_END,
@@ -417,11 +415,7 @@ def _entry(
     ino = entries.get(name)
     if ino is None:
         return None
-    try:
-        kind = (vfs.get_inode(k, ino).mode & S_IFMT) >> 12
-    except KernelError:
-        kind = DT_UNKNOWN
-    return ino, kind, encode_name(name)
+    return ino, vfs.type_of(k, ino) >> 12, encode_name(name)
 
 
 def sys_getdents64(k: Kernel, fd: int, dirent: int, count: int) -> int:

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 CWD = AT_FDCWD & 0xFFFF_FFFF
-ROOT_DEVICE, PIPE_DEVICE, PROC_DEVICE = 1, 2, 3
-"""`st_dev` of the root, of what has no name, and of /proc: numbers that no real device has."""
+PIPE_DEVICE, PROC_DEVICE = 0x80, 3
+"""`st_dev` of what has no name and of /proc, where `Inode.dev` says nothing."""
 
 
 def _at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> Inode:
@@ -62,7 +62,7 @@ def _at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True
 def _device(inode: Inode) -> int:
     if procfs.is_proc(inode.ino):
         return PROC_DEVICE
-    return ROOT_DEVICE if inode.parent else PIPE_DEVICE
+    return inode.dev or PIPE_DEVICE
 
 
 def _times(k: Kernel, inode: Inode) -> tuple[int, int]:
