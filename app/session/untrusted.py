@@ -121,10 +121,14 @@ def check_header(head: bytes) -> None:
     number = int.from_bytes(head[60:64], "big")
     if number > FORMAT:
         raise SessionError(
-            f"made by a newer int80 (session format {number}, this int80 reads up to {FORMAT})"
+            f"made by a newer int80 (session format {number}, this int80 reads format {FORMAT})"
         )
     if number < 1:
         raise Damaged(f"session format {number} does not exist")
+    if number < FORMAT:
+        raise SessionError(
+            f"made by an older int80 (session format {number}, this int80 reads format {FORMAT})"
+        )
 
 
 def _connect(copy: str) -> sqlite3.Connection:

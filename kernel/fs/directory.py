@@ -119,7 +119,7 @@ def link(k: Kernel, inode: Inode, path: str, start: int = 0) -> None:
     if k.task.cred.fsuid not in (0, inode.uid) and not _is_harmless(k, inode):
         raise KernelError(Errno.EPERM)
     parent = writable_parent(k, found)
-    if procfs.is_proc(inode.ino) or not inode.parent:
+    if procfs.is_proc(inode.ino) or not inode.parent or inode.dev != parent.dev:
         raise KernelError(Errno.EXDEV)
     if is_dir(inode):
         raise KernelError(Errno.EPERM)
@@ -187,7 +187,7 @@ def rename(k: Kernel, source: Found, target: Found, flags: int = 0) -> None:
 
     `source` and `target` are from walks with `naming`. The order of the checks is `do_renameat2`'s.
     """
-    if procfs.is_proc(source.parent) != procfs.is_proc(target.parent):
+    if _filesystem(k, source.parent) != _filesystem(k, target.parent):
         raise KernelError(Errno.EXDEV)
     if not source.name or not target.name:
         raise KernelError(Errno.EEXIST if flags and source.name else Errno.EBUSY)
@@ -235,6 +235,11 @@ def _may_rename(
     if replaced is not None and is_dir(replaced) and ramfs.entries(k, replaced):
         raise KernelError(Errno.ENOTEMPTY)
     return old_parent, new_parent
+
+
+def _filesystem(k: Kernel, ino: int) -> int:
+    """The device number of what is in memory; -1 for /proc."""
+    return -1 if procfs.is_proc(ino) else get_inode(k, ino).dev
 
 
 def _is_inside(k: Kernel, directory: int, ancestor: int) -> bool:

@@ -88,8 +88,8 @@ def list_directory(k: Kernel, inode: Inode) -> None:
         return
     found = k.host.listing(host.mount, host.path)
     t = k.tables
-    first = t.next_id
-    t.next_id += len(found) - 1
+    first = k.new_id()
+    t.next_id += max(len(found) - 2, 0)
     t.listings.append(HostListing(first, len(found) - 1, host.mount, host.path, inode.ino, inode.dev))
     for number, entry in enumerate(found[1:], first):
         known = t.host_links.setdefault(f"{host.mount}:{entry.link}", number) if entry.link else number

@@ -13,7 +13,9 @@ from kernel.abi.process import RLIM64_INFINITY, RLIMIT_NOFILE
 from kernel.describe import describe
 from kernel.errors import Blocked, KernelError
 from kernel.fs import ramfs, setup
+from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.tty import terminal_input
+from kernel.kernel import HostMount, Start
 from kernel.mm.address_space import insert
 from kernel.signals.state import signal_pending
 from kernel.syscalls import files, paths, poll
@@ -36,16 +38,26 @@ Result = int | tuple[str, ...]
 
 
 class FileMachine(Machine):
-    def __init__(self, modes: tuple[int, int, int] | None = None) -> None:
+    def __init__(
+        self,
+        modes: tuple[int, int, int] | None = None,
+        host: Host | None = None,
+        mounts: tuple[HostMount, ...] = (),
+    ) -> None:
         super().__init__()
         self.log: list[Any] = []
         self.emit = self._emit
         self.limits = {RLIMIT_NOFILE: 1024}
         self.blobs: dict[str, bytes] = {}
         self.entropy_used = 0
+        self.start = Start("/bin/program", (), mounts=mounts)
+        self.host = host or NoHost()
         self.asleep: dict[int, tuple[str, list[int]]] = {}
         """The calls in which tasks sleep, by pid."""
         setup.mount_root(self.kernel)
+        for number, mount in enumerate(mounts):
+            if mount.target != "/":
+                setup.mount_other(self.kernel, number, mount)
         self.first = self.add_process(2, modes=modes)
         self.run(self.first)
 
