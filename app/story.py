@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from app import event_files
 from app.panes.cpu import call_of
 from app.panes.moment import Moment, task_name
 from app.panes.trace import call_text
@@ -222,6 +223,12 @@ def queue_text(queue: str) -> str:
             return "the other end of a named pipe"
         case "vfork":
             return f"its child {number}"
+        case "eventfd" | "timerfd" | "epoll":
+            return f"{kind} {number}"
+        case "signalfd":
+            return "its signal descriptors"
+        case "pidfd":
+            return f"the end of process {number}"
         case _:
             return queue
 
@@ -404,6 +411,7 @@ def _halted(event: e.MachineHalted, state: State) -> str:
 
 
 TELLERS: dict[type, Callable[[Any, State], str]] = {
+    **event_files.TELLERS,
     cpu_events.TrapTaken: _trap,
     e.Booted: _booted,
     e.TaskCreated: _task_created,

@@ -14,7 +14,7 @@ import msgspec
 
 from cpu.paging import ACCESSED, DIRTY, FRAME_MASK, NX, PRESENT
 from cpu.ram import Ram
-from kernel.tables import Space, Tables, Task, TaskState
+from kernel.tables import Epoll, Space, Tables, Task, TaskState
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -97,6 +97,19 @@ class PipeView(msgspec.Struct, array_like=True):
     capacity: int
 
 
+class EventfdView(msgspec.Struct, array_like=True):
+    count: int
+    semaphore: bool
+
+
+class TimerfdView(msgspec.Struct, array_like=True):
+    """When it is due (a tick, -1 for never) and how often it repeats."""
+
+    clock: int
+    expires: int
+    interval: int
+
+
 class Description(msgspec.Struct, array_like=True):
     """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
 
@@ -106,6 +119,12 @@ class Description(msgspec.Struct, array_like=True):
     fdtables: dict[int, dict[int, int]] = {}
     files: dict[int, FileView] = {}
     pipes: dict[int, PipeView] = {}
+    eventfds: dict[int, EventfdView] = {}
+    timerfds: dict[int, TimerfdView] = {}
+    signalfds: dict[int, int] = {}
+    """Masks."""
+    epolls: dict[int, dict[str, tuple[int, int]]] = {}
+    """What each set watches: `FD:FILE` to events and data."""
 
 
 def describe(k: Kernel) -> Description:
@@ -124,7 +143,18 @@ def describe(k: Kernel) -> Description:
             number: PipeView(bytes(pipe.data), pipe.readers, pipe.writers, pipe.capacity)
             for number, pipe in t.pipes.items()
         },
+        eventfds={number: EventfdView(one.count, one.semaphore) for number, one in t.eventfds.items()},
+        timerfds={
+            number: TimerfdView(one.clock, one.expires, one.interval) for number, one in t.timerfds.items()
+        },
+        signalfds={number: one.mask for number, one in t.signalfds.items()},
+        epolls={number: _watched(t, one) for number, one in t.epolls.items()},
     )
+
+
+def _watched(t: Tables, epoll: Epoll) -> dict[str, tuple[int, int]]:
+    items = [t.epoll_items[number] for number in epoll.items]
+    return {f"{item.fd}:{item.file}": (item.events, item.data) for item in items}
 
 
 def _task(t: Tables, task: Task) -> TaskView:

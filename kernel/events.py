@@ -368,6 +368,50 @@ class PipeEndsChanged(KernelEvent, frozen=True, tag="PipeEndsChanged"):
     writers: int
 
 
+class EventfdSet(KernelEvent, frozen=True, tag="EventfdSet"):
+    """The counter of an eventfd is `count` now; it may be new."""
+
+    eventfd: int
+    count: int
+    semaphore: bool
+
+
+class TimerfdSet(KernelEvent, frozen=True, tag="TimerfdSet"):
+    """A timer descriptor was made, started or stopped: it is due at tick `expires` (-1: never)."""
+
+    timerfd: int
+    clock: int
+    expires: int
+    interval: int
+
+
+class TimerfdExpired(KernelEvent, frozen=True, tag="TimerfdExpired"):
+    timerfd: int
+
+
+class SignalfdSet(KernelEvent, frozen=True, tag="SignalfdSet"):
+    """A signal descriptor gives the signals of `mask` from now on; it may be new."""
+
+    signalfd: int
+    mask: int
+
+
+class EpollWatched(KernelEvent, frozen=True, tag="EpollWatched"):
+    """An epoll set has open file `file`, known as `fd`, with these `events` (EPOLL*) now."""
+
+    epoll: int
+    file: int
+    fd: int
+    events: int
+    data: int
+
+
+class EpollUnwatched(KernelEvent, frozen=True, tag="EpollUnwatched"):
+    epoll: int
+    file: int
+    fd: int
+
+
 class TerminalWritten(KernelEvent, frozen=True, tag="TerminalWritten"):
     """`data` went to the screen of terminal `terminal`, output processing done."""
 
@@ -471,6 +515,12 @@ Event = (
     | PipeWritten
     | PipeRead
     | PipeEndsChanged
+    | EventfdSet
+    | TimerfdSet
+    | TimerfdExpired
+    | SignalfdSet
+    | EpollWatched
+    | EpollUnwatched
     | TerminalWritten
     | StreamWritten
     | InputArrived

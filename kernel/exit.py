@@ -144,6 +144,7 @@ def _notify_parent(k: Kernel, task: Task) -> None:
         value = status >> 8 & 0xFF if code == CLD_EXITED else status & 0x7F
         info = SigInfo(task.exit_signal, code, pid=task.pid, uid=task.cred.uid, status=value)
         send_signal(k, parent, info, shared=True)
+    wake_up(k, f"pidfd:{task.pid}")
     if autoreap:
         release(k, task, by=parent.pid)
     wake_up(k, f"child:{parent.tgid}")
@@ -158,6 +159,7 @@ def release(k: Kernel, task: Task, by: int) -> None:
     else:
         k.free_thread(task.thread)
     k.emit(TaskReaped(task.pid, by))
+    wake_up(k, f"pidfd:{task.pid}")
 
 
 def eligible(task: Task, parent: Task, options: int) -> bool:

@@ -30,12 +30,12 @@ from kernel.elf import read_symbols
 from kernel.errors import KernelError, Panic
 from kernel.events import InputArrived, MachineHalted, Panicked, TaskCreated
 from kernel.fork import new_thread, set_thread_space
-from kernel.fs import ramfs, setup, vfs
+from kernel.fs import operations, ramfs, setup, vfs
 from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.stream import stream_input
 from kernel.fs.tty import terminal_input
 from kernel.mm import frames
-from kernel.tables import Credentials, Inode, SigHand, Space, Tables, Task, TaskState
+from kernel.tables import Credentials, Inode, OpenFile, SigHand, Space, Tables, Task, TaskState
 from kernel.thread import PAGE_OFFSET, TI_CR3, TI_LDT
 from kernel.uaccess import peek_user
 
@@ -218,6 +218,8 @@ class Kernel:
         at = NEVER if t.idle or t.current == 0 else t.slice_end
         if t.deadlines:
             at = min(at, *t.deadlines.values())
+        if t.timers:
+            at = min(at, *t.timers.values())
         vector = boot.TIMER_VECTOR
         if self.inputs and self.inputs[0].tick < at:
             at = self.inputs[0].tick
@@ -367,6 +369,10 @@ class Kernel:
             self.set_ldt_selector(task)
 
     # Files, for rooms below them.
+
+    def poll_file(self, file: OpenFile) -> tuple[int, tuple[str, ...]]:
+        """What poll says of it, and the wait queues that tell of a change."""
+        return operations.poll_file(self, file)
 
     def page_of(self, inode: Inode, index: int) -> int:
         return ramfs.page_of(self, inode, index)

@@ -12,6 +12,7 @@ from cpu.descriptors import Descriptor
 from kernel.events import TaskSwitched
 from kernel.tables import Task, TaskState
 from kernel.thread import PAGE_OFFSET, TI_FLAGS, TIF_NEED_RESCHED
+from kernel.timers import run_timers
 from kernel.wait import wake_task
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ def do_timer_interrupt(k: Kernel) -> None:
     for pid, deadline in sorted(t.deadlines.items(), key=lambda item: item[1]):
         if deadline <= now:
             wake_task(k, t.tasks[pid], "deadline")
+    if t.timers:
+        run_timers(k)
     if now >= t.slice_end:
         if t.runqueue:
             k.ram.u32[(k.tables.current_thread - PAGE_OFFSET + TI_FLAGS) >> 2] |= TIF_NEED_RESCHED

@@ -249,18 +249,21 @@ class OpenFile(msgspec.Struct):
 
     id: int
     kind: str
-    """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH)."""
+    """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH),
+    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd'."""
     flags: int
     """O_* as F_GETFL gives them."""
     inode: int = 0
     object: int = 0
-    """Pipe id, terminal number or stream number, by kind."""
+    """Pipe id, terminal number, stream number and so on, by kind."""
     pos: int = 0
     refs: int = 0
     """Descriptors for it, in all tables."""
     path: str = ""
     names: list[str] = []
     """Of a directory: what getdents goes through, as it was when the reading began."""
+    watchers: list[int] = []
+    """Entries of `Tables.epoll_items` about it."""
 
 
 class FdTable(msgspec.Struct):
@@ -327,6 +330,57 @@ class Stream(msgspec.Struct):
     eof: bool = False
 
 
+class Eventfd(msgspec.Struct, array_like=True):
+    """A counter that is read and written (man 2 eventfd)."""
+
+    id: int
+    count: int = 0
+    semaphore: bool = False
+
+
+class Timerfd(msgspec.Struct, array_like=True):
+    """A timer that is read (man 2 timerfd_create). Times in ticks."""
+
+    id: int
+    clock: int
+    expires: int = -1
+    interval: int = 0
+    ticks: int = 0
+    """Expirations that nobody has read."""
+    pending: bool = False
+    """It has expired and was not started again."""
+
+
+class Signalfd(msgspec.Struct, array_like=True):
+    """Signals that are read (man 2 signalfd): `mask` has bit n-1 for signal n."""
+
+    id: int
+    mask: int = 0
+
+
+class Epoll(msgspec.Struct, array_like=True):
+    """A set of watched descriptors (man 7 epoll), by their numbers in `Tables.epoll_items`."""
+
+    id: int
+    file: int = 0
+    items: list[int] = []
+    ready: list[int] = []
+    """Those of which something was heard since they were last looked at, in that order."""
+
+
+class EpollItem(msgspec.Struct, array_like=True):
+    """One watched descriptor: an open file under the number `fd` that it had."""
+
+    id: int
+    epoll: int
+    file: int
+    fd: int
+    events: int
+    data: int
+    queues: list[str] = []
+    """Wait queues on which it listens."""
+
+
 class Tables(msgspec.Struct):
     """All of the kernel's state that is not in RAM. Everything is reached by key."""
 
@@ -360,6 +414,17 @@ class Tables(msgspec.Struct):
     pipes: dict[int, Pipe] = {}
     terminals: dict[int, Terminal] = {}
     streams: dict[int, Stream] = {}
+    eventfds: dict[int, Eventfd] = {}
+    timerfds: dict[int, Timerfd] = {}
+    signalfds: dict[int, Signalfd] = {}
+    epolls: dict[int, Epoll] = {}
+    epoll_items: dict[int, EpollItem] = {}
+    listening: dict[str, list[int]] = {}
+    """Wait queue to the epoll items that are told when it is woken."""
+    timers: dict[str, int] = {}
+    """Name to the tick at which it is due (`kernel.timers`)."""
+    anon_inode: int = 0
+    """The inode of all files that are none: event counters, timers and so on. 0 before the first of them."""
     root: int = 0
     filesystems: dict[int, FileSystem] = {}
     mounts: dict[int, Mount] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel.abi.files import EP_PRIVATE_BITS, EPOLLEXCLUSIVE
 from kernel.errors import Blocked
 from kernel.events import TaskBlocked, TaskWoken
 from kernel.tables import Task, TaskState, Wait
@@ -65,6 +66,8 @@ def make_runnable(k: Kernel, task: Task) -> None:
 
 def wake_up(k: Kernel, queue: str, count: int = -1) -> int:
     """Wake up to `count` sleepers of a queue (-1: all), first come first served; how many there were."""
+    if queue in k.tables.listening:
+        _tell_watchers(k, queue)
     sleepers = k.tables.waiting.get(queue)
     if not sleepers:
         return 0
@@ -72,3 +75,23 @@ def wake_up(k: Kernel, queue: str, count: int = -1) -> int:
     for pid in chosen:
         wake_task(k, k.tables.tasks[pid], queue)
     return len(chosen)
+
+
+def _tell_watchers(k: Kernel, queue: str) -> None:
+    """Epoll items that listen on the queue become ready, and whoever waits for their sets is woken.
+
+    Of those with EPOLLEXCLUSIVE only the first counts for whom somebody waits (`ep_poll_callback`).
+    """
+    t = k.tables
+    taken = False
+    for number in list(t.listening[queue]):
+        item = t.epoll_items[number]
+        epoll = t.epolls[item.epoll]
+        exclusive = item.events & EPOLLEXCLUSIVE
+        if not item.events & ~EP_PRIVATE_BITS or (exclusive and taken):
+            continue
+        if number not in epoll.ready:
+            epoll.ready.append(number)
+        woken = wake_up(k, f"epoll:{epoll.id}:wait", 1)
+        wake_up(k, f"epoll:{epoll.id}")
+        taken = taken or bool(exclusive and woken)

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from textual import events
 
+from app.event_files import what_it_is
 from app.panes.bars import RUNNING, STATES
 from app.panes.base import Pane
 from app.panes.moment import Moment, letter_style, task_name
@@ -328,7 +329,7 @@ def leads_to(state: State, file: FileView) -> tuple[str, Row]:
         ) if pipe is not None else EMPTY
     if file.kind == "stream":
         return f"stream {file.object}, out of the machine", _access(file)
-    what = THINGS.get(file.kind)
+    what = THINGS.get(file.kind) or what_it_is(state, file)
     if what is None:
         what = file.path or file.kind
         if file.kind == "dir":

@@ -5,6 +5,7 @@ Events say on which queues a task sleeps; since when the machine knows, or the l
 
 from __future__ import annotations
 
+from app.event_files import waits_on
 from app.panes.cpu import call_of
 from app.panes.moment import Moment, task_name
 from app.state.state import INIT, State
@@ -71,7 +72,7 @@ def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, 
             return "sleeps", ""
         case "poll":
             return "polls nothing", ", only time can end it"
-    return f"waits on {queue}", ""
+    return waits_on(state, queue) or (f"waits on {queue}", "")
 
 
 def _pipe_wait(state: State, number: str, end: str, polls: bool) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.state.handlers import Handlers
 from app.state.state import Output, State, Traffic, Transfer, append_output
 from kernel import events as e
-from kernel.describe import FileView, PipeView
+from kernel.describe import EventfdView, FileView, PipeView, TimerfdView
 
 TRANSFER_SHOWN = 256
 """Bytes of the last transfer that are kept to be shown."""
@@ -22,10 +22,21 @@ def descriptor_table_dropped(state: State, event: e.DescriptorTableDropped) -> N
 
 def file_opened(state: State, event: e.FileOpened) -> None:
     state.machine.files[event.file] = FileView(event.kind, event.flags, event.inode, event.object, event.path)
+    if event.kind == "epoll":
+        state.machine.epolls[event.object] = {}
 
 
 def file_closed(state: State, event: e.FileClosed) -> None:
-    del state.machine.files[event.file]
+    file = state.machine.files.pop(event.file)
+    match file.kind:
+        case "eventfd":
+            del state.machine.eventfds[file.object]
+        case "timerfd":
+            del state.machine.timerfds[file.object]
+        case "signalfd":
+            del state.machine.signalfds[file.object]
+        case "epoll":
+            del state.machine.epolls[file.object]
 
 
 def file_flags_set(state: State, event: e.FileFlagsSet) -> None:
@@ -74,6 +85,30 @@ def pipe_ends_changed(state: State, event: e.PipeEndsChanged) -> None:
     pipe.writers = event.writers
 
 
+def eventfd_set(state: State, event: e.EventfdSet) -> None:
+    state.machine.eventfds[event.eventfd] = EventfdView(event.count, event.semaphore)
+
+
+def timerfd_set(state: State, event: e.TimerfdSet) -> None:
+    state.machine.timerfds[event.timerfd] = TimerfdView(event.clock, event.expires, event.interval)
+
+
+def timerfd_expired(state: State, event: e.TimerfdExpired) -> None:
+    """When it was due last stays; only whoever looks starts it again."""
+
+
+def signalfd_set(state: State, event: e.SignalfdSet) -> None:
+    state.machine.signalfds[event.signalfd] = event.mask
+
+
+def epoll_watched(state: State, event: e.EpollWatched) -> None:
+    state.machine.epolls[event.epoll][f"{event.fd}:{event.file}"] = (event.events, event.data)
+
+
+def epoll_unwatched(state: State, event: e.EpollUnwatched) -> None:
+    del state.machine.epolls[event.epoll][f"{event.fd}:{event.file}"]
+
+
 def terminal_written(state: State, event: e.TerminalWritten) -> None:
     append_output(state.terminals.setdefault(event.terminal, Output()), event.data)
 
@@ -112,6 +147,12 @@ HANDLERS: Handlers = {
     e.PipeWritten: pipe_written,
     e.PipeRead: pipe_read,
     e.PipeEndsChanged: pipe_ends_changed,
+    e.EventfdSet: eventfd_set,
+    e.TimerfdSet: timerfd_set,
+    e.TimerfdExpired: timerfd_expired,
+    e.SignalfdSet: signalfd_set,
+    e.EpollWatched: epoll_watched,
+    e.EpollUnwatched: epoll_unwatched,
     e.TerminalWritten: terminal_written,
     e.StreamWritten: stream_written,
     e.InputArrived: input_arrived,

@@ -221,6 +221,8 @@ EPOLLEXCLUSIVE = 0x10000000
 EPOLLWAKEUP = 0x20000000
 EPOLLONESHOT = 0x40000000
 EPOLLET = 0x80000000
+EP_PRIVATE_BITS = EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET
+"""What is no event (fs/eventpoll.c)."""
 
 # descriptors that are not files: eventfd2, signalfd4, timerfd_create, inotify_init1, memfd_create
 EFD_SEMAPHORE = 0o1

@@ -54,6 +54,7 @@ P_ALL = 0
 P_PID = 1
 P_PGID = 2
 P_PIDFD = 3
+PIDFD_THREAD = 0o200
 
 # rlimits; RLIM_INFINITY is what 32-bit calls show of "no limit", RLIM64_INFINITY what prlimit64 does
 RLIMIT_CPU = 0

@@ -332,6 +332,26 @@ class Itimerval(CStruct, frozen=True):
     value_usec: int = 0
 
 
+class Itimerspec(CStruct, frozen=True):
+    """`struct old_itimerspec32`: two `timespec`s."""
+
+    FORMAT = "i i i i"
+    interval_sec: int = 0
+    interval_nsec: int = 0
+    value_sec: int = 0
+    value_nsec: int = 0
+
+
+class Itimerspec64(CStruct, frozen=True):
+    """`struct __kernel_itimerspec` of linux/time_types.h."""
+
+    FORMAT = "q q q q"
+    interval_sec: int = 0
+    interval_nsec: int = 0
+    value_sec: int = 0
+    value_nsec: int = 0
+
+
 class Tms(CStruct, frozen=True):
     """`struct tms` of linux/times.h, in 1/100 seconds."""
 
@@ -538,6 +558,28 @@ class StackT(CStruct, frozen=True):
     ss_size: int = 0
 
 
+class SignalfdSiginfo(CStruct, frozen=True):
+    """`struct signalfd_siginfo` of linux/signalfd.h (128 bytes)."""
+
+    FORMAT = "I i i I I i I I I I i i Q Q Q Q 48x"
+    ssi_signo: int = 0
+    ssi_errno: int = 0
+    ssi_code: int = 0
+    ssi_pid: int = 0
+    ssi_uid: int = 0
+    ssi_fd: int = 0
+    ssi_tid: int = 0
+    ssi_band: int = 0
+    ssi_overrun: int = 0
+    ssi_trapno: int = 0
+    ssi_status: int = 0
+    ssi_int: int = 0
+    ssi_ptr: int = 0
+    ssi_utime: int = 0
+    ssi_stime: int = 0
+    ssi_addr: int = 0
+
+
 # fmt: off
 SIZES: dict[str, int] = {
     "stat": Stat.SIZE, "oldstat": OldStat.SIZE, "stat64": Stat64.SIZE, "statx": Statx.SIZE,
@@ -554,7 +596,7 @@ SIZES: dict[str, int] = {
     "old_sigaction": OldSigaction.SIZE, "stack_t": StackT.SIZE, "sigset": 8, "old_sigset": 4,
     "sigset_argpack": 8, "siginfo": 128, "mq_attr": 32, "msghdr": 28, "sembuf": 6, "msgbuf": 4,
     "sockaddr": 128, "dirents": 1, "dirents64": 1, "flock": Flock.SIZE, "flock64": Flock64.SIZE,
-    "termios": Termios.SIZE, "winsize": Winsize.SIZE,
+    "termios": Termios.SIZE, "winsize": Winsize.SIZE, "signalfd_siginfo": SignalfdSiginfo.SIZE,
 }
 # fmt: on
 """Bytes of each structure by the name it has in the table; for arrays, of one element (`msgbuf`: without

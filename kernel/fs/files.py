@@ -7,6 +7,7 @@ an open file holds on to is counted here: its inode and its end of a pipe.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
@@ -20,8 +21,8 @@ from kernel.events import (
     FileClosed,
     FileOpened,
 )
-from kernel.fs import pipe
-from kernel.fs.ramfs import release_inode
+from kernel.fs import epoll, eventfd, pipe, signalfd, timerfd
+from kernel.fs.ramfs import new_inode, release_inode
 from kernel.tables import FdTable, OpenFile
 
 if TYPE_CHECKING:
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 
 FILE_MAX = 8192
 """Open files of the whole machine."""
+RELEASES: dict[str, Callable[[Kernel, OpenFile], None]] = {
+    "pipe": pipe.remove_end,
+    "eventfd": eventfd.release,
+    "timerfd": timerfd.release,
+    "signalfd": signalfd.release,
+    "epoll": epoll.release,
+}
+"""What there is to be done when the last descriptor of a kind is closed."""
 
 # --- open files ---------------------------------------------------------------------------------------------
 
@@ -50,6 +59,16 @@ def open_file(k: Kernel, kind: str, flags: int, inode: int = 0, number: int = 0,
     return file
 
 
+def anonymous_file(k: Kernel, kind: str, flags: int, number: int, name: str, cloexec: bool) -> int:
+    """A descriptor for something that is no file but behaves like one (fs/anon_inodes.c)."""
+    t = k.tables
+    if not t.anon_inode:
+        inode = new_inode(k, 0o600)
+        inode.opened = 1  # for ever
+        t.anon_inode = inode.ino
+    return install_fd(k, open_file(k, kind, flags, t.anon_inode, number, f"anon_inode:{name}"), cloexec)
+
+
 def need_files(k: Kernel, count: int) -> None:
     """ENFILE unless so many more files may be open."""
     if len(k.tables.files) + count > FILE_MAX:
@@ -58,10 +77,12 @@ def need_files(k: Kernel, count: int) -> None:
 
 def close_file(k: Kernel, file: OpenFile) -> None:
     """Nobody has it any more: let go of what it holds."""
+    if file.watchers:
+        epoll.forget_file(k, file)
     del k.tables.files[file.id]
     k.emit(FileClosed(file.id))
-    if file.kind == "pipe":
-        pipe.remove_end(k, file)
+    if file.kind in RELEASES:
+        RELEASES[file.kind](k, file)
     release_inode(k, file.inode)
 
 

@@ -50,6 +50,10 @@ class IovIter:
             base, length = self._segments[self._index]
         return base + self._offset, length - self._offset
 
+    def segment(self) -> int:
+        """Bytes left of the present segment: what a file that knows no vectors gets at once."""
+        return self._piece()[1] if self.count else 0
+
     def take(self, k: Kernel, count: int) -> bytes:
         """Up to `count` bytes from user memory; fewer if it could not be reached further."""
         wanted = min(count, self.count)

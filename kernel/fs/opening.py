@@ -171,6 +171,8 @@ def _reopen(k: Kernel, file: OpenFile, flags: int) -> OpenFile:
         return _open_inode(k, inode, flags, created=False)
     if flags & O_DIRECTORY:
         raise KernelError(Errno.ENOTDIR)
+    if file.inode == k.tables.anon_inode:
+        raise KernelError(Errno.ENXIO)
     if file.kind == "pipe" and flags & O_ACCMODE > O_RDWR:
         raise KernelError(Errno.EINVAL)
     return open_file(k, file.kind, flags & ~_NOT_KEPT, file.inode, file.object, file.path)

@@ -14,7 +14,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.files import O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from kernel.abi.tty import FIONREAD
 from kernel.errors import KernelError
-from kernel.fs import devfs, pipe, procfs, ramfs, stream, tty
+from kernel.fs import devfs, epoll, eventfd, pidfd, pipe, procfs, ramfs, signalfd, stream, timerfd, tty
 from kernel.fs.iov import IovIter
 from kernel.tables import OpenFile
 
@@ -29,17 +29,23 @@ Result = tuple[int, tuple[str, ...]]
 
 
 class Operations(NamedTuple):
-    """`read` or `write` None: EINVAL. `seeks` is whether pread and pwrite work (else ESPIPE)."""
+    """`read` or `write` None: EINVAL. `seeks` is whether pread and pwrite work (else ESPIPE).
+
+    `poll` None: always ready, and not for epoll. Whatever else is asked names its wait queues.
+    """
 
     read: Move | None
     write: Move | None
     seeks: bool
-    poll: Poll
+    poll: Poll | None
     ioctl: Ioctl
 
 
-def _always_ready(_k: Kernel, _file: OpenFile) -> Result:
-    return POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM, ()
+DEFAULT_POLLMASK = POLLIN | POLLRDNORM | POLLOUT | POLLWRNORM
+
+
+def _random_ready(_k: Kernel, _file: OpenFile) -> Result:
+    return DEFAULT_POLLMASK, ()
 
 
 def _no_ioctl(_k: Kernel, _file: OpenFile, _request: int, _arg: int) -> int:
@@ -65,17 +71,35 @@ def _read_directory(_k: Kernel, _file: OpenFile, _to: IovIter, _at: int | None) 
 
 
 OPERATIONS: dict[str, Operations] = {
-    "file": Operations(ramfs.read_file, ramfs.write_file, True, _always_ready, _file_ioctl),
-    "dir": Operations(_read_directory, None, True, _always_ready, _no_ioctl),
-    "proc": Operations(procfs.read_proc, None, True, _always_ready, _no_ioctl),
+    "file": Operations(ramfs.read_file, ramfs.write_file, True, None, _file_ioctl),
+    "dir": Operations(_read_directory, None, True, None, _no_ioctl),
+    "proc": Operations(procfs.read_proc, None, True, None, _no_ioctl),
     "pipe": Operations(pipe.read_pipe, pipe.write_pipe, False, pipe.poll_pipe, _pipe_ioctl),
     "tty": Operations(tty.read_tty, tty.write_tty, False, tty.poll_tty, tty.ioctl_tty),
     "stream": Operations(stream.read_stream, stream.write_stream, True, stream.poll_stream, _no_ioctl),
-    "null": Operations(devfs.read_null, devfs.write_null, True, _always_ready, _no_ioctl),
-    "zero": Operations(devfs.read_zero, devfs.write_null, True, _always_ready, _no_ioctl),
-    "full": Operations(devfs.read_zero, devfs.write_full, True, _always_ready, _no_ioctl),
-    "random": Operations(devfs.read_random, devfs.write_random, True, _always_ready, _no_ioctl),
+    "null": Operations(devfs.read_null, devfs.write_null, True, None, _no_ioctl),
+    "zero": Operations(devfs.read_zero, devfs.write_null, True, None, _no_ioctl),
+    "full": Operations(devfs.read_zero, devfs.write_full, True, None, _no_ioctl),
+    "random": Operations(devfs.read_random, devfs.write_random, True, _random_ready, _no_ioctl),
+    "eventfd": Operations(eventfd.read, eventfd.write, False, eventfd.poll, _no_ioctl),
+    "timerfd": Operations(timerfd.read, None, False, timerfd.poll, _no_ioctl),
+    "signalfd": Operations(signalfd.read, None, False, signalfd.poll, _no_ioctl),
+    "epoll": Operations(None, None, False, epoll.poll, _no_ioctl),
+    "pidfd": Operations(None, None, False, pidfd.poll, _no_ioctl),
 }
+
+
+def can_poll(k: Kernel, file: OpenFile) -> bool:
+    """Whether it can be waited for at all (`file_can_poll`)."""
+    if file.kind == "stream":
+        return not stream.is_regular(k.tables.streams[file.object])
+    return OPERATIONS[file.kind].poll is not None
+
+
+def poll_file(k: Kernel, file: OpenFile) -> Result:
+    """What is ready, and the wait queues that tell of a change."""
+    poll = OPERATIONS[file.kind].poll
+    return poll(k, file) if poll is not None else (DEFAULT_POLLMASK, ())
 
 
 def is_readable(file: OpenFile) -> bool:

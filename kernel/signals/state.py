@@ -28,6 +28,7 @@ from kernel.abi.signal import (
 )
 from kernel.events import (
     SignalActionSet,
+    SignalDelivered,
     SignalGenerated,
     SignalMaskSet,
     SignalsDiscarded,
@@ -115,6 +116,17 @@ def flush_handlers(k: Kernel, task: Task) -> None:
             k.emit(SignalActionSet(task.pid, signo, handler, 0, 0))
 
 
+def tell_accepted(k: Kernel, task: Task, info: SigInfo) -> None:
+    """Taken without being delivered. That one of several alike is gone SignalsDiscarded cannot say."""
+    leader = leader_of(k, task)
+    if any(other.signo == info.signo for other in (*task.pending, *leader.shared_pending)):
+        what = (info.pid, info.uid, info.status, info.address, info.value)
+        k.emit(SignalDelivered(task.pid, info.signo, "accept", 0, 0, task.blocked, what, info.code))
+        return
+    for owner, shared in ((task, False), (leader, True)):
+        k.emit(SignalsDiscarded(owner.pid, sigmask(info.signo), shared))
+
+
 # --- sending ------------------------------------------------------------------------------------------------
 
 
@@ -146,6 +158,7 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
         _discard(k, task, STOP_MASK)
         _continue(k, leader, group)
     if not dropped and not again:
+        wake_up(k, f"signalfd:{task.sighand}")
         _complete(k, task, signo, group if shared else [task], group)
 
 
@@ -336,4 +349,5 @@ __all__ = [
     "set_blocked",
     "signal_pending",
     "signal_wake_up",
+    "tell_accepted",
 ]

@@ -58,6 +58,8 @@ if TYPE_CHECKING:
 SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
 """What F_SETFL may change (fs/fcntl.c)."""
 CLOSE_RANGE_CLOEXEC = 4
+NOOP_SEEK = ("eventfd", "timerfd", "signalfd", "epoll", "inotify")
+"""Where lseek changes nothing and is no error either (`noop_llseek`)."""
 CWD = AT_FDCWD & 0xFFFF_FFFF
 
 
@@ -183,6 +185,8 @@ def _llseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
     file = files.get_file(k, fd)
     if whence > SEEK_HOLE:
         raise KernelError(Errno.EINVAL)
+    if file.kind in NOOP_SEEK:
+        return file.pos
     if not can_seek(k, file):
         raise KernelError(Errno.ESPIPE)
     if file.kind in ("null", "zero", "full"):

@@ -28,7 +28,7 @@ from kernel.abi.structs import CStruct, Pollfd, SelectArgs, Timespec, Timespec64
 from kernel.abi.time import NSEC_PER_SEC, NSEC_PER_USEC, USEC_PER_SEC
 from kernel.errors import Blocked, KernelError
 from kernel.fs.files import current_table, get_file
-from kernel.fs.operations import OPERATIONS
+from kernel.fs.operations import poll_file
 from kernel.signals.state import set_blocked, signal_pending
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ _READY = (
 """What makes a descriptor readable, writable, exceptional for select."""
 
 
-def _deadline(k: Kernel, timeout: int) -> int:
+def deadline_of(k: Kernel, timeout: int) -> int:
     """The tick at which the waiting ends, remembered over wake-ups. `timeout` in ns, negative for never."""
     if k.task.progress:
         return k.task.progress[0]
@@ -66,7 +66,7 @@ def _wait(k: Kernel, deadline: int, queues: list[str]) -> None:
 # --- times and masks ----------------------------------------------------------------------------------------
 
 
-def _read_time(k: Kernel, address: int, build: type[CStruct]) -> int:
+def read_time(k: Kernel, address: int, build: type[CStruct]) -> int:
     """The `timeval` or `timespec` at a user address in ns; NEVER for a null pointer. EINVAL if it is none."""
     if not address:
         return NEVER
@@ -89,8 +89,8 @@ def _write_time(k: Kernel, address: int, build: type[CStruct], timeout: int, dea
     uaccess.copy_to_user_partial(k, address, build.LAYOUT.pack(seconds, part // unit))
 
 
-def _swap_mask(k: Kernel, address: int, size: int) -> None:
-    """ppoll and pselect wait with another signal mask; the old one comes back with `_restore_mask`."""
+def swap_mask(k: Kernel, address: int, size: int) -> None:
+    """ppoll and pselect wait with another signal mask; the old one comes back with `restore_mask`."""
     if not address:
         return
     if size != SIGSET_SIZE:
@@ -102,7 +102,7 @@ def _swap_mask(k: Kernel, address: int, size: int) -> None:
         set_blocked(k, task, mask)
 
 
-def _restore_mask(k: Kernel) -> None:
+def restore_mask(k: Kernel) -> None:
     """Not when a signal ended the call: then the way back to user mode does it, after the handler's frame."""
     task = k.task
     if task.saved_mask >= 0:
@@ -114,18 +114,18 @@ def _timed(
     k: Kernel, time: int, build: type[CStruct], mask: tuple[int, int], wait: Callable[[int], int]
 ) -> int:
     """Call `wait` with a deadline; afterwards tell what is left of the time, and put the mask back."""
-    timeout = _read_time(k, time, build)
-    _swap_mask(k, *mask)
-    deadline = _deadline(k, timeout)
+    timeout = read_time(k, time, build)
+    swap_mask(k, *mask)
+    deadline = deadline_of(k, timeout)
     try:
         result = wait(deadline)
     except KernelError as error:
         _write_time(k, time, build, timeout, deadline)
         if error.errno != ERESTARTNOHAND:
-            _restore_mask(k)
+            restore_mask(k)
         raise
     _write_time(k, time, build, timeout, deadline)
-    _restore_mask(k)
+    restore_mask(k)
     return result
 
 
@@ -160,12 +160,12 @@ def _ask(k: Kernel, fd: int) -> tuple[int, tuple[str, ...]]:
         file = get_file(k, fd)
     except KernelError:
         return POLLNVAL, ()
-    return OPERATIONS[file.kind].poll(k, file)
+    return poll_file(k, file)
 
 
 def sys_poll(k: Kernel, ufds: int, nfds: int, timeout_msecs: int) -> int:
     timeout = uaccess.signed(timeout_msecs)
-    return _poll(k, ufds, nfds, _deadline(k, timeout * 1_000_000 if timeout >= 0 else NEVER))
+    return _poll(k, ufds, nfds, deadline_of(k, timeout * 1_000_000 if timeout >= 0 else NEVER))
 
 
 def sys_ppoll(k: Kernel, ufds: int, nfds: int, tsp: int, sigmask: int, sigsetsize: int) -> int:

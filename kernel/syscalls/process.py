@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpu.descriptors import Descriptor
 from kernel.abi.errno import Errno
+from kernel.abi.files import O_NONBLOCK
 from kernel.abi.process import __WALL as WALL
 from kernel.abi.process import __WCLONE as WCLONE
 from kernel.abi.process import __WNOTHREAD as WNOTHREAD
@@ -16,6 +17,7 @@ from kernel.abi.process import (
     P_ALL,
     P_PGID,
     P_PID,
+    P_PIDFD,
     PR_GET_DUMPABLE,
     PR_GET_NAME,
     PR_GET_NO_NEW_PRIVS,
@@ -39,6 +41,7 @@ from kernel.events import TaskRenamed
 from kernel.exec import do_execve, strings
 from kernel.exit import do_exit, do_group_exit, eligible, release
 from kernel.fork import do_fork
+from kernel.fs.files import get_file
 from kernel.kernel import DEFAULT_RLIMITS
 from kernel.mm.frames import alloc_frame
 from kernel.sched import GDT_TLS
@@ -179,6 +182,14 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
     allowed = WNOHANG | WNOWAIT | WEXITED | WSTOPPED | WCONTINUED | WNOTHREAD | WCLONE | WALL
     if options & ~allowed or not options & (WEXITED | WSTOPPED | WCONTINUED):
         raise KernelError(Errno.EINVAL)
+    waits = True
+    if which == P_PIDFD:
+        if signed(number) < 0:
+            raise KernelError(Errno.EINVAL)
+        file = get_file(k, number)
+        if file.kind != "pidfd":
+            raise KernelError(Errno.EBADF)
+        which, number, waits = P_PID, file.object, not file.flags & O_NONBLOCK
     bad_pid = which == P_PID and signed(number) <= 0
     if which not in (P_ALL, P_PID, P_PGID) or bad_pid or (which == P_PGID and signed(number) < 0):
         raise KernelError(Errno.EINVAL)
@@ -187,6 +198,8 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
     found = _find_child(k, which, number, options)
     if found is None:
         if not options & WNOHANG:
+            if not waits:
+                raise KernelError(Errno.EAGAIN)
             raise Blocked(f"child:{k.task.tgid}")
         if info:
             copy_to_user(k, info, bytes(24))

@@ -6,7 +6,18 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 
-MODULES = ("process", "identity", "files", "paths", "poll", "memory", "signals", "time", "info")
+MODULES = (
+    "process",
+    "identity",
+    "files",
+    "paths",
+    "poll",
+    "event_files",
+    "memory",
+    "signals",
+    "time",
+    "info",
+)
 
 
 @lru_cache(maxsize=1)

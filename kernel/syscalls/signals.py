@@ -32,10 +32,17 @@ from kernel.abi.signal import (
 from kernel.abi.structs import OldSigaction, Sigaction, StackT, Timespec, Timespec64
 from kernel.abi.time import NSEC_PER_SEC
 from kernel.errors import Blocked, KernelError
-from kernel.events import SignalDelivered, SignalsDiscarded
 from kernel.signals.frame import altstack_flags, do_rt_sigreturn, do_sigreturn, set_altstack, siginfo_of
 from kernel.signals.pending import dequeue_signal, get_action, leader_of, pending_mask, signal_pending
-from kernel.signals.state import INIT_PID, UNBLOCKABLE, kill_permitted, send_signal, set_action, set_blocked
+from kernel.signals.state import (
+    INIT_PID,
+    UNBLOCKABLE,
+    kill_permitted,
+    send_signal,
+    set_action,
+    set_blocked,
+    tell_accepted,
+)
 from kernel.tables import SigAction, SigInfo, Task
 from kernel.thread import Regs
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
@@ -345,7 +352,7 @@ def _timed_wait(k: Kernel, these: int, uinfo: int, timeout: int) -> int:
         deadline, mask = (k.now + timeout if timeout >= 0 else -1), task.blocked
     info = dequeue_signal(k, task, ~wanted)
     if info is not None:
-        _tell_accepted(k, task, info)
+        tell_accepted(k, task, info)
     if info is not None or 0 <= deadline <= k.now or signal_pending(k, task):
         task.progress = []
         set_blocked(k, task, mask)
@@ -358,17 +365,6 @@ def _timed_wait(k: Kernel, these: int, uinfo: int, timeout: int) -> int:
         task.progress = [deadline, mask]
         set_blocked(k, task, task.blocked & ~wanted)
     raise Blocked("pause", deadline=deadline, restart=Errno.EINTR)
-
-
-def _tell_accepted(k: Kernel, task: Task, info: SigInfo) -> None:
-    """Taken without being delivered. That one of several alike is gone SignalsDiscarded cannot say."""
-    leader = leader_of(k, task)
-    if any(other.signo == info.signo for other in (*task.pending, *leader.shared_pending)):
-        what = (info.pid, info.uid, info.status, info.address, info.value)
-        k.emit(SignalDelivered(task.pid, info.signo, "accept", 0, 0, task.blocked, what, info.code))
-        return
-    for owner, shared in ((task, False), (leader, True)):
-        k.emit(SignalsDiscarded(owner.pid, sigmask(info.signo), shared))
 
 
 # --- the alternate stack and the way back -------------------------------------------------------------------

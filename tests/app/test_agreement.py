@@ -77,7 +77,7 @@ def differences(told: Description, held: Description) -> list[str]:
     found: list[str] = []
     if told.current != held.current:
         found.append(f"current: told {told.current}, held {held.current}")
-    for table in ("tasks", "spaces", "fdtables", "files", "pipes"):
+    for table in Description.__struct_fields__[1:]:
         left, right = getattr(told, table), getattr(held, table)
         found += [
             f"{table}[{key}]: told {left.get(key)}\n    held {right.get(key)}"

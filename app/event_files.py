@@ -1,0 +1,90 @@
+"""Files that are none, in words: event counters, timers, signal and process descriptors, epoll sets.
+
+What such a descriptor leads to, what somebody waits for who sleeps on it, and a sentence for each event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.panes.moment import task_name
+from app.state.state import State
+from app.strace.text import flags, signal_set
+from app.units import count, duration
+from kernel import events as e
+from kernel.describe import FileView
+
+CLOCKS = {0: "real time", 1: "monotonic", 7: "time since boot", 8: "real time", 9: "time since boot"}
+
+
+def what_it_is(state: State, file: FileView) -> str | None:
+    """What an open file of one of these kinds is; None for the others."""
+    machine, number = state.machine, file.object
+    match file.kind:
+        case "eventfd":
+            one = machine.eventfds.get(number)
+            kind = "semaphore" if one is not None and one.semaphore else "event counter"
+            return f"{kind} {number}" + (f": {count(one.count)}" if one is not None else "")
+        case "timerfd":
+            return f"timer {number}{_timer_text(state, number)}"
+        case "signalfd":
+            return f"signals {signal_set(machine.signalfds.get(number, 0), 8)}"
+        case "epoll":
+            watched = machine.epolls.get(number, {})
+            fds = " ".join(name.partition(":")[0] for name in watched)
+            return f"epoll set {number}, watches {fds or 'nothing'}"
+        case "pidfd":
+            return f"process {task_name(state, number)} (pid {number})"
+    return None
+
+
+def _timer_text(state: State, number: int) -> str:
+    timer = state.machine.timerfds.get(number)
+    if timer is None:
+        return ""
+    when = f", due at {duration(timer.expires)}" if timer.expires >= 0 else ", not started"
+    every = f", every {duration(timer.interval)}" if timer.interval else ""
+    return f" ({CLOCKS.get(timer.clock, '?')}){when}{every}"
+
+
+def waits_on(state: State, queue: str) -> tuple[str, str] | None:
+    """What whoever sleeps on this wait queue waits for, and why that takes time; None for other queues."""
+    kind, _, rest = queue.partition(":")
+    number, _, end = rest.partition(":")
+    match kind:
+        case "eventfd":
+            if end == "write":
+                return f"waits for room in event counter {number}", ""
+            return f"waits for event counter {number}", ", which is 0"
+        case "timerfd":
+            return f"waits for timer {number}", ""
+        case "signalfd":
+            return "waits for a signal to read", ""
+        case "pidfd":
+            pid = int(number) if number.isdigit() else -1
+            return f"waits for {task_name(state, pid) or f'process {number}'} to end", ""
+        case "epoll":
+            watched = state.machine.epolls.get(int(number), {}) if number.isdigit() else {}
+            fds = ", ".join(name.partition(":")[0] for name in watched)
+            return f"waits for epoll set {number}", f", which watches {fds}" if fds else ", which is empty"
+    return None
+
+
+def _watched(event: e.EpollWatched, state: State) -> str:
+    return f"Epoll set {event.epoll} watches descriptor {event.fd} for {flags(event.events, 'epoll')}."
+
+
+TELLERS: dict[type, Callable[[Any, State], str]] = {
+    e.EventfdSet: lambda ev, s: f"Event counter {ev.eventfd} is {count(ev.count)} now.",
+    e.TimerfdSet: lambda ev, s: (
+        f"Timer {ev.timerfd} is due at {duration(ev.expires)}."
+        if ev.expires >= 0
+        else f"Timer {ev.timerfd} is not running."
+    ),
+    e.TimerfdExpired: lambda ev, s: f"Timer {ev.timerfd} has expired: it can be read.",
+    e.SignalfdSet: lambda ev, s: f"Signal descriptor {ev.signalfd} gives {signal_set(ev.mask, 8)}.",
+    e.EpollWatched: _watched,
+    e.EpollUnwatched: lambda ev, s: f"Epoll set {ev.epoll} watches descriptor {ev.fd} no longer.",
+}
+"""A sentence for each of these events."""
