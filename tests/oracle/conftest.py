@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.oracle import harness
+from tests.oracle import debian, harness
 
 
 def missing(reason: str) -> None:
@@ -45,6 +45,18 @@ def build(host: None, programs: Path) -> Callable[[Path, str], Path]:
             raise
 
     return make
+
+
+@pytest.fixture(scope="session")
+def debian_root(host: None) -> Path:
+    """A root with Debian's i386 packages in which commands can be run both ways; not to be changed."""
+    if not debian.runs_natively():
+        missing("commands cannot be run natively in another root (chroot needs to be root)")
+    try:
+        return debian.root()
+    except harness.Missing as error:
+        missing(str(error))
+        raise
 
 
 @pytest.fixture
