@@ -13,6 +13,7 @@ MODULES = (
     "paths",
     "poll",
     "event_files",
+    "locks",
     "memory",
     "signals",
     "time",
