@@ -101,6 +101,7 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
             result = _interrupted(k, handler, args[:count], blocked)
         core.ticks += cost
         core.bus.tick = core.ticks
+        task.system_ticks += cost
         if task.exit_status >= 0:
             core.set_result(0, 0)
             return

@@ -132,6 +132,8 @@ def _build(
         start = loader.entry + base & 0xFFFF_FFFF
     else:
         start = entry
+    _note_extents(space, image, bias)
+    space.exe = inode.ino
     space.brk_start = space.brk = end + 0xFFF & ~0xFFF
     k.emit(BreakMoved(space.id, space.brk))
     executable_stack = not any(s.type == PT_GNU_STACK and not s.flags & PF_X for s in image.segments)
@@ -156,6 +158,15 @@ def _build(
         (auxv.AT_ENTRY, entry),
     ]
     return start, _push_stack(k, space, filename.encode("utf-8", "surrogateescape"), argv, envp, aux)
+
+
+def _note_extents(space: Space, image: Image, bias: int) -> None:
+    """Where the program's code and data begin and end, as /proc/PID/stat tells it (fs/binfmt_elf.c)."""
+    code = [segment for segment in image.loads if segment.flags & PF_X]
+    space.start_code = min((segment.vaddr + bias for segment in code), default=0xFFFF_FFFF)
+    space.end_code = max((segment.vaddr + bias + segment.filesz for segment in code), default=0)
+    space.start_data = max(segment.vaddr + bias for segment in image.loads)
+    space.end_data = max(segment.vaddr + bias + segment.filesz for segment in image.loads)
 
 
 def _map_image(k: Kernel, space: Space, inode: Inode, image: Image, bias: int) -> int:
@@ -231,6 +242,7 @@ def _push_stack(
         words += pair
     at = (at - 4 * len(words)) & ~15
     _store(k, space, at, struct.pack(f"<{len(words)}I", *words))
+    space.auxv = struct.pack(f"<{2 * len(aux)}I", *(word for pair in aux for word in pair))
     space.stack_top = at
     return at
 

@@ -153,6 +153,8 @@ def _notify_parent(k: Kernel, task: Task) -> None:
 def release(k: Kernel, task: Task, by: int) -> None:
     """The zombie goes: its pid is free, its kernel stack too as soon as nobody stands on it."""
     t = k.tables
+    t.gone_user_ticks += task.user_ticks - min(task.system_ticks, task.user_ticks)
+    t.gone_system_ticks += min(task.system_ticks, task.user_ticks)
     del t.tasks[task.pid]
     if task.pid == t.current:
         t.graveyard.append(task.thread)

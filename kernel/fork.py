@@ -193,6 +193,7 @@ def do_fork(
     )
     if flags & CLONE_CHILD_SETTID:
         _store_tid(k, child, child_tid)
+    t.forks += 1
     t.runqueue.append(pid)
     return pid
 

@@ -185,7 +185,9 @@ class Kernel:
                 raise Panic(f"an unknown hypercall at {self.symbols.label(trap.address)}")
             body(self)
         elif type(trap) is Interrupted:
-            self.tables.idle = False
+            t = self.tables
+            t.interrupts[trap.vector] = t.interrupts.get(trap.vector, 0) + 1
+            t.idle = False
             self.reprogram_timer()
 
     def pass_time(self, tick: int) -> None:
@@ -286,6 +288,13 @@ class Kernel:
         task = self.tables.tasks.get(self.tables.current)
         limits = task.rlimits.get(number) if task is not None else None
         return limits[0] if limits else DEFAULT_RLIMITS.get(number, RLIM64_INFINITY)
+
+    def limits(self, task: Task, number: int) -> tuple[int, int]:
+        """Soft and hard limit of any task."""
+        limits = task.rlimits.get(number)
+        if limits:
+            return limits[0], limits[1]
+        return DEFAULT_RLIMITS.get(number, RLIM64_INFINITY), RLIM64_INFINITY
 
     def need_resched(self) -> None:
         sched.need_resched(self)

@@ -29,6 +29,7 @@ def pick_next(k: Kernel) -> None:
     """Hypercall: choose the next task; the entry code switches if it is another one."""
     t = k.tables
     previous = t.tasks.get(t.current)
+    _account(k, previous)
     runnable = previous is not None and previous.state == TaskState.RUNNABLE and t.current != 0
     if runnable:
         t.runqueue.append(t.current)
@@ -38,6 +39,12 @@ def pick_next(k: Kernel) -> None:
     k.ram.u32[(thread - PAGE_OFFSET + TI_FLAGS) >> 2] &= ~TIF_NEED_RESCHED & 0xFFFF_FFFF
     t.slice_end = k.now + TIME_SLICE
     if pid != t.current:
+        t.switches += 1
+        if previous is not None:
+            if runnable:
+                previous.involuntary_switches += 1
+            else:
+                previous.voluntary_switches += 1
         k.emit(TaskSwitched(t.current, pid, not runnable))
         t.current = pid
         t.current_thread = following.thread
@@ -45,6 +52,38 @@ def pick_next(k: Kernel) -> None:
         load_tls(k, following)
     k.reprogram_timer()
     k.core.set_result(thread, following.thread)
+
+
+def _account(k: Kernel, previous: Task | None) -> None:
+    """The time since the last choice was the current task's, or nobody's (pid 0)."""
+    t = k.tables
+    ran = k.now - t.run_since
+    t.run_since = k.now
+    if t.current == 0:
+        t.idle_ticks += ran
+    elif previous is not None:
+        previous.user_ticks += ran
+    if k.now >= t.load_due:
+        _calc_load(k, (t.current != 0) + len(t.runqueue))
+
+
+LOAD_EVERY = 5_000_000_000
+LOAD_DECAY = (1884, 2014, 2037)
+"""exp(-5 s / 1, 5 and 15 min) in 2048ths (include/linux/sched/loadavg.h)."""
+LOAD_MISSED = 4096
+"""Periods made up for at most: after as many, nothing of before is left."""
+
+
+def _calc_load(k: Kernel, active: int) -> None:
+    """The load averages move on by every period of 5 seconds that is over (`calc_global_load`)."""
+    t = k.tables
+    periods = 1 + (k.now - t.load_due) // LOAD_EVERY
+    t.load_due += periods * LOAD_EVERY
+    active <<= 11
+    for _ in range(min(periods, LOAD_MISSED)):
+        for n, decay in enumerate(LOAD_DECAY):
+            load = t.load[n] * decay + active * (2048 - decay)
+            t.load[n] = (load + 2047 if active >= t.load[n] else load) >> 11
 
 
 def finish_task_switch(k: Kernel) -> None:

@@ -125,7 +125,18 @@ class Task(msgspec.Struct):
     stop_reported: bool = True
     continued: bool = False
     user_ticks: int = 0
+    """Time on the processor, of which `system_ticks` in the kernel's bodies of system calls."""
+    system_ticks: int = 0
+    child_user_ticks: int = 0
+    child_system_ticks: int = 0
+    """Of children that were waited for."""
     start_tick: int = 0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    minor_faults: int = 0
+    io: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0, 0])
+    """Bytes read and written by system calls, and how many such calls there were."""
+    oom_score_adj: int = 0
     rlimits: dict[int, list[int]] = {}
     name_changed: bool = False
     dumpable: int = 1
@@ -163,6 +174,15 @@ class Space(msgspec.Struct):
     arg_start: int = 0
     arg_end: int = 0
     env_end: int = 0
+    start_code: int = 0
+    end_code: int = 0
+    start_data: int = 0
+    end_data: int = 0
+    auxv: bytes = b""
+    exe: int = 0
+    """Inode of the program; it is mapped, so it is still there."""
+    peak: int = 0
+    """Pages mapped at most so far."""
 
 
 class HostNode(msgspec.Struct, array_like=True):
@@ -266,6 +286,8 @@ class OpenFile(msgspec.Struct):
     """Who is to get its signals (F_SETOWN): F_OWNER_*, the number, the signal's; empty for nobody."""
     watchers: list[int] = []
     """Entries of `Tables.epoll_items` about it."""
+    text: bytes = b""
+    """Of a made file: its contents as they were when the reading began."""
 
 
 class FdTable(msgspec.Struct):
@@ -452,6 +474,23 @@ class Tables(msgspec.Struct):
     host_links: dict[str, int] = {}
     """What has several names on the host, to its inode number."""
     hostname: str = "int80"
+    domainname: str = "(none)"
+    settings: dict[str, int] = {}
+    """What was written to /proc/sys."""
+    boot_id: bytes = b""
+    interrupts: dict[int, int] = {}
+    """How often each device's vector was taken."""
+    switches: int = 0
+    forks: int = 0
+    run_since: int = 0
+    """When the current task got the processor, as far as that is not yet in its `user_ticks`."""
+    idle_ticks: int = 0
+    gone_user_ticks: int = 0
+    gone_system_ticks: int = 0
+    """Time of tasks that are gone."""
+    load: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
+    """Load averages in 2048ths, and when they are due again."""
+    load_due: int = 5_000_000_000
     frame_refs: dict[int, int] = {}
     """Owners of each allocated frame (mappings, page cache, page tables, kernel stacks)."""
     frames_free: list[int] = []

@@ -5,7 +5,8 @@
     hostfs       what came with directories of the host, at first touch
     ramfs        inodes, directories, regular files in the page cache
     devfs        /dev: null, zero, full, random, the terminals
-    procfs       /proc, made from the tables when looked at
+    procfs       /proc, made from the tables when looked at; what its files say is in proc/
+    sysfs        /sys, in outline
     pipe         pipes and named pipes
     n_tty, tty   the line discipline, and the terminal around it
     stream       what the host gave as standard input, output, error

@@ -37,6 +37,12 @@ def minor(dev: int) -> int:
 NULL, ZERO, FULL, RANDOM, URANDOM = (makedev(1, number) for number in (3, 5, 7, 8, 9))
 TTY, CONSOLE = makedev(5, 0), makedev(5, 1)
 
+
+def device_of(terminal: int) -> int:
+    """Device number of a terminal: 0 is the first virtual console, N is /dev/pts/N-1."""
+    return makedev(136, terminal - 1) if terminal else makedev(4, 1)
+
+
 KINDS: dict[int, str] = {
     NULL: "null",
     ZERO: "zero",

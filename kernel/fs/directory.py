@@ -62,9 +62,14 @@ def create(k: Kernel, found: Found, mode: int, rdev: int = 0) -> Inode:
 
 
 def writable_parent(k: Kernel, found: Found) -> Inode:
-    """The directory in which a name is to be changed. EACCES, ENOENT if it was removed, EPERM in /proc."""
+    """The directory in which a name is to be changed. EACCES, ENOENT if it was removed.
+
+    In /proc no new name is found at all, and none can be removed (`proc_lookup`, `may_delete`).
+    """
     if procfs.is_proc(found.parent):
-        raise KernelError(Errno.EACCES)
+        if found.inode:
+            raise KernelError(Errno.EACCES if k.task.cred.fsuid else Errno.EPERM)
+        raise KernelError(Errno.EACCES if procfs.is_sys(found.parent) else Errno.ENOENT)
     parent = get_inode(k, found.parent)
     need(k.task, parent, MAY_WRITE | MAY_EXEC)
     if not parent.nlink:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from kernel.abi.errno import Errno
 from kernel.abi.files import MS_RDONLY, S_IFDIR
 from kernel.errors import KernelError
-from kernel.fs import hostfs, procfs, ramfs
+from kernel.fs import hostfs, ramfs
 from kernel.tables import FileSystem, Inode, Mount
 
 if TYPE_CHECKING:
@@ -46,10 +46,10 @@ def attach(k: Kernel, root: Inode, point: int, flags: int = 0) -> Mount:
     return mount
 
 
-def attach_proc(k: Kernel, point: int) -> Mount:
-    """/proc's inodes are made when looked at: they all have the device number of its first mount."""
-    made = new_filesystem(k, "proc", "proc")
-    return attach(k, Inode(procfs.ROOT, S_IFDIR | 0o555, dev=made.dev), point)
+def attach_made(k: Kernel, kind: str, root: int, point: int) -> Mount:
+    """A file system whose inodes are made when looked at: they all have the number of its first mount."""
+    made = new_filesystem(k, kind, kind)
+    return attach(k, Inode(root, S_IFDIR | 0o555, dev=made.dev), point)
 
 
 def mount_host(k: Kernel, number: int, point: int, read_only: bool) -> Inode:

@@ -107,8 +107,7 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool) -> OpenFile:
     path = path_of(k, inode)
     kind = inode.mode & S_IFMT
     if kind == S_IFREG and procfs.is_proc(inode.ino):
-        if flags & O_ACCMODE:
-            raise KernelError(Errno.EACCES)
+        procfs.check_open(k, inode, flags)
         return open_file(k, "proc", kept, inode.ino, path=path)
     if kind == S_IFREG:
         if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:

@@ -73,7 +73,7 @@ def _read_directory(_k: Kernel, _file: OpenFile, _to: IovIter, _at: int | None) 
 OPERATIONS: dict[str, Operations] = {
     "file": Operations(ramfs.read_file, ramfs.write_file, True, None, _file_ioctl),
     "dir": Operations(_read_directory, None, True, None, _no_ioctl),
-    "proc": Operations(procfs.read_proc, None, True, None, _no_ioctl),
+    "proc": Operations(procfs.read_proc, procfs.write_proc, True, None, _no_ioctl),
     "pipe": Operations(pipe.read_pipe, pipe.write_pipe, False, pipe.poll_pipe, _pipe_ioctl),
     "tty": Operations(tty.read_tty, tty.write_tty, False, tty.poll_tty, tty.ioctl_tty),
     "stream": Operations(stream.read_stream, stream.write_stream, True, stream.poll_stream, _no_ioctl),

@@ -18,7 +18,7 @@ from kernel.abi.files import (
     S_ISVTX,
 )
 from kernel.errors import KernelError
-from kernel.fs import devfs, mounts, ramfs, vfs
+from kernel.fs import devfs, mounts, procfs, ramfs, vfs
 from kernel.fs.files import new_fdtable, open_file, set_fd
 from kernel.fs.tty import new_terminal
 from kernel.tables import Credentials, Inode, OpenFile, Stream, Task, TaskState
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from kernel.kernel import HostMount, Kernel
 
 OWN_DIRECTORIES = (("bin", 0o755), ("etc", 0o755), ("root", 0o700))
-DIRECTORIES = (("dev", 0o755), ("proc", 0o555), ("tmp", S_ISVTX | 0o777))
+DIRECTORIES = (("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("tmp", S_ISVTX | 0o777))
 """What every root has; a root of our own has those above besides."""
 BOOT = Task(0, 0, 0, 0, 0, "swapper", TaskState.RUNNABLE, 0, 0, 0, 0, 0, Credentials())
 """Who walks paths before there are tasks."""
@@ -50,7 +50,8 @@ def mount_root(k: Kernel) -> None:
     dev = mounts.new_tree(k, "devtmpfs", "devtmpfs", 0o755)
     devfs.make_nodes(k, dev)
     mounts.attach(k, dev, make_directory(k, "/dev").ino)
-    mounts.attach_proc(k, make_directory(k, "/proc").ino)
+    mounts.attach_made(k, "proc", procfs.ROOT, make_directory(k, "/proc").ino)
+    mounts.attach_made(k, "sysfs", procfs.SYS_ROOT, make_directory(k, "/sys").ino)
     t.terminals[0] = new_terminal()
 
 

@@ -149,9 +149,9 @@ def walk(
                 links += 1
                 if links > MAXSYMLINKS:
                     raise KernelError(Errno.ELOOP)
-                linked = procfs.linked_file(k, found)
+                linked = procfs.followed(k, found)
                 if linked is not None:
-                    found, file = linked.inode, linked.id
+                    found, file = linked
                 else:
                     if not node.target:
                         raise KernelError(Errno.ENOENT)

@@ -78,6 +78,12 @@ def fork_space(k: Kernel, number: int) -> Space:
         arg_start=parent.arg_start,
         arg_end=parent.arg_end,
         env_end=parent.env_end,
+        start_code=parent.start_code,
+        end_code=parent.end_code,
+        start_data=parent.start_data,
+        end_data=parent.end_data,
+        auxv=parent.auxv,
+        exe=parent.exe,
     )
     k.tables.spaces[child.id] = child
     count = 0
@@ -132,6 +138,7 @@ def insert(k: Kernel, space: Space, vma: Vma) -> Vma:
     _remember_inode(k, vma)
     at = next((n for n, other in enumerate(space.vmas) if other.start >= vma.end), len(space.vmas))
     space.vmas.insert(at, vma)
+    space.peak = max(space.peak, sum(one.end - one.start for one in space.vmas) >> 12)
     k.emit(VmaMapped(space.id, vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name))
     return _merge_around(k, space, at)
 

@@ -40,6 +40,7 @@ def do_page_fault(k: Kernel) -> None:
     """Vector 14 from user mode: supply the page, or raise the signal."""
     task = k.task
     regs = Regs(k, task)
+    task.minor_faults += 1
     error = regs.orig_eax
     regs.orig_eax = 0xFFFF_FFFF
     address = k.core.emulator.read_cr2()
@@ -166,4 +167,21 @@ def user_page(k: Kernel, space: Space, va: int, write: bool) -> int:
             if error.errno != Errno.ENOMEM:
                 raise
             raise BadAccess(va, write, SIGBUS, BUS_ADRERR) from None
+    return (pte & FRAME_MASK) | (va & 0xFFF)
+
+
+def force_page(k: Kernel, space: Space, va: int) -> int:
+    """Physical address of a page of a private mapping that is to be changed from outside (FOLL_FORCE).
+
+    It becomes the space's own if it was not; the program's rights to it stay as they are. BadAccess, ENOMEM.
+    """
+    vma = find_vma(space, va)
+    if vma is None:
+        raise BadAccess(va, True, SIGSEGV, SEGV_MAPERR)
+    page = va & ~0xFFF
+    pte = get_pte(k, space.pgd, page)
+    if not pte & PRESENT:
+        pte = _supply(k, space, vma, page, write=True)
+    elif k.tables.frame_refs[(pte & FRAME_MASK) >> 12] > 1:
+        pte = _break_sharing(k, space, vma, page, pte)
     return (pte & FRAME_MASK) | (va & 0xFFF)

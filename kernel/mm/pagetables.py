@@ -58,6 +58,16 @@ def _table_at(k: Kernel, pgd: int, va: int, create: bool) -> int:
     return (word & FRAME_MASK) >> 3
 
 
+def table_frames(k: Kernel, pgd: int) -> int:
+    """Frames that hold a space's tables: the page directories and the page tables."""
+    u64 = k.ram.u64
+    count = USER_DIRECTORIES
+    for slot in range(USER_DIRECTORIES):
+        directory = (u64[(pgd << 9) + slot] & FRAME_MASK) >> 12
+        count += sum(word & PRESENT for word in u64[directory << 9 : (directory + 1) << 9].tolist())
+    return count
+
+
 def get_pte(k: Kernel, pgd: int, va: int) -> int:
     table = _table_at(k, pgd, va, create=False)
     return 0 if table < 0 else k.ram.u64[table + (va >> 12 & 511)]

@@ -135,28 +135,36 @@ def sys_close_range(k: Kernel, first: int, last: int, flags: int) -> int:
 # --- read and write -----------------------------------------------------------------------------------------
 
 
+def _counted(k: Kernel, writing: int, count: int) -> int:
+    """What /proc/PID/io tells: bytes and calls."""
+    io = k.task.io
+    io[writing] += count
+    io[writing + 2] += 1
+    return count
+
+
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> int:
     file = files.get_file(k, fd)
-    return check_read(file)(k, file, one_buffer(buf, count), None)
+    return _counted(k, 0, check_read(file)(k, file, one_buffer(buf, count), None))
 
 
 def sys_write(k: Kernel, fd: int, buf: int, count: int) -> int:
     file = files.get_file(k, fd)
-    return check_write(file)(k, file, one_buffer(buf, count), None)
+    return _counted(k, 1, check_write(file)(k, file, one_buffer(buf, count), None))
 
 
 def sys_readv(k: Kernel, fd: int, vec: int, vlen: int) -> int:
     file = files.get_file(k, fd)
     read = check_read(file)
     to = import_iovec(k, vec, vlen)
-    return read(k, file, to, None) if to.count else 0
+    return _counted(k, 0, read(k, file, to, None) if to.count else 0)
 
 
 def sys_writev(k: Kernel, fd: int, vec: int, vlen: int) -> int:
     file = files.get_file(k, fd)
     write = check_write(file)
     source = import_iovec(k, vec, vlen)
-    return write(k, file, source, None) if source.count else 0
+    return _counted(k, 1, write(k, file, source, None) if source.count else 0)
 
 
 def _seekable(k: Kernel, fd: int) -> OpenFile:

@@ -9,16 +9,14 @@ from kernel.abi.errno import Errno
 from kernel.errors import KernelError
 from kernel.mm.frames import frames_left
 from kernel.uaccess import copy_from_user, copy_to_user, copy_to_user_partial, signed
+from kernel.uts import MACHINE, RELEASE, SYSNAME, VERSION
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-RELEASE = "6.1.0-int80"
-VERSION = "#1 int80"
-
 
 def _uts(k: Kernel, sizes: int) -> bytes:
-    fields = ("Linux", k.tables.hostname, RELEASE, VERSION, "i686", "(none)")
+    fields = (SYSNAME, k.tables.hostname, RELEASE, VERSION, MACHINE, k.tables.domainname)
     return b"".join(text.encode()[: sizes - 1].ljust(sizes, b"\0") for text in fields)
 
 

@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 CWD = AT_FDCWD & 0xFFFF_FFFF
-PIPE_DEVICE, PROC_DEVICE = 0x80, 3
-"""`st_dev` of what has no name and of /proc, where `Inode.dev` says nothing."""
+PIPE_DEVICE, PROC_DEVICE, SYS_DEVICE = 0x80, 3, 4
+"""`st_dev` of what has no name, of /proc and of /sys, where `Inode.dev` says nothing."""
 
 
 def _at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> Inode:
@@ -61,7 +61,7 @@ def _at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True
 
 def _device(inode: Inode) -> int:
     if procfs.is_proc(inode.ino):
-        return PROC_DEVICE
+        return SYS_DEVICE if procfs.is_sys(inode.ino) else PROC_DEVICE
     return inode.dev or PIPE_DEVICE
 
 
@@ -315,6 +315,7 @@ def sys_readlinkat(k: Kernel, dirfd: int, path: int, buf: int, bufsiz: int) -> i
     inode = _at(k, dirfd, path, AT_EMPTY_PATH, follow=False)
     if not vfs.is_link(inode):
         raise KernelError(Errno.EINVAL if vfs.getname(k, path, empty=True) else Errno.ENOENT)
+    procfs.need_link(k, inode.ino)
     if not inode.target:
         raise KernelError(Errno.ENOENT)
     data = encode_name(inode.target)[:bufsiz]

@@ -532,10 +532,8 @@ def test_devices(m: FileMachine) -> None:
 
 
 def test_proc_shows_the_process(m: FileMachine) -> None:
-    m.task.exe = "/bin/prog"
     assert m.ok("readlink", "/proc/self", BUFFER, 100) == 1
     assert m.load(BUFFER, 1) == b"2"
-    assert m.ok("readlink", "/proc/self/exe", BUFFER, 100) == 9
     assert m.read(m.open("/proc/self/comm")) == b"task2\n"
     status = m.read(m.open("/proc/2/status")).decode()
     assert "Pid:\t2\n" in status
@@ -543,7 +541,7 @@ def test_proc_shows_the_process(m: FileMachine) -> None:
     assert {"self", "1", "2"} <= set(listing(m, "/proc"))
     assert listing(m, "/proc/self/fd")[2:5] == ["0", "1", "2"]
     assert m.call("stat64", "/proc/99", SMALL) == error(Errno.ENOENT)
-    assert m.call("mkdir", "/proc/x", 0o755) == error(Errno.EACCES)
+    assert m.call("mkdir", "/proc/x", 0o755) == error(Errno.ENOENT)
     assert m.call("rmdir", "/proc") == error(Errno.EBUSY)
     m.ok("chdir", "/proc/self/fd")
     assert m.ok("getcwd", BUFFER, 100) == len("/proc/2/fd") + 1
