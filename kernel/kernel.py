@@ -289,7 +289,7 @@ class Kernel:
         limits = task.rlimits.get(number) if task is not None else None
         return limits[0] if limits else DEFAULT_RLIMITS.get(number, RLIM64_INFINITY)
 
-    def limits(self, task: Task, number: int) -> tuple[int, int]:
+    def limits_of(self, task: Task, number: int) -> tuple[int, int]:
         """Soft and hard limit of any task."""
         limits = task.rlimits.get(number)
         if limits:

@@ -138,7 +138,6 @@ def insert(k: Kernel, space: Space, vma: Vma) -> Vma:
     _remember_inode(k, vma)
     at = next((n for n, other in enumerate(space.vmas) if other.start >= vma.end), len(space.vmas))
     space.vmas.insert(at, vma)
-    space.peak = max(space.peak, sum(one.end - one.start for one in space.vmas) >> 12)
     k.emit(VmaMapped(space.id, vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name))
     return _merge_around(k, space, at)
 
@@ -147,6 +146,7 @@ def remove(k: Kernel, space: Space, start: int, end: int) -> None:
     """Nothing is mapped in [start, end) afterwards."""
     if not overlaps(space, start, end):
         return
+    space.peak = max(space.peak, sum(one.end - one.start for one in space.vmas) >> 12)
     _split(k, space, start)
     _split(k, space, end)
     gone = [vma for vma in space.vmas if vma.start >= start and vma.end <= end]

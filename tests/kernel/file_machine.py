@@ -68,6 +68,9 @@ class FileMachine(Machine):
     def rlimit(self, number: int) -> int:
         return self.limits.get(number, RLIM64_INFINITY)
 
+    def limits_of(self, _task: Task, number: int) -> tuple[int, int]:
+        return self.rlimit(number), RLIM64_INFINITY
+
     def entropy(self, count: int) -> bytes:
         self.entropy_used += count
         return bytes(n * 7 & 0xFF for n in range(count))

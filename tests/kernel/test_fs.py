@@ -176,7 +176,7 @@ def test_the_user_may_not_what_the_mode_forbids(m: FileMachine) -> None:
         ("/tmp/file", O_DIRECTORY, Errno.ENOTDIR),
         ("/tmp/new", O_CREAT | O_DIRECTORY, Errno.EINVAL),
         ("/proc/self/comm", O_WRONLY, Errno.EACCES),
-        ("/proc/new", O_CREAT, Errno.EACCES),
+        ("/proc/new", O_CREAT, Errno.ENOENT),
     ],
 )
 def test_open_refuses(m: FileMachine, path: str, flags: int, number: Errno) -> None:

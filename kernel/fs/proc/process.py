@@ -279,7 +279,7 @@ def child_times(_k: Kernel, task: Task) -> tuple[int, int]:
 
 
 def limits_of(k: Kernel, task: Task, number: int) -> tuple[int, int]:
-    return k.limits(task, number)
+    return k.limits_of(task, number)
 
 
 def limits(k: Kernel, task: Task, whole: bool) -> str:

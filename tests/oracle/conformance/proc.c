@@ -111,7 +111,7 @@ int main(int argc, char **argv)
     printf("comm %.*s\n", (int)(rest - 2 - strchr(buf, '(')), strchr(buf, '(') + 1);
     for (char *word = strtok(rest, " \n"); word; word = strtok(NULL, " \n")) {
         fields++;
-        if (fields == 1 || (fields >= 16 && fields <= 18) || fields == 19 || (fields >= 29 && fields <= 32))
+        if (fields == 1 || fields == 19 || (fields >= 29 && fields <= 32))
             printf("stat field %d: %s\n", fields + 2, word);
         if (fields == 2)
             printf("ppid %d\n", atoi(word) == getppid());
