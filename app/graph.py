@@ -203,6 +203,10 @@ class Places:
             assert isinstance(event, e.TaskReaped)
             self._known.pop(event.task, None)
             return self._gone(f"task:{event.task}")
+        if kind is e.TaskTookOver:
+            assert isinstance(event, e.TaskTookOver)
+            self._known[event.leader] = self._known.pop(event.task, set())
+            return self._gone(f"task:{event.task}")
         if kind is e.PipeCreated:
             assert isinstance(event, e.PipeCreated)
             self.creators[event.pipe] = pid

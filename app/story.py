@@ -223,21 +223,40 @@ def queue_text(queue: str) -> str:
             return "the other end of a named pipe"
         case "vfork":
             return f"its child {number}"
-        case "lock" | "flock":
-            return f"a lock on file {number}"
         case "eventfd" | "timerfd" | "epoll":
             return f"{kind} {number}"
         case "signalfd":
             return "its signal descriptors"
         case "pidfd":
             return f"the end of process {number}"
+        case "futex":
+            return futex_text(rest)
         case _:
             return queue
 
 
+def futex_text(rest: str) -> str:
+    """A futex's wait queue without its first word."""
+    where, _, place = rest.partition(":")
+    if where == "inode":
+        return f"the futex at offset {place.partition(':')[2]} of shared memory {place.partition(':')[0]}"
+    return f"the futex at {place.partition(':')[0]}"
+
+
+def _requeued(event: e.TaskRequeued, state: State) -> str:
+    return f"{_task(state, event.task)} sleeps on, but now on {queues(event.on)}."
+
+
+def _took_over(event: e.TaskTookOver, state: State) -> str:
+    return (
+        f"Thread {event.task} executes a program: the other threads are gone, and it is now the process"
+        f" {event.leader} itself."
+    )
+
+
 def _woken(event: e.TaskWoken, state: State) -> str:
     why = {"deadline": "its time has come", "signal": "a signal arrived"}.get(
-        event.by, f"{event.by} had news"
+        event.by, f"{queue_text(event.by) if event.by.startswith('futex:') else event.by} had news"
     )
     return f"{_task(state, event.task)} is woken: {why}. It can run again."
 
@@ -420,6 +439,8 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.TaskSwitched: _switched,
     e.TaskBlocked: _blocked,
     e.TaskWoken: _woken,
+    e.TaskRequeued: _requeued,
+    e.TaskTookOver: _took_over,
     e.TaskStopped: lambda ev, s: f"{_task(s, ev.task)} is stopped by {signal_name(ev.signo)}.",
     e.TaskContinued: lambda ev, s: f"{_task(s, ev.task)} goes on.",
     e.TaskRenamed: lambda ev, s: f"Task {ev.task} is called {ev.comm} now.",

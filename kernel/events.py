@@ -63,6 +63,13 @@ class TaskWoken(KernelEvent, frozen=True, tag="TaskWoken"):
     by: str
 
 
+class TaskRequeued(KernelEvent, frozen=True, tag="TaskRequeued"):
+    """A sleeping task was moved to other wait queues without being woken (FUTEX_REQUEUE)."""
+
+    task: int
+    on: tuple[str, ...]
+
+
 class TaskStopped(KernelEvent, frozen=True, tag="TaskStopped"):
     task: int
     signo: int
@@ -70,6 +77,16 @@ class TaskStopped(KernelEvent, frozen=True, tag="TaskStopped"):
 
 class TaskContinued(KernelEvent, frozen=True, tag="TaskContinued"):
     task: int
+
+
+class TaskTookOver(KernelEvent, frozen=True, tag="TaskTookOver"):
+    """A thread that executes a program becomes its process's first: it has the pid `leader` from now on.
+
+    The old leader, a zombie, is gone; what was sent to the process is still pending.
+    """
+
+    task: int
+    leader: int
 
 
 class TaskRenamed(KernelEvent, frozen=True, tag="TaskRenamed"):
@@ -368,18 +385,6 @@ class PipeEndsChanged(KernelEvent, frozen=True, tag="PipeEndsChanged"):
     writers: int
 
 
-class PipeResized(KernelEvent, frozen=True, tag="PipeResized"):
-    pipe: int
-    capacity: int
-
-
-class FileLocksSet(KernelEvent, frozen=True, tag="FileLocksSet"):
-    """These are all locks on the file now. Fields of each as in `tables.FileLock`."""
-
-    inode: int
-    locks: tuple[tuple[str, int, int, int, int, int], ...]
-
-
 class EventfdSet(KernelEvent, frozen=True, tag="EventfdSet"):
     """The counter of an eventfd is `count` now; it may be new."""
 
@@ -489,8 +494,10 @@ Event = (
     | TaskSwitched
     | TaskBlocked
     | TaskWoken
+    | TaskRequeued
     | TaskStopped
     | TaskContinued
+    | TaskTookOver
     | TaskRenamed
     | TaskExited
     | TaskReaped
@@ -527,8 +534,6 @@ Event = (
     | PipeWritten
     | PipeRead
     | PipeEndsChanged
-    | PipeResized
-    | FileLocksSet
     | EventfdSet
     | TimerfdSet
     | TimerfdExpired

@@ -18,6 +18,7 @@ from kernel.errors import Fault, KernelError
 from kernel.events import BreakMoved, ProgramExecuted
 from kernel.fs.files import close_on_exec
 from kernel.fs.vfs import executable
+from kernel.futex import exit_futexes
 from kernel.mm.address_space import create_space, drop_space, insert, overlaps, remove
 from kernel.mm.fault import user_page
 from kernel.signals.state import flush_handlers
@@ -269,6 +270,8 @@ def _adopt(
 ) -> None:
     """The point of no return: the task takes the new space and starts afresh in it."""
     k.leave_thread_group(task)
+    if task.space:
+        exit_futexes(k, task)
     old = task.space
     task.space = space.id
     k.set_space(task, space)
@@ -279,7 +282,7 @@ def _adopt(
     task.exe = k.path_of(inode)
     task.tls = [0, 0, 0]
     task.altstack = [0, task.altstack[1], 0]
-    task.clear_child_tid = task.robust_list = task.rseq = 0
+    task.rseq = 0
     k.free_ldt(task)
     if task.pid == k.tables.current:
         k.load_tls()

@@ -12,14 +12,13 @@ from kernel.abi.signal import (
     SIG_IGN,
     SIGCHLD,
 )
-from kernel.errors import KernelError
 from kernel.events import TaskExited, TaskReaped, TaskReparented
 from kernel.fs.files import drop_fdtable
 from kernel.fs.tty import release_session
+from kernel.futex import exit_futexes
 from kernel.mm.address_space import drop_space
 from kernel.signals.state import send_signal
 from kernel.tables import SigInfo, Task, TaskState
-from kernel.uaccess import put_user32
 from kernel.wait import forget_wait, wake_up
 
 if TYPE_CHECKING:
@@ -54,18 +53,13 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
     leader = t.tasks.get(task.tgid)
     if leader is not None and leader.group_status < 0 and _is_last(k, task):
         leader.group_status = status  # the last thread's status is the process's
-    if task.tgid == t.first:
+    if task.tgid == t.first and _is_last(k, task):
         t.first_status = status if leader is None or leader.group_status < 0 else leader.group_status
     forget_wait(k, task)
     if task.pid in t.runqueue:
         t.runqueue.remove(task.pid)
-    if task.clear_child_tid and t.spaces[task.space].refs > 1 and task.pid == t.current:
-        try:
-            put_user32(k, task.clear_child_tid, 0)
-        except KernelError:
-            pass
-        else:
-            wake_up(k, f"futex:{task.space}:{task.clear_child_tid}", 1)
+    if task.space and t.current in t.tasks and k.task.space == task.space:
+        exit_futexes(k, task)
     if task.vfork_parent:
         task.vfork_parent = 0
         wake_up(k, f"vfork:{task.pid}")
@@ -88,9 +82,10 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
     task.progress = []
     task.pending = []
     k.emit(TaskExited(task.pid, status))
-    if task.session == task.pid:
-        release_session(k, task)
-    _reparent_children(k, task)
+    if _is_last(k, task):
+        if task.session == task.tgid:
+            release_session(k, task)
+        _reparent_children(k, task)
     if task.pid != task.tgid:
         release(k, task, by=0)
         leader = t.tasks.get(task.tgid)
@@ -113,10 +108,8 @@ def _group_is_empty(k: Kernel, leader: Task) -> bool:
 
 
 def _reparent_children(k: Kernel, task: Task) -> None:
-    if task.pid != task.tgid:
-        return
     for child in list(k.tables.tasks.values()):
-        if child.ppid == task.pid and child.pid != task.pid:
+        if child.ppid == task.tgid and child.tgid != task.tgid:
             child.ppid = INIT_PID
             k.emit(TaskReparented(child.pid, INIT_PID))
             if child.pdeath_signal and child.state != TaskState.ZOMBIE:

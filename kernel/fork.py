@@ -8,6 +8,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.process import (
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
+    CLONE_CLEAR_SIGHAND,
     CLONE_FILES,
     CLONE_FS,
     CLONE_NEWCGROUP,
@@ -33,6 +34,8 @@ from kernel.fs.files import copy_fdtable
 from kernel.mm.address_space import drop_space, fork_space
 from kernel.mm.fault import user_page
 from kernel.mm.frames import alloc_stack
+from kernel.signals.pending import leader_of
+from kernel.signals.state import flush_handlers
 from kernel.tables import Credentials, SigAction, SigHand, Task, TaskState
 from kernel.thread import (
     PAGE_OFFSET,
@@ -79,9 +82,18 @@ def set_thread_space(k: Kernel, task: Task, pgd: int) -> None:
 
 
 def do_fork(
-    k: Kernel, flags: int, stack: int = 0, parent_tid: int = 0, tls: int = 0, child_tid: int = 0
+    k: Kernel,
+    flags: int,
+    stack: int = 0,
+    parent_tid: int = 0,
+    tls: int = 0,
+    child_tid: int = 0,
+    exit_signal: int = -1,
 ) -> int:
-    """The child's pid. The child returns 0 from the same system call, on `stack` if that is given."""
+    """The child's pid. The child returns 0 from the same system call, on `stack` if that is given.
+
+    `exit_signal` -1 stands for the one in the low byte of `flags`.
+    """
     t = k.tables
     parent = k.task
     shares_handlers = flags & CLONE_SIGHAND
@@ -144,12 +156,12 @@ def do_fork(
         ),
         exe=parent.exe,
         umask=parent.umask,
-        exit_signal=-1 if flags & CLONE_THREAD else flags & CSIGNAL,
+        exit_signal=_exit_signal(k, parent, flags, exit_signal),
         tls=parent.tls[:],
         blocked=parent.blocked,
         altstack=parent.altstack[:] if not flags & CLONE_VM or flags & CLONE_VFORK else [0, 2, 0],
         start_tick=k.now,
-        rlimits={n: limits[:] for n, limits in parent.rlimits.items()},
+        rlimits={n: limits[:] for n, limits in leader_of(k, parent).rlimits.items()},
         dumpable=parent.dumpable,
         no_new_privs=parent.no_new_privs,
     )
@@ -191,11 +203,21 @@ def do_fork(
             child.ppid,
         )
     )
+    if flags & CLONE_CLEAR_SIGHAND:
+        flush_handlers(k, child)
     if flags & CLONE_CHILD_SETTID:
         _store_tid(k, child, child_tid)
     t.forks += 1
     t.runqueue.append(pid)
     return pid
+
+
+def _exit_signal(k: Kernel, parent: Task, flags: int, given: int) -> int:
+    if flags & CLONE_THREAD:
+        return -1
+    if flags & CLONE_PARENT:
+        return leader_of(k, parent).exit_signal
+    return flags & CSIGNAL if given < 0 else given
 
 
 def _too_many(k: Kernel, parent: Task) -> bool:

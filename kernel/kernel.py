@@ -26,9 +26,10 @@ from kernel.abi.process import (
     RLIMIT_NPROC,
     RLIMIT_STACK,
 )
+from kernel.abi.signal import SIGCHLD
 from kernel.elf import read_symbols
 from kernel.errors import KernelError, Panic
-from kernel.events import InputArrived, MachineHalted, Panicked, TaskCreated
+from kernel.events import InputArrived, MachineHalted, Panicked, TaskCreated, TaskTookOver
 from kernel.fork import new_thread, set_thread_space
 from kernel.fs import operations, ramfs, setup, vfs
 from kernel.fs.hostfs import Host, NoHost
@@ -36,7 +37,7 @@ from kernel.fs.stream import stream_input
 from kernel.fs.tty import terminal_input
 from kernel.mm import frames
 from kernel.tables import Credentials, Inode, OpenFile, SigHand, Space, Tables, Task, TaskState
-from kernel.thread import PAGE_OFFSET, TI_CR3, TI_LDT
+from kernel.thread import PAGE_OFFSET, TI_CR3, TI_LDT, TI_PID
 from kernel.uaccess import peek_user
 
 DEFAULT_EPOCH = 1_700_000_000_000_000_000
@@ -286,7 +287,8 @@ class Kernel:
     def rlimit(self, number: int) -> int:
         """The current task's soft limit."""
         task = self.tables.tasks.get(self.tables.current)
-        limits = task.rlimits.get(number) if task is not None else None
+        leader = self.tables.tasks.get(task.tgid, task) if task is not None else None
+        limits = leader.rlimits.get(number) if leader is not None else None
         return limits[0] if limits else DEFAULT_RLIMITS.get(number, RLIM64_INFINITY)
 
     def limits_of(self, task: Task, number: int) -> tuple[int, int]:
@@ -329,6 +331,8 @@ class Kernel:
         for other in list(t.tasks.values()):
             if other.tgid == task.tgid and other.pid != task.pid and other.state != TaskState.ZOMBIE:
                 end_task(self, other, 9)
+        if task.pid != task.tgid:
+            self._take_over(task)
         if task.sighand and t.sighands[task.sighand].refs > 1:
             t.sighands[task.sighand].refs -= 1
             number = self.new_id()
@@ -339,6 +343,22 @@ class Kernel:
 
             t.fdtables[task.fdtable].refs -= 1
             task.fdtable = copy_fdtable(self, task.fdtable)
+
+    def _take_over(self, task: Task) -> None:
+        """de_thread: a thread that executes a program gets the pid of its leader, which has just ended."""
+        t = self.tables
+        old, leader = task.pid, t.tasks[task.tgid]
+        self.emit(TaskTookOver(old, leader.pid))
+        task.shared_pending = leader.shared_pending
+        task.stop_signal, task.stop_reported = leader.stop_signal, leader.stop_reported
+        task.continued, task.exit_signal = leader.continued, SIGCHLD
+        task.start_tick, task.rlimits, task.group_status = leader.start_tick, leader.rlimits, -1
+        self.free_thread(leader.thread)
+        del t.tasks[old]
+        task.pid = leader.pid
+        t.tasks[task.pid] = task
+        t.current = self.bus.pid = task.pid
+        self.ram.u32[task.thread - PAGE_OFFSET + TI_PID >> 2] = task.pid
 
     def undo_fork(self, child: Task) -> None:
         """A fork that failed at the last moment leaves nothing behind."""

@@ -42,6 +42,14 @@ class Wait(msgspec.Struct, array_like=True):
     restart: int = 512
 
 
+class FutexWait(msgspec.Struct, array_like=True):
+    """One futex that a task sleeps on; `bitset` 0 is a lock with an owner, at `address`."""
+
+    queue: str
+    bitset: int
+    address: int = 0
+
+
 class SigInfo(msgspec.Struct, array_like=True):
     """What comes with a signal (man 2 sigaction, siginfo_t)."""
 
@@ -97,7 +105,8 @@ class Task(msgspec.Struct):
     progress: list[int] = []
     """What a system call that waited had done already; emptied when the call ends."""
     restart: list[int] = []
-    """What restart_syscall goes on with: end of a sleep, where to tell what is left, width of that."""
+    """What restart_syscall goes on with: 0, end of a sleep, where to tell what is left, width of that; or 1,
+    a futex's address, value, bits, the end of the wait, whether it is shared."""
     syscall: int = -1
     """Number of the system call the task is in, or -1."""
     woken_by_signal: bool = False
@@ -112,6 +121,11 @@ class Task(msgspec.Struct):
     """Frame that holds the task's LDT, 0 for none."""
     clear_child_tid: int = 0
     robust_list: int = 0
+    futex: list[FutexWait] = []
+    """What it sleeps on, and which of it has woken it (-1: none yet)."""
+    futex_woken: int = -1
+    rt_priority: int = 0
+    """1 to 99 in the real-time classes, else 0."""
     rseq: int = 0
     vfork_parent: int = 0
     """Pid of a parent that sleeps until this task execs or exits, 0 for none."""
@@ -282,8 +296,6 @@ class OpenFile(msgspec.Struct):
     path: str = ""
     names: list[str] = []
     """Of a directory: what getdents goes through, as it was when the reading began."""
-    owner: list[int] = []
-    """Who is to get its signals (F_SETOWN): F_OWNER_*, the number, the signal's; empty for nobody."""
     watchers: list[int] = []
     """Entries of `Tables.epoll_items` about it."""
     text: bytes = b""
@@ -352,20 +364,6 @@ class Stream(msgspec.Struct):
     """st_mode that fstat gives."""
     data: bytes = b""
     eof: bool = False
-
-
-class FileLock(msgspec.Struct, array_like=True):
-    """A lock on bytes [start, end] of a file: `kind` is posix, ofd or flock, `type` an F_RDLCK or F_WRLCK.
-
-    `owner` is a descriptor table's number for posix, an open file's for the others; `pid` is who made it.
-    """
-
-    kind: str
-    owner: int
-    pid: int
-    type: int
-    start: int
-    end: int
 
 
 class Eventfd(msgspec.Struct, array_like=True):
@@ -443,6 +441,8 @@ class Tables(msgspec.Struct):
     """Pid to the tick at which its sleep ends."""
     waiting: dict[str, list[int]] = {}
     """Wait queue to the pids that sleep on it, in order."""
+    pi_owners: dict[str, int] = {}
+    """Pid of who has a lock that others wait for, by the lock's wait queue."""
     tasks: dict[int, Task] = {}
     spaces: dict[int, Space] = {}
     sighands: dict[int, SigHand] = {}
@@ -452,8 +452,6 @@ class Tables(msgspec.Struct):
     pipes: dict[int, Pipe] = {}
     terminals: dict[int, Terminal] = {}
     streams: dict[int, Stream] = {}
-    locks: dict[int, list[FileLock]] = {}
-    """By inode."""
     eventfds: dict[int, Eventfd] = {}
     timerfds: dict[int, Timerfd] = {}
     signalfds: dict[int, Signalfd] = {}

@@ -65,7 +65,7 @@ def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, 
             child = int(number) if number.isdigit() else -1
             return f"waits for {who(state, child)}", ", made by vfork, to execute or end"
         case "futex":
-            return f"waits on futex {rest}", ""
+            return _futex_wait(state, task, queue)
         case "pause":
             return "waits for a signal", ""
         case "sleep":
@@ -73,6 +73,19 @@ def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, 
         case "poll":
             return "polls nothing", ", only time can end it"
     return waits_on(state, queue) or (f"waits on {queue}", "")
+
+
+def _futex_wait(state: State, task: TaskView, queue: str) -> tuple[str, str]:
+    """Which word of memory, and who else sleeps there."""
+    where, _, rest = queue.removeprefix("futex:").partition(":")
+    number, _, offset = rest.partition(":")
+    word = f"offset {offset} of shared memory {number}" if where == "inode" else number
+    others = [
+        who(state, one.pid)
+        for one in state.machine.tasks.values()
+        if one.pid != task.pid and one.state == SLEEPING and queue in one.on
+    ]
+    return f"waits on futex {word}", f", as {', '.join(others)}" if 0 < len(others) <= 4 else ""
 
 
 def _pipe_wait(state: State, number: str, end: str, polls: bool) -> tuple[str, str]:

@@ -50,6 +50,10 @@ def task_woken(state: State, event: e.TaskWoken) -> None:
     task.on = ()
 
 
+def task_requeued(state: State, event: e.TaskRequeued) -> None:
+    state.machine.tasks[event.task].on = event.on
+
+
 def task_stopped(state: State, event: e.TaskStopped) -> None:
     task = state.machine.tasks[event.task]
     task.state = STOPPED
@@ -84,6 +88,21 @@ def task_reaped(state: State, event: e.TaskReaped) -> None:
 
 def task_reparented(state: State, event: e.TaskReparented) -> None:
     state.machine.tasks[event.task].ppid = event.parent
+
+
+def task_took_over(state: State, event: e.TaskTookOver) -> None:
+    tasks = state.machine.tasks
+    task, leader = tasks.pop(event.task), tasks[event.leader]
+    task.pid = event.leader
+    task.ppid = leader.ppid
+    task.shared_pending = leader.shared_pending
+    tasks[event.leader] = task
+    state.frames.pop(event.leader, None)
+    if event.task in state.frames:
+        state.frames[event.leader] = state.frames.pop(event.task)
+    state.pid = event.leader
+    if state.machine.current == event.task:
+        state.machine.current = event.leader
 
 
 def program_executed(state: State, event: e.ProgramExecuted) -> None:
@@ -121,8 +140,10 @@ HANDLERS: Handlers = {
     e.TaskSwitched: task_switched,
     e.TaskBlocked: task_blocked,
     e.TaskWoken: task_woken,
+    e.TaskRequeued: task_requeued,
     e.TaskStopped: task_stopped,
     e.TaskContinued: task_continued,
+    e.TaskTookOver: task_took_over,
     e.TaskRenamed: task_renamed,
     e.TaskExited: task_exited,
     e.TaskReaped: task_reaped,

@@ -71,6 +71,12 @@ def task_exited(state: State, event: e.TaskExited) -> None:
     add_milestone(state, event.task, "exit", status_text(event.status))
 
 
+def task_took_over(state: State, event: e.TaskTookOver) -> None:
+    """The call that the thread is in ends under its new number."""
+    if event.task in state.trace.open:
+        state.trace.open[event.leader] = state.trace.open.pop(event.task)
+
+
 def task_stopped(state: State, event: e.TaskStopped) -> None:
     line = add_line(state, "stopped", event.task)
     line.signo = event.signo
@@ -143,6 +149,7 @@ HANDLERS: Handlers = {
     e.ProgramExecuted: program_executed,
     e.TaskCreated: task_created,
     e.TaskExited: task_exited,
+    e.TaskTookOver: task_took_over,
     e.TaskStopped: task_stopped,
     e.SignalDelivered: signal_delivered,
     e.FaultHandled: fault_handled,

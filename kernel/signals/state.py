@@ -141,6 +141,8 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
     """
     signo = info.signo
     group = thread_group(k, task)
+    if shared and group and task.state == TaskState.ZOMBIE:
+        task = group[0]  # the leader has ended, its process has not
     dropped = not group or task.pid <= INIT_PID or _is_dying(k, group) or _is_ignored(k, task, signo)
     leader = leader_of(k, task)
     queue = leader.shared_pending if shared else task.pending

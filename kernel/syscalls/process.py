@@ -8,12 +8,21 @@ from typing import TYPE_CHECKING
 from cpu.descriptors import Descriptor
 from kernel.abi.errno import Errno
 from kernel.abi.files import O_NONBLOCK
+from kernel.abi.mman import TASK_SIZE
 from kernel.abi.process import __WALL as WALL
 from kernel.abi.process import __WCLONE as WCLONE
 from kernel.abi.process import __WNOTHREAD as WNOTHREAD
 from kernel.abi.process import (
+    CLONE_ARGS_SIZE_VER0,
+    CLONE_ARGS_SIZE_VER2,
+    CLONE_CLEAR_SIGHAND,
+    CLONE_DETACHED,
+    CLONE_PARENT,
+    CLONE_SIGHAND,
+    CLONE_THREAD,
     CLONE_VFORK,
     CLONE_VM,
+    CSIGNAL,
     P_ALL,
     P_PGID,
     P_PID,
@@ -36,6 +45,7 @@ from kernel.abi.process import (
     WSTOPPED,
 )
 from kernel.abi.signal import CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
+from kernel.abi.structs import CloneArgs
 from kernel.errors import Blocked, KernelError
 from kernel.events import TaskRenamed
 from kernel.exec import do_execve, strings
@@ -45,7 +55,7 @@ from kernel.fs.files import get_file
 from kernel.kernel import DEFAULT_RLIMITS
 from kernel.mm.frames import alloc_frame
 from kernel.sched import GDT_TLS
-from kernel.signals.pending import fatal_signal
+from kernel.signals.pending import fatal_signal, leader_of
 from kernel.tables import Task, TaskState
 from kernel.thread import PAGE_OFFSET
 from kernel.uaccess import (
@@ -75,10 +85,46 @@ def sys_clone(k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, chil
     return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid)
 
 
-def _fork_and_wait(k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> int:
+CLONE3_KNOWN = 0xFFFF_FFFF | CLONE_CLEAR_SIGHAND
+PAGE_SIZE = 4096
+
+
+def sys_clone3(k: Kernel, uargs: int, size: int) -> int:
+    """clone with its arguments in memory; its stack is given by its lower end and size (man 2 clone)."""
+    if k.task.progress:
+        return _fork_and_wait(k, CLONE_VFORK, 0, 0, 0, 0)
+    if size > PAGE_SIZE:
+        raise KernelError(Errno.E2BIG)
+    if size < CLONE_ARGS_SIZE_VER0:
+        raise KernelError(Errno.EINVAL)
+    data = copy_from_user(k, uargs, size)
+    if any(data[CLONE_ARGS_SIZE_VER2:]):
+        raise KernelError(Errno.E2BIG)
+    args = CloneArgs.unpack(data[:CLONE_ARGS_SIZE_VER2].ljust(CLONE_ARGS_SIZE_VER2, b"\0"))
+    flags = args.flags
+    if args.set_tid_size > 32 or bool(args.set_tid) != bool(args.set_tid_size):
+        raise KernelError(Errno.EINVAL)
+    if args.exit_signal > 64 or flags & ~CLONE3_KNOWN or flags & (CLONE_DETACHED | CSIGNAL):
+        raise KernelError(Errno.EINVAL)
+    if flags & CLONE_SIGHAND and flags & CLONE_CLEAR_SIGHAND:
+        raise KernelError(Errno.EINVAL)
+    if flags & (CLONE_THREAD | CLONE_PARENT) and args.exit_signal:
+        raise KernelError(Errno.EINVAL)
+    if bool(args.stack) != bool(args.stack_size) or args.stack + args.stack_size > TASK_SIZE:
+        raise KernelError(Errno.EINVAL)
+    if args.set_tid_size:
+        raise KernelError(Errno.EPERM if k.task.cred.euid else Errno.EINVAL)
+    stack = args.stack + args.stack_size
+    parent_tid, tls, child_tid = (word & 0xFFFF_FFFF for word in (args.parent_tid, args.tls, args.child_tid))
+    return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid, args.exit_signal)
+
+
+def _fork_and_wait(
+    k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int, exit_signal: int = -1
+) -> int:
     task = k.task
     if not task.progress:
-        pid = do_fork(k, flags, stack, parent_tid, tls, child_tid)
+        pid = do_fork(k, flags, stack, parent_tid, tls, child_tid, exit_signal)
         if not flags & CLONE_VFORK:
             return pid
         task.progress = [pid]
@@ -381,13 +427,6 @@ def sys_set_tid_address(k: Kernel, address: int) -> int:
     return k.task.pid
 
 
-def sys_set_robust_list(k: Kernel, head: int, length: int) -> int:
-    if length != 12:
-        raise KernelError(Errno.EINVAL)
-    k.task.robust_list = head
-    return 0
-
-
 def sys_rseq(k: Kernel, address: int, length: int, flags: int, signature: int) -> int:
     """Register a restartable-sequences area; there is one processor, number 0 (linux/rseq.h)."""
     task = k.task
@@ -460,7 +499,7 @@ def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
 def _limits(k: Kernel, task: Task, resource: int) -> list[int]:
     default = DEFAULT_RLIMITS.get(resource, RLIM64_INFINITY)
     hard = RLIM64_INFINITY if resource in (3, 4) else 1048576 if resource == 7 else default
-    return task.rlimits.get(resource, [default, hard])
+    return leader_of(k, task).rlimits.get(resource, [default, hard])
 
 
 def sys_ugetrlimit(k: Kernel, resource: int, address: int) -> int:
@@ -484,7 +523,8 @@ def _set_limits(k: Kernel, task: Task, resource: int, soft: int, hard: int) -> N
         raise KernelError(Errno.EINVAL)
     if hard > _limits(k, task, resource)[1] and k.task.cred.euid:
         raise KernelError(Errno.EPERM)
-    task.rlimits = {**task.rlimits, resource: [soft, hard]}
+    leader = leader_of(k, task)
+    leader.rlimits = {**leader.rlimits, resource: [soft, hard]}
 
 
 def sys_setrlimit(k: Kernel, resource: int, address: int) -> int:

@@ -8,12 +8,12 @@ from importlib import import_module
 
 MODULES = (
     "process",
+    "futex",
     "identity",
     "files",
     "paths",
     "poll",
     "event_files",
-    "locks",
     "memory",
     "signals",
     "time",

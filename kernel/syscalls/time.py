@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from kernel import futex
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, ERESTARTNOHAND, Errno
 from kernel.abi.time import (
     CLOCK_MONOTONIC,
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 SECOND = 1_000_000_000
 CLOCKS = 12
 TIMER_ABSTIME = 1
+RESTART_SLEEP = 0
 
 
 def realtime(k: Kernel) -> int:
@@ -117,16 +119,19 @@ def _sleep_until(k: Kernel, end: int, absolute: bool, left: int, wide: bool) -> 
             rest = end - k.now
             form = "<qq" if wide else "<II"
             copy_to_user(k, left, struct.pack(form, rest // SECOND, rest % SECOND))
-        task.restart = [end, left, int(wide)]
+        task.restart = [RESTART_SLEEP, end, left, int(wide)]
         raise KernelError(ERESTART_RESTARTBLOCK)
     raise Blocked("sleep", deadline=end, restart=ERESTART_RESTARTBLOCK)
 
 
 def sys_restart_syscall(k: Kernel) -> int:
-    """Go on with a sleep that a stop interrupted, to the end it had (man 2 restart_syscall)."""
+    """Go on with a wait that a stop interrupted, to the end it had (man 2 restart_syscall)."""
     if not k.task.restart:
         raise KernelError(Errno.EINTR)
-    end, left, wide = k.task.restart
+    if k.task.restart[0] == futex.RESTART_FUTEX:
+        _, address, value, bitset, deadline, shared = k.task.restart
+        return futex.wait(k, address, value, bitset, deadline, bool(shared))
+    _, end, left, wide = k.task.restart
     return _sleep_until(k, end, False, left, bool(wide))
 
 

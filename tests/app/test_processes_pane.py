@@ -32,7 +32,7 @@ def literal_state() -> State:
         3: TaskView(3, 3, 2, "producer", "sleeping", ("pipe:9:write",), 21, 31, 4),
         4: TaskView(4, 4, 2, "consumer", "runnable", (), 22, 32, 4),
         5: TaskView(5, 5, 4, "a long process name", "sleeping", ("pipe:8:read",), 23, 33, 3),
-        6: TaskView(6, 4, 2, "consumer", "sleeping", ("futex:22:134520832",), 22, 32, 240),
+        6: TaskView(6, 4, 2, "consumer", "sleeping", ("futex:22:0x804a000",), 22, 32, 240),
         7: TaskView(7, 7, 2, "dead", "zombie", exit_status=7 << 8),
         8: TaskView(8, 8, 2, "killed", "zombie", exit_status=11 | 0x80),
         9: TaskView(9, 9, 1, "daemon", "stopped", (), 24, 34, 3),

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from kernel.describe import describe
+from tests.app.machine import Machine
 from tests.oracle.harness import HERE, both
 
 SOURCES = sorted((HERE / "conformance").glob("*.c"))
@@ -21,3 +23,17 @@ def test_conformance(source: Path, build: Callable[[Path, str], Path]) -> None:
         == expected.output.decode(errors="replace").splitlines()
     )
     assert (got.status, got.errors) == (expected.status, expected.errors)
+
+
+@pytest.mark.parametrize("name", ["futexes", "pthreads"])
+def test_threads_are_told_as_they_are(name: str, build: Callable[[Path, str], Path]) -> None:
+    """fold == describe where many threads sleep, are requeued, die, and execute programs."""
+    path = build(HERE / "conformance" / f"{name}.c", "glibc")
+    machine = Machine(str(path), path.read_bytes())
+    steps = 0
+    while machine.step():
+        steps += 1
+        if steps % 61 == 0:
+            assert machine.state.machine == describe(machine.kernel)
+    assert machine.state.halted == 0
+    assert machine.state.machine == describe(machine.kernel)
