@@ -25,6 +25,8 @@ class Controls(Protocol):
     def ask_place(self) -> None: ...
     def pane(self, name: str) -> None: ...
     def zoom(self) -> None: ...
+    def next_layout(self, direction: int) -> None: ...
+    def hide_pane(self) -> None: ...
     def next_view(self) -> None: ...
     def next_focus(self, direction: int) -> None: ...
     def choose(self, down: int, right: int) -> None: ...
@@ -194,6 +196,27 @@ ACTIONS: tuple[Action, ...] = (
         lambda app: app.zoom(),
         "zoom",
     ),
+    Action(
+        "layout",
+        ("w",),
+        "w",
+        "the next layout: other panes together, by subject",
+        PANES,
+        lambda app: app.next_layout(1),
+        "layout",
+    ),
+    Action(
+        "layout_back",
+        ("W", "upper_w"),
+        "W",
+        "the layout before",
+        PANES,
+        lambda app: app.next_layout(-1),
+        back_of="layout",
+    ),
+    Action(
+        "hide", ("x",), "x", "hide the pane; its F-key brings it back", PANES, lambda app: app.hide_pane()
+    ),
     Action("next", ("tab",), "Tab", "to the next pane", PANES, lambda app: app.next_focus(1)),
     Action(
         "previous", ("shift+tab",), "Shift+Tab", "to the pane before", PANES, lambda app: app.next_focus(-1)
@@ -214,7 +237,7 @@ ACTIONS: tuple[Action, ...] = (
         "explain",
     ),
     Action("back", ("escape",), "Esc", "back: close, zoom out, pause", HELP, lambda app: app.back()),
-    Action("theme", (), "", "dark or light", HELP, lambda app: app.next_theme()),
+    Action("theme", ("d",), "d", "dark or light", HELP, lambda app: app.next_theme()),
     Action("palette", ("colon",), ":", "all commands by name", HELP, lambda app: app.palette(), "commands"),
     Action("help", ("question_mark",), "?", "what the keys do", HELP, lambda app: app.help(), "help"),
     Action("quit", ("q", "ctrl+q"), "q", "leave", HELP, lambda app: app.leave(), "quit"),

@@ -49,6 +49,7 @@ def build_parser() -> Parser:
     run = commands.add_parser("run", help="the screen, on a program")
     _program_options(run)
     run.add_argument("-o", "--output", metavar="FILE", help="record the session into FILE")
+    _theme_option(run)
     run.set_defaults(command=_run)
 
     execute = commands.add_parser("exec", help="run a program without screen or trace")
@@ -74,12 +75,19 @@ def build_parser() -> Parser:
         "--text", action="store_true", help="write the trace as text instead of opening the screen"
     )
     play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
+    _theme_option(play)
     play.set_defaults(command=_play)
 
     table = commands.add_parser("syscalls", help="the table of system calls, and what is implemented")
     table.add_argument("name", nargs="?", help="only this one, by name or number")
     table.set_defaults(command=_syscalls)
     return parser
+
+
+def _theme_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--theme", choices=("dark", "light"), help="the screen's colours (default: as last time)"
+    )
 
 
 def _program_options(parser: argparse.ArgumentParser) -> None:
@@ -198,7 +206,7 @@ def _first(namespace: argparse.Namespace) -> int:
 def _run(namespace: argparse.Namespace) -> int:
     from app.commands import run_screen
 
-    return run_screen(_options(namespace, screen=True), namespace.output)  # type: ignore[arg-type]
+    return run_screen(_options(namespace, screen=True), namespace.output, namespace.theme)  # type: ignore[arg-type]
 
 
 def _exec(namespace: argparse.Namespace) -> int:
@@ -222,7 +230,7 @@ def _record(namespace: argparse.Namespace) -> int:
 def _play(namespace: argparse.Namespace) -> int:
     from app.commands import run_play
 
-    return run_play(namespace.file, namespace.text, namespace.at)
+    return run_play(namespace.file, namespace.text, namespace.at, namespace.theme)
 
 
 def _syscalls(namespace: argparse.Namespace) -> int:

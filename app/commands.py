@@ -118,7 +118,7 @@ def drive(kernel: Kernel, driver: Driver, name: str) -> int:
     return exit_code(status)
 
 
-def run_screen(options: Options, output: str | None) -> int:
+def run_screen(options: Options, output: str | None, theme: str | None = None) -> int:
     """`int80 run`: the screen on a live machine."""
     gc.disable()  # 60 ms of the way to the first frame; `app.tui` enables it again once that is painted
     from app.engine import Engine
@@ -147,7 +147,7 @@ def run_screen(options: Options, output: str | None) -> int:
             complain(str(error))
             return 2
         engine.machine.follow = recording.follow
-    status = run_app(engine)
+    status = run_app(engine, theme=theme)
     if recording is not None:
         try:
             recording.finish()
@@ -164,11 +164,11 @@ def run_record(options: Options, timeout: float | None, output: str) -> int:
     return record(options, timeout, output)
 
 
-def run_play(path: str, text: bool, at: int | None) -> int:
+def run_play(path: str, text: bool, at: int | None, theme: str | None = None) -> int:
     """`int80 play`: a recorded session on the screen, or as text."""
     from app.recording import play
 
-    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at)
+    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme)
 
 
 def run_syscalls(name: str | None) -> int:

@@ -147,7 +147,7 @@ def record(options: Options, timeout: float | None, output: str) -> int:
     return status
 
 
-def play(path: str, text: bool, at: int | None) -> int:
+def play(path: str, text: bool, at: int | None, theme: str | None = None) -> int:
     """Open a recorded session on the screen, or write its trace."""
     try:
         session = open_session(path)
@@ -166,7 +166,7 @@ def play(path: str, text: bool, at: int | None) -> int:
             return 2
         from app.tui import run_app
 
-        return run_app(engine)
+        return run_app(engine, theme=theme)
 
 
 def open_engine(session: Session) -> Engine:

@@ -27,11 +27,13 @@ from app import player as play
 from app import theme
 from app.actions import BY_NAME, PANE_KEYS
 from app.keys import LEAVE, terminal_bytes
+from app.layouts import LAYOUTS
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
 from app.player import Player
 from app.position import Position
 from app.screens.main import Main
+from app.settings import Settings, load, save, settings_file
 from app.story import ending
 
 if TYPE_CHECKING:
@@ -71,7 +73,12 @@ class Int80(App[int], inherit_bindings=False):
     ALLOW_SELECT = False
     AUTO_FOCUS = None
 
-    def __init__(self, engine: Engine, follow: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        follow: Callable[[], None] | None = None,
+        settings: Settings | None = None,
+    ) -> None:
         super().__init__()
         self.engine = engine
         self._follow = follow
@@ -92,8 +99,25 @@ class Int80(App[int], inherit_bindings=False):
         """ctrl+] was just pressed: the next one is for the guest."""
         for one in theme.themes():
             self.register_theme(one)
-        self.theme = theme.DARK
+        self.use_theme(theme.DARK)
+        if settings is not None:
+            self.restore(settings)
         self.title = f"int80 {engine.title}"
+
+    def restore(self, settings: Settings) -> None:
+        """Begin as the last run ended; what is not known is passed over."""
+        self.use_theme(theme.LIGHT if settings.theme == "light" else theme.DARK)
+        self.main.chosen.update(settings.layouts)
+        self.main.hidden.update(name for name, _, _ in PANE_KEYS if name in settings.hidden)
+
+    @property
+    def settings(self) -> Settings:
+        """What the next run begins with."""
+        return Settings(
+            theme="light" if self.theme == theme.LIGHT else "dark",
+            layouts={size: name for size, name in sorted(self.main.chosen.items()) if size in LAYOUTS},
+            hidden=sorted(self.main.hidden),
+        )
 
     @property
     def paint_theme(self) -> str:
@@ -380,7 +404,6 @@ class Int80(App[int], inherit_bindings=False):
                 self.zoom()
             return
         main.bring_front(name)
-        main.set_class(name == "trace", "-trace")
         self.call_after_refresh(self._focus, pane)
 
     def _focus(self, pane: Pane) -> None:
@@ -388,12 +411,26 @@ class Int80(App[int], inherit_bindings=False):
         self.paint()
 
     def zoom(self) -> None:
+        main, pane = self.main, self._focused()
+        main.zoom("" if main.zoomed else (pane.id if pane is not None and pane.id else main.front))
+
+    def next_layout(self, direction: int) -> None:
         main = self.main
-        if not main.has_class("-zoom"):
-            focused = main.focused
-            main.bring_front(focused.id if isinstance(focused, Pane) and focused.id else main.front)
-        main.toggle_class("-zoom")
-        main.reframe_soon()
+        names = [one.name for one in main.layouts]
+        if len(names) == 1:
+            self.say("there is room for one pane at a time: Tab and the F-keys turn them over")
+            return
+        main.take(names[(names.index(main.plan.name) + direction) % len(names)])
+        self.say(f"layout {main.plan.name}: {main.plan.about}")
+
+    def hide_pane(self) -> None:
+        main, pane = self.main, self._focused()
+        if pane is None:
+            self.say("Tab goes to a pane, x hides it")
+        elif main.zoomed or not main.hide_pane(pane.id or ""):
+            self.say("the only pane in sight stays" + (": z shows the others" if main.zoomed else ""))
+        else:
+            self.say(f"{pane.label} is hidden: {pane.key} brings it back")
 
     def next_view(self) -> None:
         pane = self._focused()
@@ -406,7 +443,7 @@ class Int80(App[int], inherit_bindings=False):
     def next_focus(self, direction: int) -> None:
         main = self.main
         shown = main.visible_panes()
-        if len(shown) == 1:
+        if len(shown) == 1 and (main.zoomed or len(main.layouts) == 1):
             names = [name for name, _, _ in PANE_KEYS]
             at = names.index(shown[0].id or "") + direction
             self.pane(names[at % len(names)])
@@ -451,7 +488,7 @@ class Int80(App[int], inherit_bindings=False):
         if self.player.on:
             self._stop()
             self.paint()
-        elif self.main.has_class("-zoom"):
+        elif self.main.zoomed:
             self.zoom()
         else:
             self.main.set_focus(None)
@@ -489,10 +526,14 @@ class Int80(App[int], inherit_bindings=False):
         if self.no_color:
             self.say("NO_COLOR is set")
             return
-        name = theme.LIGHT if self.theme == theme.DARK else theme.DARK
-        self.theme = name
-        self.paint_styles = theme.Paint(name)
+        self.use_theme(theme.LIGHT if self.theme == theme.DARK else theme.DARK)
         self.paint()
+
+    def use_theme(self, name: str) -> None:
+        """Dark or light; without colour both are plain."""
+        self.theme = name
+        if not self.no_color:
+            self.paint_styles = theme.Paint(name)
 
     def leave(self) -> None:
         self.exit(0)
@@ -527,10 +568,20 @@ class Guard:
         return True
 
 
-def run_app(engine: Engine, follow: Callable[[], None] | None = None) -> int:
-    """The screen until somebody leaves; the exit status. `follow` is called now and then."""
-    app = Int80(engine, follow)
+def run_app(engine: Engine, follow: Callable[[], None] | None = None, theme: str | None = None) -> int:
+    """The screen until somebody leaves; the exit status. `follow` is called now and then.
+
+    `theme` is the one that was asked for, None for the one remembered.
+    """
+    path = settings_file()
+    remembered = load(path)
+    if theme:
+        remembered.theme = theme
+    app = Int80(engine, follow, remembered)
+    begun = app.settings
     status = app.run()
+    if theme or app.settings != begun:
+        save(path, app.settings)
     gc.enable()
     if app.problem is not None:
         problem = app.problem

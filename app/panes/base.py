@@ -105,9 +105,13 @@ class Lines(Widget):
         return ""
 
     def on_click(self, event: events.Click) -> None:
+        event.stop()
+        self.clicked(event)
+
+    def clicked(self, event: events.Click) -> None:
+        """The mouse's button: what is under it is done or explained."""
         subject = self.subject_at(event.x, event.y)
         if subject:
-            event.stop()
             self.post_message(Picked(subject))
 
 
@@ -151,10 +155,8 @@ class Pane(Lines, can_focus=True):
         self._top = None
         self.repaint()
 
-    def on_focus(self) -> None:
-        self.repaint()
-
-    def on_blur(self) -> None:
+    def watch_has_focus(self, has_focus: bool) -> None:
+        super().watch_has_focus(has_focus)
         self.repaint()
 
     def room(self) -> tuple[int, int]:
@@ -269,6 +271,25 @@ class Pane(Lines, can_focus=True):
             at = next(n for n in others if abs(known[n][0] - self._chosen_row) == nearest)
         self._chosen_row, self._chosen = known[at]
         self.repaint()
+
+    def picked(self, subject: str) -> None:
+        """The mouse chose something. For panes that keep what was chosen."""
+
+    def clicked(self, event: events.Click) -> None:
+        """One click chooses, two explain; two where there is nothing, or one on the key's name, zoom."""
+        subject = self.subject_at(event.x, event.y)
+        label = self.size.width - len(self.key) - 3
+        if event.y == 0:
+            zoom = event.chain > 1 or (self.key and event.x >= label)
+            if zoom and self.can_focus:
+                self.post_message(Picked(f"pane:{self.id}"))
+        elif event.chain > 1:
+            self.post_message(Picked(subject or f"pane:{self.id}"))
+        elif subject:
+            self._chosen_row = self.top() + event.y - 1 - len(self._sheet.head)
+            self._chosen = subject
+            self.picked(subject)
+            self.repaint()
 
     def explain(self) -> None:
         """Enter."""

@@ -297,9 +297,12 @@ class Ipc(Pane):
 
     def choose(self, down: int, right: int) -> None:
         super().choose(down, right)
-        if self._chosen.startswith("channel:"):
-            self.channel = self._chosen.removeprefix("channel:")
-            self.repaint()
+        self.picked(self._chosen)
+        self.repaint()
+
+    def picked(self, subject: str) -> None:
+        if subject.startswith("channel:"):
+            self.channel = subject.removeprefix("channel:")
 
     def title(self, now: Moment) -> Row:
         pipes = len(now.state.machine.pipes)

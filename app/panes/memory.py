@@ -6,8 +6,6 @@ keeps what was chosen: an address to be walked, a frame to be told about.
 
 from __future__ import annotations
 
-from textual import events
-
 from app.panes import memory_frames, memory_spaces, memory_walk
 from app.panes.base import Pane
 from app.panes.memory_facts import changes, notice_text
@@ -97,5 +95,5 @@ class Memory(Pane):
             self.chosen_frame = int(rest, 16)
             self.repaint()
 
-    def on_click(self, event: events.Click) -> None:
-        self._take(self.subject_at(event.x, event.y))
+    def picked(self, subject: str) -> None:
+        self._take(subject)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from textual import events
-
 from app.event_files import what_it_is
 from app.panes.bars import RUNNING, STATES
 from app.panes.base import Pane
@@ -388,8 +386,8 @@ class Processes(Pane):
         super().choose(down, right)
         self.keep(process_of(self._chosen, self.process))
 
-    def on_click(self, event: events.Click) -> None:
-        self.keep(process_of(self.subject_at(event.x, event.y), self.process))
+    def picked(self, subject: str) -> None:
+        self.keep(process_of(subject, self.process))
 
     def keep(self, process: int) -> None:
         """Stay with a process, whoever runs."""

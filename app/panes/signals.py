@@ -6,8 +6,6 @@ from the machine. Words on any page of the user stack are the Stacks pane's.
 
 from __future__ import annotations
 
-from textual import events
-
 from app.panes.base import Pane
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.processes import chosen_process, tree
@@ -391,9 +389,8 @@ class Signals(Pane):
         _, self.process = cell_of(self._chosen, self.process)
         self.repaint()
 
-    def on_click(self, event: events.Click) -> None:
-        _, self.process = cell_of(self.subject_at(event.x, event.y), self.process)
-        self.repaint()
+    def picked(self, subject: str) -> None:
+        _, self.process = cell_of(subject, self.process)
 
     def title(self, now: Moment) -> Row:
         pid = chosen_process(now, self.process)

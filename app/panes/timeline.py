@@ -189,12 +189,11 @@ class Timeline(Pane, can_focus=False):
             Span(f" · event {count(now.cursor.seq)} of {count(now.length)}{legend}", "dim"),
         )
 
-    def on_click(self, event: events.Click) -> None:
+    def clicked(self, event: events.Click) -> None:
         now = self.now
         left = LABEL + (2 if self.frame.left else 1)
         columns = self.room()[0] - LABEL
         if now is None or event.y < 1 or event.x < left or columns < 1:
             return
-        event.stop()
         column = min(event.x - left, columns - 1)
         self.post_message(Picked(f"goto:{-(-column * now.length // columns)}"))

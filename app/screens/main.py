@@ -1,7 +1,7 @@
-"""The main screen: header, panes, story, timeline, tabs, footer. What is in sight, `int80.tcss` says.
+"""The main screen: header, panes, story, timeline, tabs, footer. Which panes are in sight, the layout says.
 
-It carries the class of its size (`-wide`, `-medium`, `-small`, `-tiny`) and `-zoom`; the pane brought to the
-front has `front`. The keys are the actions'.
+It carries the class of its size (`-wide`, `-medium`, `-small`, `-tiny`); `app.layouts` has the layouts of
+each, `int80.tcss` the rest. The keys are the actions'.
 """
 
 from __future__ import annotations
@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.containers import Container
+from textual.geometry import NULL_OFFSET, NULL_SPACING, Region, Size
+from textual.layout import ArrangeResult, WidgetPlacement
+from textual.layout import Layout as Arranging
 from textual.screen import Screen
+from textual.widget import Widget
 
 from app.actions import ACTIONS, PANE_KEYS
+from app.layouts import LAYOUTS, Layout, layout_named, panes_of, places, with_spare, without
 from app.panes.bars import footer_items, footer_row, header_row, tab_row
 from app.panes.base import Lines, Pane
 from app.panes.console import Console
@@ -36,10 +40,7 @@ if TYPE_CHECKING:
     from app.tui import Int80
 
 SIZES = ("-wide", "-medium", "-small", "-tiny")
-FIRST_PANE = {"-wide": "traps", "-medium": "stacks", "-small": "traps", "-tiny": "traps"}
 LEAST_COLUMNS, LEAST_ROWS = 60, 20
-BY_SUBJECT = ("processes", "memory", "signals", "ipc", "source")
-"""Panes that take the Stacks' place while they are at the front."""
 
 
 def size_class(width: int, height: int) -> str:
@@ -49,6 +50,30 @@ def size_class(width: int, height: int) -> str:
     if width >= 160 and height >= 45:
         return "-wide"
     return "-medium" if width >= 100 and height >= 34 else "-small"
+
+
+class Board(Widget):
+    """The panes, where the layout of the screen wants them."""
+
+    @property
+    def layout(self) -> Arranging:
+        return AsPlanned()
+
+
+class AsPlanned(Arranging):
+    """Textual's side of `app.layouts`."""
+
+    name = "planned"
+
+    def arrange(
+        self, parent: Widget, children: list[Widget], size: Size, greedy: bool = True
+    ) -> ArrangeResult:
+        found = cast("Main", parent.screen).places(size)
+        return [
+            WidgetPlacement(Region(*found[child.id]), NULL_OFFSET, NULL_SPACING, child)
+            for child in children
+            if child.id in found
+        ]
 
 
 class Main(Screen[None], inherit_bindings=False):
@@ -81,7 +106,14 @@ class Main(Screen[None], inherit_bindings=False):
         )
         self.story = Story("story")
         self.timeline = Timeline("timeline")
-        self.front = ""
+        self.board_box = Board(*self.board, id="board")
+        self.chosen: dict[str, str] = {}
+        """Name of the layout in use by class of terminal."""
+        self.spare = ""
+        """The pane that was called into the layout's spare place, '' for the layout's own."""
+        self.hidden: set[str] = set()
+        self.zoomed = ""
+        """The pane that is alone on the board."""
         self.notice = ""
         self._size_class = ""
         self._reframing = False
@@ -101,33 +133,89 @@ class Main(Screen[None], inherit_bindings=False):
     def compose(self) -> ComposeResult:
         yield self.too_small
         yield self.header
-        yield Container(*self.board, id="board")
+        yield self.board_box
         yield self.story
         yield self.timeline
         yield self.tabs
         yield self.footer
 
-    # Sizes and frames.
+    # Layouts, sizes and frames.
 
     def on_resize(self) -> None:
         self.fit()
 
     def fit(self) -> None:
-        """Take the layout for the present size."""
+        """Take a layout for the present size."""
         name = size_class(self.app.size.width, self.app.size.height)
         if name != self._size_class:
             for other in SIZES:
                 self.set_class(other == name, other)
             self._size_class = name
-            self.bring_front(FIRST_PANE[name])
+            self.rearrange()
         self.reframe_soon()
 
+    @property
+    def layouts(self) -> tuple[Layout, ...]:
+        """Those for a terminal of this size."""
+        return LAYOUTS.get(self._size_class[1:], LAYOUTS["small"])
+
+    @property
+    def plan(self) -> Layout:
+        """The layout in use."""
+        size = self._size_class[1:]
+        return layout_named(size, self.chosen.get(size, "")) if size in LAYOUTS else self.layouts[0]
+
+    def take(self, name: str) -> None:
+        """Use the layout of this name, with all that belongs to it."""
+        self.chosen[self._size_class[1:]] = name
+        self.spare = ""
+        self.hidden -= set(panes_of(self.plan.board)) | {self.plan.spare}
+        self.zoomed = ""
+        self.rearrange()
+
     def bring_front(self, name: str) -> None:
-        """Where only one pane has room, it is this one."""
-        self.front = name
-        for pane in self.board:
-            pane.set_class(pane.id == name, "front")
-        self.set_class(name in BY_SUBJECT, "-subject")
+        """Where this pane has no place of its own in the layout, it gets the spare one."""
+        self.hidden.discard(name)
+        if name not in panes_of(self.plan.board):
+            self.spare = name
+        if self.zoomed:
+            self.zoomed = name
+        self.rearrange()
+
+    def hide_pane(self, name: str) -> bool:
+        """Leave its room to the others; False for the last one in sight."""
+        if len(self.visible_panes()) < 2:
+            return False
+        if name == self.spare:
+            self.spare = ""
+            if name != self.plan.spare:
+                self.rearrange()
+                return True
+        self.hidden.add(name)
+        self.rearrange()
+        return True
+
+    def zoom(self, name: str) -> None:
+        """This pane alone; '' all again."""
+        self.zoomed = name
+        self.rearrange()
+
+    @property
+    def front(self) -> str:
+        """The pane in the spare place."""
+        return self.zoomed or self.spare or self.plan.spare
+
+    def places(self, size: Size) -> dict[str, Place]:
+        """Where each pane in sight lies on a board of this size."""
+        if self.zoomed:
+            return {self.zoomed: Place(0, 0, size.width, size.height)}
+        plan = self.plan
+        board = without(with_spare(plan.board, self.spare or plan.spare), self.hidden.__contains__)
+        return places(board if board is not None else plan.spare, 0, 0, size.width, size.height)
+
+    def rearrange(self) -> None:
+        """Lay the panes anew (asked of a pane: its parents then forget how they lay)."""
+        self.board[0].refresh(layout=True)
         self.reframe_soon()
 
     def reframe_soon(self) -> None:
@@ -184,4 +272,5 @@ class Main(Screen[None], inherit_bindings=False):
 
     def visible_panes(self) -> list[Pane]:
         """The panes on the board that are in sight, in reading order."""
-        return [pane for pane in self.board if pane.region.area]
+        shown = [pane for pane in self.board if pane.region.area]
+        return sorted(shown, key=lambda pane: (pane.region.y, pane.region.x))

@@ -20,6 +20,8 @@ from app.tui import Int80
 from tests.app.fake_engine import FakeEngine
 
 WIDE, MEDIUM, SMALL, TINY = (200, 60), (120, 40), (80, 24), (50, 15)
+DISPATCH = {name for name, _, _ in PANE_KEYS} - {"processes"}
+"""The panes of the first layout at the largest size."""
 
 
 class Session:
@@ -70,8 +72,8 @@ async def session(size: tuple[int, int] = WIDE, live: bool = True) -> AsyncItera
 @pytest.mark.parametrize(
     ("size", "panes"),
     [
-        (WIDE, {"cpu", "traps", "stacks", "trace", "console"}),
-        (MEDIUM, {"cpu", "traps", "stacks", "trace"}),
+        (WIDE, DISPATCH),
+        (MEDIUM, {"cpu", "traps", "source", "stacks", "trace"}),
         (SMALL, {"traps"}),
         (TINY, set()),
     ],
@@ -106,7 +108,7 @@ async def test_resizing_changes_the_layout() -> None:
             await on.pilot.resize_terminal(*size)
             await on.settle()
             assert on.app.main.has_class(size_class(*size))
-        assert on.visible() == {"cpu", "traps", "stacks", "trace", "console"}
+        assert on.visible() == DISPATCH
 
 
 # Time.
@@ -259,7 +261,7 @@ async def test_zoom() -> None:
         await on.press("f3", "f3")
         assert on.visible() == {"stacks"}
         await on.press("escape")
-        assert on.visible() == {"cpu", "traps", "stacks", "trace", "console"}
+        assert on.visible() == DISPATCH
         await on.press("z")
         assert len(on.visible()) == 1
 
@@ -267,14 +269,15 @@ async def test_zoom() -> None:
 async def test_tab_goes_around() -> None:
     async with session() as on:
         seen = []
-        for _ in range(5):
+        for _ in range(10):
             await on.press("tab")
             assert on.app.main.focused is not None
             seen.append(on.app.main.focused.id)
-        assert seen == ["cpu", "traps", "stacks", "trace", "console"]
+        assert seen[:5] == ["cpu", "traps", "stacks", "source", "memory"]
+        assert seen[5:] == ["ipc", "signals", "trace", "console", "cpu"]
         await on.press("shift+tab")
         assert on.app.main.focused is not None
-        assert on.app.main.focused.id == "trace"
+        assert on.app.main.focused.id == "console"
 
 
 async def test_pictures_of_traps() -> None:
@@ -432,9 +435,36 @@ async def test_clicks() -> None:
         await on.pilot.click("#footer", offset=(3, 0))
         await on.settle()
         assert on.engine.moved[-1] == "instruction+1"
-        await on.pilot.click("#cpu", offset=(8, 1))
+        await on.pilot.click("#cpu", offset=(8, 2))
         await on.settle()
-        assert isinstance(on.app.screen, Text)
+        assert on.app.main.focused is not None
+        assert on.app.main.focused.id == "cpu"
+        await on.press("enter")
+        assert cast(Text, on.app.screen).heading == "ebx"
+        await on.press("escape")
+        await on.pilot.click("#cpu", offset=(8, 4), times=2)
+        await on.settle()
+        assert cast(Text, on.app.screen).heading == "edx"
+        await on.press("escape")
+        await on.pilot.click("#traps", offset=(on.app.main.board[1].size.width - 3, 0))
+        await on.settle()
+        assert on.visible() == {"traps"}
+
+
+async def test_the_wheel_scrolls() -> None:
+    async with session() as on:
+        stacks = on.app.main.board[2]
+        top = stacks.top()
+        stacks.on_mouse_scroll_down(cast(Any, NoEvent()))
+        assert stacks.top() == top + 3
+        stacks.on_mouse_scroll_up(cast(Any, NoEvent()))
+        assert stacks.top() == top
+
+
+class NoEvent:
+    """What a handler does with its event when it only moves the pane."""
+
+    def stop(self) -> None: ...
 
 
 async def test_light_theme() -> None:
