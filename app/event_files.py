@@ -1,4 +1,4 @@
-"""Files that are none, in words: event counters, timers, signal and process descriptors, epoll sets.
+"""Locks, and files that are none, in words: counters, timers, signal and process descriptors, epoll sets.
 
 What such a descriptor leads to, what somebody waits for who sleeps on it, and a sentence for each event.
 """
@@ -53,6 +53,8 @@ def waits_on(state: State, queue: str) -> tuple[str, str] | None:
     kind, _, rest = queue.partition(":")
     number, _, end = rest.partition(":")
     match kind:
+        case "lock" | "flock":
+            return _lock_wait(state, int(number) if number.isdigit() else 0, kind == "flock")
         case "eventfd":
             if end == "write":
                 return f"waits for room in event counter {number}", ""
@@ -71,11 +73,41 @@ def waits_on(state: State, queue: str) -> tuple[str, str] | None:
     return None
 
 
+def _lock_wait(state: State, inode: int, whole: bool) -> tuple[str, str]:
+    """Which file, and who has a lock there."""
+    locks = [lock for lock in state.machine.locks.get(inode, ()) if (lock[0] == "flock") == whole]
+    pids = dict.fromkeys(lock[2] for lock in locks)
+    held = ", held by " + " and ".join(task_name(state, pid) or f"task {pid}" for pid in pids) if pids else ""
+    return f"waits for a lock on {file_name(state, inode)}", held
+
+
+def file_name(state: State, inode: int) -> str:
+    """The path by which an inode was made or opened."""
+    opened = (file.path for file in state.machine.files.values() if file.inode == inode)
+    return state.paths.get(inode) or next(opened, "") or f"file {inode}"
+
+
+def _locked(event: e.FileLocksSet, state: State) -> str:
+    name = file_name(state, event.inode)
+    if not event.locks:
+        return f"There is no lock on {name} any more."
+    return f"Locks on {name} now: {'; '.join(lock_text(state, lock) for lock in event.locks[:6])}."
+
+
+def lock_text(state: State, lock: tuple[str, int, int, int, int, int]) -> str:
+    """One lock: whose, of what kind, on which bytes."""
+    kind, _owner, pid, mode, start, end = lock
+    which = "all of it" if kind == "flock" else f"bytes {start} to {end if end < 1 << 62 else 'the end'}"
+    return f"{task_name(state, pid) or f'task {pid}'} {'writing' if mode else 'reading'}, {which} ({kind})"
+
+
 def _watched(event: e.EpollWatched, state: State) -> str:
     return f"Epoll set {event.epoll} watches descriptor {event.fd} for {flags(event.events, 'epoll')}."
 
 
 TELLERS: dict[type, Callable[[Any, State], str]] = {
+    e.PipeResized: lambda ev, s: f"Pipe {ev.pipe} has room for {count(ev.capacity)} bytes now.",
+    e.FileLocksSet: _locked,
     e.EventfdSet: lambda ev, s: f"Event counter {ev.eventfd} is {count(ev.count)} now.",
     e.TimerfdSet: lambda ev, s: (
         f"Timer {ev.timerfd} is due at {duration(ev.expires)}."

@@ -223,6 +223,8 @@ def queue_text(queue: str) -> str:
             return "the other end of a named pipe"
         case "vfork":
             return f"its child {number}"
+        case "lock" | "flock":
+            return f"a lock on file {number}"
         case "eventfd" | "timerfd" | "epoll":
             return f"{kind} {number}"
         case "signalfd":

@@ -119,6 +119,8 @@ class Description(msgspec.Struct, array_like=True):
     fdtables: dict[int, dict[int, int]] = {}
     files: dict[int, FileView] = {}
     pipes: dict[int, PipeView] = {}
+    locks: dict[int, tuple[tuple[str, int, int, int, int, int], ...]] = {}
+    """By inode, fields as in `tables.FileLock`."""
     eventfds: dict[int, EventfdView] = {}
     timerfds: dict[int, TimerfdView] = {}
     signalfds: dict[int, int] = {}
@@ -142,6 +144,10 @@ def describe(k: Kernel) -> Description:
         pipes={
             number: PipeView(bytes(pipe.data), pipe.readers, pipe.writers, pipe.capacity)
             for number, pipe in t.pipes.items()
+        },
+        locks={
+            ino: tuple((lock.kind, lock.owner, lock.pid, lock.type, lock.start, lock.end) for lock in locks)
+            for ino, locks in t.locks.items()
         },
         eventfds={number: EventfdView(one.count, one.semaphore) for number, one in t.eventfds.items()},
         timerfds={

@@ -385,6 +385,18 @@ class PipeEndsChanged(KernelEvent, frozen=True, tag="PipeEndsChanged"):
     writers: int
 
 
+class PipeResized(KernelEvent, frozen=True, tag="PipeResized"):
+    pipe: int
+    capacity: int
+
+
+class FileLocksSet(KernelEvent, frozen=True, tag="FileLocksSet"):
+    """These are all locks on the file now. Fields of each as in `tables.FileLock`."""
+
+    inode: int
+    locks: tuple[tuple[str, int, int, int, int, int], ...]
+
+
 class EventfdSet(KernelEvent, frozen=True, tag="EventfdSet"):
     """The counter of an eventfd is `count` now; it may be new."""
 
@@ -534,6 +546,8 @@ Event = (
     | PipeWritten
     | PipeRead
     | PipeEndsChanged
+    | PipeResized
+    | FileLocksSet
     | EventfdSet
     | TimerfdSet
     | TimerfdExpired

@@ -296,6 +296,8 @@ class OpenFile(msgspec.Struct):
     path: str = ""
     names: list[str] = []
     """Of a directory: what getdents goes through, as it was when the reading began."""
+    owner: list[int] = []
+    """Who is to get its signals (F_SETOWN): F_OWNER_*, the number, the signal's; empty for nobody."""
     watchers: list[int] = []
     """Entries of `Tables.epoll_items` about it."""
     text: bytes = b""
@@ -364,6 +366,20 @@ class Stream(msgspec.Struct):
     """st_mode that fstat gives."""
     data: bytes = b""
     eof: bool = False
+
+
+class FileLock(msgspec.Struct, array_like=True):
+    """A lock on bytes [start, end] of a file: `kind` is posix, ofd or flock, `type` an F_RDLCK or F_WRLCK.
+
+    `owner` is a descriptor table's number for posix, an open file's for the others; `pid` is who made it.
+    """
+
+    kind: str
+    owner: int
+    pid: int
+    type: int
+    start: int
+    end: int
 
 
 class Eventfd(msgspec.Struct, array_like=True):
@@ -452,6 +468,8 @@ class Tables(msgspec.Struct):
     pipes: dict[int, Pipe] = {}
     terminals: dict[int, Terminal] = {}
     streams: dict[int, Stream] = {}
+    locks: dict[int, list[FileLock]] = {}
+    """By inode."""
     eventfds: dict[int, Eventfd] = {}
     timerfds: dict[int, Timerfd] = {}
     signalfds: dict[int, Signalfd] = {}

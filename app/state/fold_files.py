@@ -85,6 +85,17 @@ def pipe_ends_changed(state: State, event: e.PipeEndsChanged) -> None:
     pipe.writers = event.writers
 
 
+def pipe_resized(state: State, event: e.PipeResized) -> None:
+    state.machine.pipes[event.pipe].capacity = event.capacity
+
+
+def file_locks_set(state: State, event: e.FileLocksSet) -> None:
+    if event.locks:
+        state.machine.locks[event.inode] = event.locks
+    else:
+        state.machine.locks.pop(event.inode, None)
+
+
 def eventfd_set(state: State, event: e.EventfdSet) -> None:
     state.machine.eventfds[event.eventfd] = EventfdView(event.count, event.semaphore)
 
@@ -147,6 +158,8 @@ HANDLERS: Handlers = {
     e.PipeWritten: pipe_written,
     e.PipeRead: pipe_read,
     e.PipeEndsChanged: pipe_ends_changed,
+    e.PipeResized: pipe_resized,
+    e.FileLocksSet: file_locks_set,
     e.EventfdSet: eventfd_set,
     e.TimerfdSet: timerfd_set,
     e.TimerfdExpired: timerfd_expired,

@@ -117,6 +117,8 @@ F_OFD_SETLKW = 38
 F_SETLEASE = 1024
 F_GETLEASE = 1025
 F_NOTIFY = 1026
+F_DUPFD_QUERY = 1027
+F_CREATED_QUERY = 1028
 F_CANCELLK = 1029
 F_DUPFD_CLOEXEC = 1030
 F_SETPIPE_SZ = 1031
@@ -141,6 +143,8 @@ LOCK_SH = 1
 LOCK_EX = 2
 LOCK_NB = 4
 LOCK_UN = 8
+LOCK_MAND = 32
+"""Accepted and without effect since Linux 5.18."""
 
 # d_type of a directory entry, getdents64(2)
 DT_UNKNOWN = 0

@@ -21,7 +21,7 @@ from kernel.events import (
     FileClosed,
     FileOpened,
 )
-from kernel.fs import epoll, eventfd, pipe, signalfd, timerfd
+from kernel.fs import epoll, eventfd, locks, pipe, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
 from kernel.tables import FdTable, OpenFile
 
@@ -79,6 +79,8 @@ def close_file(k: Kernel, file: OpenFile) -> None:
     """Nobody has it any more: let go of what it holds."""
     if file.watchers:
         epoll.forget_file(k, file)
+    if file.inode in k.tables.locks:
+        locks.release_file(k, file)
     del k.tables.files[file.id]
     k.emit(FileClosed(file.id))
     if file.kind in RELEASES:
@@ -86,8 +88,10 @@ def close_file(k: Kernel, file: OpenFile) -> None:
     release_inode(k, file.inode)
 
 
-def put_file(k: Kernel, file: OpenFile) -> None:
-    """One descriptor less."""
+def put_file(k: Kernel, file: OpenFile, fdtable: int) -> None:
+    """One descriptor less, of table `fdtable`: its process's locks on the file go too."""
+    if file.inode in k.tables.locks:
+        locks.release_process(k, file, fdtable)
     file.refs -= 1
     if file.refs <= 0:
         close_file(k, file)
@@ -143,7 +147,7 @@ def set_fd(k: Kernel, table: FdTable, fd: int, file: OpenFile, cloexec: bool = F
     set_cloexec(table, fd, cloexec)
     k.emit(DescriptorInstalled(table.id, fd, file.id))
     if before is not None:
-        put_file(k, k.tables.files[before])
+        put_file(k, k.tables.files[before], table.id)
 
 
 def set_cloexec(table: FdTable, fd: int, cloexec: bool) -> None:
@@ -167,7 +171,7 @@ def _remove(k: Kernel, table: FdTable, fd: int) -> None:
     number = table.fds.pop(fd)
     set_cloexec(table, fd, False)
     k.emit(DescriptorClosed(table.id, fd))
-    put_file(k, k.tables.files[number])
+    put_file(k, k.tables.files[number], table.id)
 
 
 def dup(k: Kernel, fd: int, cloexec: bool = False, minimum: int = 0) -> int:
@@ -208,7 +212,7 @@ def drop_fdtable(k: Kernel, table_id: int) -> None:
     del k.tables.fdtables[table_id]
     k.emit(DescriptorTableDropped(table_id))
     for fd in sorted(table.fds):
-        put_file(k, k.tables.files[table.fds[fd]])
+        put_file(k, k.tables.files[table.fds[fd]], table_id)
 
 
 def close_on_exec(k: Kernel, table_id: int) -> None:

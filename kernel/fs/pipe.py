@@ -30,7 +30,7 @@ from kernel.abi.files import (
 )
 from kernel.abi.signal import SI_USER, SIGPIPE
 from kernel.errors import Blocked, KernelError
-from kernel.events import PipeCreated, PipeEndsChanged, PipeRead, PipeWritten
+from kernel.events import PipeCreated, PipeEndsChanged, PipeRead, PipeResized, PipeWritten
 from kernel.fs.iov import IovIter
 from kernel.signals.state import send_signal, signal_pending
 from kernel.tables import Inode, OpenFile, Pipe, SigInfo
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 PAGE = 4096
+PIPE_MAX_SIZE = 1 << 20
+"""What a user may have (man 5 proc, pipe-max-size)."""
+MAX_CAPACITY = 1 << 24
+"""What root may have: a machine's memory is finite."""
 
 
 def create_pipe(k: Kernel) -> Pipe:
@@ -228,6 +232,25 @@ def _merge(k: Kernel, pipe: Pipe, source: IovIter, pieces: list[bytes]) -> int:
 def _broken_pipe(k: Kernel) -> None:
     task = k.task
     send_signal(k, task, SigInfo(SIGPIPE, SI_USER, pid=task.tgid, uid=task.cred.uid), shared=False)
+
+
+def set_capacity(k: Kernel, pipe: Pipe, size: int) -> int:
+    """F_SETPIPE_SZ: a power of two of pages. EBUSY if what is in it would not fit, EPERM above 1 MiB."""
+    if size > 1 << 31:
+        raise KernelError(Errno.EINVAL)
+    capacity = max(PAGE, 1 << max(size - 1, 0).bit_length())
+    limit = max(PIPE_MAX_SIZE, pipe.capacity) if k.task.cred.euid else MAX_CAPACITY
+    if capacity > limit:
+        raise KernelError(Errno.EPERM)
+    if len(pipe.slots) * PAGE > capacity:
+        raise KernelError(Errno.EBUSY)
+    was_full = is_full(pipe)
+    if capacity != pipe.capacity:
+        pipe.capacity = capacity
+        k.emit(PipeResized(pipe.id, capacity))
+    if was_full and not is_full(pipe):
+        wake_up(k, f"pipe:{pipe.id}:write")
+    return capacity
 
 
 def poll_pipe(k: Kernel, file: OpenFile) -> tuple[int, tuple[str, ...]]:

@@ -6,6 +6,7 @@ Here arguments are checked in Linux's order and handed to `kernel.fs`. Calls on 
 
 from __future__ import annotations
 
+from struct import pack, unpack
 from typing import TYPE_CHECKING
 
 from kernel import uaccess
@@ -15,13 +16,27 @@ from kernel.abi.files import (
     DT_DIR,
     F_DUPFD,
     F_DUPFD_CLOEXEC,
+    F_DUPFD_QUERY,
     F_GETFD,
     F_GETFL,
+    F_GETLEASE,
     F_GETOWN,
+    F_GETOWN_EX,
     F_GETPIPE_SZ,
+    F_GETSIG,
+    F_OWNER_PGRP,
+    F_OWNER_PID,
+    F_OWNER_TID,
+    F_RDLCK,
     F_SETFD,
     F_SETFL,
+    F_SETLEASE,
     F_SETOWN,
+    F_SETOWN_EX,
+    F_SETPIPE_SZ,
+    F_SETSIG,
+    F_UNLCK,
+    F_WRLCK,
     FD_CLOEXEC,
     O_APPEND,
     O_CLOEXEC,
@@ -48,7 +63,8 @@ from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
 from kernel.fs.operations import OPERATIONS, can_seek, check_read, check_write, is_writable
-from kernel.fs.pipe import create_pipe
+from kernel.fs.pipe import create_pipe, set_capacity
+from kernel.syscalls import locks
 from kernel.tables import Inode, OpenFile
 from kernel.uaccess import signed
 
@@ -57,6 +73,7 @@ if TYPE_CHECKING:
 
 SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
 """What F_SETFL may change (fs/fcntl.c)."""
+OWNER_COMMANDS = (F_GETOWN, F_SETOWN, F_GETOWN_EX, F_SETOWN_EX, F_GETSIG, F_SETSIG)
 CLOSE_RANGE_CLOEXEC = 4
 NOOP_SEEK = ("eventfd", "timerfd", "signalfd", "epoll", "inotify")
 """Where lseek changes nothing and is no error either (`noop_llseek`)."""
@@ -323,13 +340,15 @@ def sys_pipe(k: Kernel, fildes: int) -> int:
 
 
 def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
-    """Without locks, leases and signals of files (EINVAL)."""
+    """Without leases and notifications (EINVAL)."""
     file = files.get_file(k, fd, with_path=True)
     table = files.current_table(k)
     if cmd in (F_DUPFD, F_DUPFD_CLOEXEC):
         if arg >= k.rlimit(RLIMIT_NOFILE):
             raise KernelError(Errno.EINVAL)
         return files.install_fd(k, file, cmd == F_DUPFD_CLOEXEC, arg)
+    if cmd == F_DUPFD_QUERY:
+        return int(files.get_file(k, arg, with_path=True) is file)
     if cmd == F_GETFD:
         return FD_CLOEXEC if fd in table.cloexec else 0
     if cmd == F_SETFD:
@@ -342,13 +361,56 @@ def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     if cmd == F_SETFL:
         _set_flags(k, file, file.flags & ~SETFL_MASK | arg & SETFL_MASK)
         return 0
-    if cmd == F_GETPIPE_SZ and file.kind == "pipe":
-        return k.tables.pipes[file.object].capacity
-    if cmd == F_GETPIPE_SZ:
-        raise KernelError(Errno.EBADF)
-    if cmd in (F_GETOWN, F_SETOWN):
-        return 0
+    if cmd in locks.GETS or cmd in locks.SETS:
+        return locks.fcntl_lock(k, fd, file, cmd, arg)
+    if cmd in (F_GETPIPE_SZ, F_SETPIPE_SZ):
+        if file.kind != "pipe":
+            raise KernelError(Errno.EBADF)
+        one = k.tables.pipes[file.object]
+        return one.capacity if cmd == F_GETPIPE_SZ else set_capacity(k, one, arg)
+    if cmd in OWNER_COMMANDS:
+        return owner_of_signals(k, file, cmd, arg)
+    if cmd == F_GETLEASE:
+        return F_UNLCK
+    if cmd == F_SETLEASE and signed(arg) in (F_RDLCK, F_WRLCK, F_UNLCK):
+        raise KernelError(Errno.EAGAIN if file.kind == "file" else Errno.EINVAL)
     raise KernelError(Errno.EINVAL)
+
+
+def owner_of_signals(k: Kernel, file: OpenFile, cmd: int, arg: int) -> int:
+    """Who is to get SIGIO and which signal instead: kept, and told again. Nothing sends it (O_ASYNC)."""
+    kind, number, signo = file.owner or [F_OWNER_TID, 0, 0]
+    if cmd == F_GETOWN:
+        return -number if kind == F_OWNER_PGRP else number
+    if cmd == F_GETSIG:
+        return signo
+    if cmd == F_GETOWN_EX:
+        uaccess.copy_to_user(k, arg, pack("<Ii", kind, number))
+        return 0
+    if cmd == F_SETSIG:
+        if arg > 64:
+            raise KernelError(Errno.EINVAL)
+        file.owner = [kind, number, arg]
+        return 0
+    if cmd == F_SETOWN:
+        number = signed(arg)
+        if number == -0x8000_0000:
+            raise KernelError(Errno.EINVAL)
+        kind = F_OWNER_PGRP if number < 0 else F_OWNER_PID
+        number = abs(number)
+    else:
+        kind, number = unpack("<Ii", uaccess.copy_from_user(k, arg, 8))
+        if kind > F_OWNER_PGRP:
+            raise KernelError(Errno.EINVAL)
+    if number and not _exists(k, kind, number):
+        raise KernelError(Errno.ESRCH)
+    file.owner = [kind, number, signo]
+    return 0
+
+
+def _exists(k: Kernel, kind: int, number: int) -> bool:
+    tasks = k.tables.tasks
+    return any(task.pgrp == number for task in tasks.values()) if kind == F_OWNER_PGRP else number in tasks
 
 
 def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
@@ -395,13 +457,13 @@ def _getdents(k: Kernel, fd: int, address: int, count: int, wide: bool) -> int:
     known = set(file.names)
     file.names += [name for name in entries if name not in known]
     to = IovIter([(address, count)])
-    pack = pack_dirent64 if wide else pack_dirent
+    pack_entry = pack_dirent64 if wide else pack_dirent
     done = error = 0
     while file.pos < len(file.names) + 2:
         entry = _entry(k, file, directory, entries)
         if entry is not None:
             ino, kind, name = entry
-            data = pack(ino, file.pos + 1, kind, name)
+            data = pack_entry(ino, file.pos + 1, kind, name)
             if len(data) > to.count:
                 error = Errno.EINVAL
             elif to.give(k, data) < len(data):

@@ -14,6 +14,7 @@ MODULES = (
     "paths",
     "poll",
     "event_files",
+    "locks",
     "memory",
     "signals",
     "time",
