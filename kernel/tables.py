@@ -253,7 +253,14 @@ class Inode(msgspec.Struct, omit_defaults=True):
     size: int = 0
     rdev: int = 0
     mtime: int = 0
-    """Ticks."""
+    """Ticks, as the other times: of access (kept as `relatime` does), change and birth."""
+    atime: int = 0
+    ctime: int = 0
+    btime: int = 0
+    linkable: bool = False
+    """Made without a name by O_TMPFILE, and may get one."""
+    xattrs: dict[str, bytes] = {}
+    """Extended attributes."""
     entries: dict[str, int] = {}
     """Of a directory: name to inode number."""
     parent: int = 0
@@ -468,6 +475,8 @@ class Tables(msgspec.Struct):
     pipes: dict[int, Pipe] = {}
     terminals: dict[int, Terminal] = {}
     streams: dict[int, Stream] = {}
+    xattr_bytes: int = 0
+    """What all extended attributes take."""
     locks: dict[int, list[FileLock]] = {}
     """By inode."""
     eventfds: dict[int, Eventfd] = {}

@@ -143,6 +143,7 @@ def _make(k: Kernel, ino: int, entry: HostEntry, host: HostNode, dev: int) -> In
         dev=dev,
     )
     inode.blob_size = entry.size
+    inode.atime = inode.ctime = inode.btime = inode.mtime
     k.tables.inodes[ino] = inode
     return inode
 

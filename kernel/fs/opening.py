@@ -13,6 +13,7 @@ from kernel.abi.files import (
     O_DIRECTORY,
     O_EXCL,
     O_LARGEFILE,
+    O_NOATIME,
     O_NOCTTY,
     O_NOFOLLOW,
     O_NONBLOCK,
@@ -99,6 +100,8 @@ def _may_open(k: Kernel, found: Found, inode: Inode, flags: int) -> None:
     if kind == S_IFDIR and wanted & MAY_WRITE:
         raise KernelError(Errno.EISDIR)
     need(k.task, inode, wanted)
+    if flags & O_NOATIME and k.task.cred.fsuid not in (0, inode.uid):
+        raise KernelError(Errno.EPERM)
 
 
 def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool) -> OpenFile:

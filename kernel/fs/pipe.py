@@ -50,9 +50,9 @@ def create_pipe(k: Kernel) -> Pipe:
     """A pipe without open ends, and an inode of the same number for `fstat`."""
     pipe = _new_pipe(k)
     cred = k.task.cred
-    k.tables.inodes[pipe.id] = Inode(
-        ino=pipe.id, mode=S_IFIFO | 0o600, uid=cred.fsuid, gid=cred.fsgid, mtime=k.now, pipe=pipe.id
-    )
+    inode = Inode(ino=pipe.id, mode=S_IFIFO | 0o600, uid=cred.fsuid, gid=cred.fsgid, pipe=pipe.id)
+    inode.atime = inode.mtime = inode.ctime = inode.btime = k.now
+    k.tables.inodes[pipe.id] = inode
     return pipe
 
 

@@ -12,7 +12,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.files import O_APPEND, O_LARGEFILE, S_IFDIR, S_IFMT, S_IFREG, S_ISGID, S_ISUID, S_IXGRP
+from kernel.abi.files import (
+    O_APPEND,
+    O_LARGEFILE,
+    O_NOATIME,
+    S_IFDIR,
+    S_IFMT,
+    S_IFREG,
+    S_ISGID,
+    S_ISUID,
+    S_IXGRP,
+)
 from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
 from kernel.abi.signal import SI_USER, SIGXFSZ
 from kernel.errors import KernelError
@@ -31,6 +41,7 @@ PAGE = 4096
 MAX_NON_LFS = 0x7FFF_FFFF
 """Files opened without O_LARGEFILE end here (include/linux/fs.h)."""
 MAX_LFS = (1 << 63) - 1
+DAY = 86_400_000_000_000
 MAX_INODES = 65536
 """A machine's whole file system; more would be the host's memory."""
 
@@ -42,7 +53,8 @@ def new_inode(k: Kernel, mode: int, uid: int = 0, gid: int = 0, rdev: int = 0, d
     """An inode without a name in file system `dev` (0: none). ENOSPC when there are too many."""
     if len(k.tables.inodes) >= MAX_INODES:
         raise KernelError(Errno.ENOSPC)
-    inode = Inode(ino=k.new_id(), mode=mode, uid=uid, gid=gid, rdev=rdev, mtime=k.now, dev=dev)
+    inode = Inode(ino=k.new_id(), mode=mode, uid=uid, gid=gid, rdev=rdev, dev=dev)
+    inode.atime = inode.mtime = inode.ctime = inode.btime = k.now
     if mode & S_IFMT == S_IFDIR:
         inode.nlink = 2
         inode.size = PAGE
@@ -79,7 +91,7 @@ def anonymous_inode(k: Kernel, size: int) -> Inode:
 def add_name(k: Kernel, parent: Inode, name: str, inode: Inode) -> None:
     """`name` in `parent` leads to `inode` from now on. The caller counts `inode.nlink`."""
     entries(k, parent)[name] = inode.ino
-    parent.mtime = k.now
+    parent.mtime = parent.ctime = inode.ctime = k.now
     inode.parent = parent.ino
     inode.name = name
     if inode.mode & S_IFMT == S_IFDIR:
@@ -91,7 +103,7 @@ def remove_name(k: Kernel, parent: Inode, name: str, inode: Inode) -> None:
     """The opposite of `add_name`; whether the inode goes too is `release_inode`'s or `drop_link`'s matter."""
     path = join(path_of(k, parent), name)
     del parent.entries[name]
-    parent.mtime = k.now
+    parent.mtime = parent.ctime = inode.ctime = k.now
     if inode.mode & S_IFMT == S_IFDIR:
         parent.nlink -= 1
     k.emit(NameRemoved(inode.ino, path))
@@ -119,6 +131,8 @@ def free_unused(k: Kernel, inode: Inode) -> None:
         return
     for frame in inode.pages.values():
         put_frame(k, frame)
+    if inode.xattrs:
+        k.tables.xattr_bytes -= sum(len(name) + len(value) for name, value in inode.xattrs.items())
     del k.tables.inodes[inode.ino]
 
 
@@ -218,8 +232,30 @@ def write_inode(k: Kernel, inode: Inode, pos: int, data: bytes) -> int:
         k.ram.frame(frame)[offset : offset + len(piece)] = piece
         done += len(piece)
     inode.size = max(inode.size, pos + done)
-    inode.mtime = k.now
+    inode.mtime = inode.ctime = k.now
     return done
+
+
+def seek_data(inode: Inode, offset: int, hole: bool) -> int:
+    """Where data, or with `hole` a hole, begins from `offset` on, by whole pages; the size if nowhere."""
+    given = inode.blob_size + PAGE - 1 >> 12
+    index = offset // PAGE
+    if hole:
+        index = max(index, given)
+        while index in inode.pages:
+            index += 1
+    elif index >= given and index not in inode.pages:
+        index = min((page for page in inode.pages if page > index), default=inode.size)
+    return min(max(offset, index * PAGE), inode.size)
+
+
+def accessed(k: Kernel, inode: Inode, file: OpenFile | None = None) -> None:
+    """It was read: the time of access moves on if it is not younger than the last change, or a day old
+    (man 8 mount, relatime)."""
+    if file is not None and file.flags & O_NOATIME:
+        return
+    if inode.atime <= inode.mtime or inode.atime <= inode.ctime or k.now - inode.atime >= DAY:
+        inode.atime = k.now
 
 
 def remove_privileges(k: Kernel, inode: Inode) -> None:
@@ -241,7 +277,7 @@ def truncate(k: Kernel, inode: Inode, size: int) -> None:
             k.ram.frame(inode.pages[last])[offset:] = bytes(PAGE - offset)
         inode.blob_size = min(inode.blob_size, size)
     inode.size = size
-    inode.mtime = k.now
+    inode.mtime = inode.ctime = k.now
 
 
 def unmap_from(k: Kernel, ino: int, index: int) -> None:
@@ -264,6 +300,8 @@ def read_file(k: Kernel, file: OpenFile, to: IovIter, at: int | None) -> int:
     inode = k.tables.inodes[file.inode]
     pos = file.pos if at is None else at
     done = 0
+    if to.count:
+        accessed(k, inode, file)
     while to.count and pos < inode.size:
         data = read_inode(k, inode, pos, min(to.count, PAGE - pos % PAGE))
         copied = to.give(k, data)

@@ -225,7 +225,13 @@ def _llseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
     if whence in (SEEK_DATA, SEEK_HOLE):
         if not 0 <= offset < size:
             raise KernelError(Errno.ENXIO)
-        offset = size if whence == SEEK_HOLE else offset
+        hole = whence == SEEK_HOLE
+        if file.kind == "file":
+            offset = ramfs.seek_data(k.tables.inodes[file.inode], offset, hole)
+            if not hole and offset >= size:
+                raise KernelError(Errno.ENXIO)
+        elif hole:
+            offset = size
     else:
         offset += {SEEK_SET: 0, SEEK_CUR: file.pos, SEEK_END: size}[whence]
     if not 0 <= offset <= ramfs.MAX_LFS:
@@ -452,6 +458,7 @@ def _getdents(k: Kernel, fd: int, address: int, count: int, wide: bool) -> int:
     if not directory.nlink:
         raise KernelError(Errno.ENOENT)
     entries = vfs.entries(k, directory)
+    ramfs.accessed(k, directory, file)
     if file.pos == 0:
         file.names = []
     known = set(file.names)
@@ -498,6 +505,29 @@ def sys_getdents64(k: Kernel, fd: int, dirent: int, count: int) -> int:
 
 def sys_getdents(k: Kernel, fd: int, dirent: int, count: int) -> int:
     return _getdents(k, fd, dirent, count, wide=False)
+
+
+def sys_readdir(k: Kernel, fd: int, dirent: int, _count: int = 1) -> int:
+    """One entry in the oldest layout: inode, offset, length of the name, the name. 0 at the end."""
+    file = files.get_file(k, fd)
+    if file.kind != "dir":
+        raise KernelError(Errno.ENOTDIR)
+    directory = vfs.get_inode(k, file.inode)
+    if not directory.nlink:
+        raise KernelError(Errno.ENOENT)
+    entries = vfs.entries(k, directory)
+    ramfs.accessed(k, directory, file)
+    known = set(file.names)
+    file.names += [name for name in entries if name not in known]
+    while file.pos < len(file.names) + 2:
+        entry = _entry(k, file, directory, entries)
+        if entry is not None:
+            ino, _kind, name = entry
+            uaccess.copy_to_user(k, dirent, pack("<IIH", ino, file.pos, len(name)) + name + b"\0")
+            file.pos += 1
+            return 1
+        file.pos += 1
+    return 0
 
 
 def sys_fchdir(k: Kernel, fd: int) -> int:

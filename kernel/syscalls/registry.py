@@ -12,6 +12,8 @@ MODULES = (
     "identity",
     "files",
     "paths",
+    "attributes",
+    "xattr",
     "poll",
     "event_files",
     "locks",

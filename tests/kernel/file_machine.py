@@ -18,7 +18,7 @@ from kernel.fs.tty import terminal_input
 from kernel.kernel import HostMount, Start
 from kernel.mm.address_space import insert
 from kernel.signals.state import signal_pending
-from kernel.syscalls import files, paths, poll
+from kernel.syscalls import attributes, files, paths, poll
 from kernel.tables import Task, TaskState, Vma
 from kernel.uaccess import copy_from_user, copy_to_user
 from kernel.wait import sleep_on
@@ -118,7 +118,7 @@ class FileMachine(Machine):
 
     def _run(self, name: str, words: list[int]) -> Result:
         task = self.task
-        handler = next(vars(m)[f"sys_{name}"] for m in (files, paths, poll) if f"sys_{name}" in vars(m))
+        handler = next(vars(m)[f"sys_{name}"] for m in (files, paths, attributes, poll) if f"sys_{name}" in vars(m))
         try:
             result: int = handler(self.kernel, *words)
         except KernelError as error:

@@ -359,10 +359,11 @@ static void epolls(void)
 	R(ctl(ep, EPOLL_CTL_ADD, p[0], EPOLLIN));
 	R(ctl(ep, EPOLL_CTL_ADD, p[1], EPOLLOUT | EPOLLET));
 	show(ep, 8, 0);
-	while (write(p[1], c, 10) > 0)
+	static char big[4096];
+	while (write(p[1], big, sizeof big) > 0)
 		;
 	show(ep, 8, 0);
-	while (read(p[0], c, 10) > 0)
+	while (read(p[0], big, sizeof big) > 0)
 		;
 	show(ep, 8, 0);
 	close(p[0]);
