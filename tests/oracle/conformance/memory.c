@@ -121,8 +121,6 @@ int main(void)
 	R(mprotect(base, 4096, PROT_WRITE));
 	touch("write only reads", base, 0);
 	R(mprotect(base, 4096, PROT_EXEC));
-	touch("execute only reads", base, 0);
-	touch("execute only writes", base, 1);
 	R(mprotect(base + 1, 4096, rw));
 	R(mprotect(base, 0, rw));
 	R(mprotect(base, 4096, 0x1000));
