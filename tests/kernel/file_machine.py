@@ -118,7 +118,9 @@ class FileMachine(Machine):
 
     def _run(self, name: str, words: list[int]) -> Result:
         task = self.task
-        handler = next(vars(m)[f"sys_{name}"] for m in (files, paths, attributes, poll) if f"sys_{name}" in vars(m))
+        handler = next(
+            vars(m)[f"sys_{name}"] for m in (files, paths, attributes, poll) if f"sys_{name}" in vars(m)
+        )
         try:
             result: int = handler(self.kernel, *words)
         except KernelError as error:
