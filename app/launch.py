@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.frozen import Frozen, Source
+from app.hosttar import BadTar, HostTar
 from app.hosttree import HostTree
 from app.resources import program
 from kernel.elf import BadElf, parse
@@ -106,7 +107,9 @@ def open_mounts(options: Options) -> Frozen | None:
     sources: list[Source] = []
     for where, _, _ in mounts:
         try:
-            sources.append(HostTree(where))
+            sources.append(HostTree(where) if os.path.isdir(where) else HostTar(where))
+        except BadTar as error:
+            raise LaunchError(f"{where}: {error}", 2) from None
         except (OSError, ValueError) as error:
             reason = getattr(error, "strerror", None) or str(error)
             raise LaunchError(f"{where}: {reason.lower()}", 2) from None

@@ -14,7 +14,8 @@ import msgspec
 
 from cpu.paging import ACCESSED, DIRTY, FRAME_MASK, NX, PRESENT
 from cpu.ram import Ram
-from kernel.tables import Epoll, Space, Tables, Task, TaskState
+from kernel.abi.files import MS_RDONLY
+from kernel.tables import Epoll, Mount, Space, Tables, Task, TaskState
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -110,6 +111,16 @@ class TimerfdView(msgspec.Struct, array_like=True):
     interval: int
 
 
+class MountView(msgspec.Struct, array_like=True):
+    """A mount: what, where, and in which other one (0 for the root). `flags` are MS_*."""
+
+    parent: int
+    path: str
+    type: str
+    source: str
+    flags: int
+
+
 class Description(msgspec.Struct, array_like=True):
     """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
 
@@ -127,6 +138,7 @@ class Description(msgspec.Struct, array_like=True):
     """Masks."""
     epolls: dict[int, dict[str, tuple[int, int]]] = {}
     """What each set watches: `FD:FILE` to events and data."""
+    mounts: dict[int, MountView] = {}
 
 
 def describe(k: Kernel) -> Description:
@@ -155,12 +167,19 @@ def describe(k: Kernel) -> Description:
         },
         signalfds={number: one.mask for number, one in t.signalfds.items()},
         epolls={number: _watched(t, one) for number, one in t.epolls.items()},
+        mounts={number: _mount(t, mount) for number, mount in t.mounts.items()},
     )
 
 
 def _watched(t: Tables, epoll: Epoll) -> dict[str, tuple[int, int]]:
     items = [t.epoll_items[number] for number in epoll.items]
     return {f"{item.fd}:{item.file}": (item.events, item.data) for item in items}
+
+
+def _mount(t: Tables, mount: Mount) -> MountView:
+    system = t.filesystems[mount.dev]
+    flags = mount.flags | system.flags & MS_RDONLY
+    return MountView(mount.parent, mount.path, system.type, system.source, flags)
 
 
 def _task(t: Tables, task: Task) -> TaskView:

@@ -484,6 +484,35 @@ class NameRemoved(KernelEvent, frozen=True, tag="NameRemoved"):
     path: str
 
 
+class Mounted(KernelEvent, frozen=True, tag="Mounted"):
+    """A file system covers the directory `path` of mount `parent`; known already: it was moved there.
+
+    `flags` are MS_*.
+    """
+
+    mount: int
+    parent: int
+    path: str
+    type: str
+    source: str
+    flags: int
+
+
+class MountFlagsSet(KernelEvent, frozen=True, tag="MountFlagsSet"):
+    """mount(2) with MS_REMOUNT."""
+
+    mount: int
+    path: str
+    flags: int
+
+
+class Unmounted(KernelEvent, frozen=True, tag="Unmounted"):
+    """What the mount covered is seen again."""
+
+    mount: int
+    path: str
+
+
 class OutOfMemory(KernelEvent, frozen=True, tag="OutOfMemory"):
     """No frame was left; `task` is killed for it."""
 
@@ -560,6 +589,9 @@ Event = (
     | FileWritten
     | InodeCreated
     | NameRemoved
+    | Mounted
+    | MountFlagsSet
+    | Unmounted
     | OutOfMemory
     | MachineHalted
     | Panicked

@@ -142,6 +142,9 @@ def do_fork(
         space=space.id,
         fdtable=fdtable,
         cwd=parent.cwd,
+        cwd_mount=parent.cwd_mount,
+        root=parent.root,
+        root_mount=parent.root_mount,
         sighand=sighand,
         cred=Credentials(
             cred.uid,

@@ -419,6 +419,15 @@ class Kernel:
     def path_of(self, inode: Inode) -> str:
         return vfs.path_of(self, inode)
 
+    def path_in(self, task: Task | None, mount: int, ino: int) -> str:
+        return vfs.path_in(self, task, mount, ino)
+
+    def root_of(self, task: Task) -> tuple[int, int]:
+        return vfs.root_of(self, task)
+
+    def mount_of(self, dev: int) -> int:
+        return vfs.mount_of(self, dev)
+
     # The first program.
 
     def start_first_program(self) -> None:
@@ -458,7 +467,7 @@ class Kernel:
         try:
             if refused is not None:
                 raise refused
-            task.cwd = self._directory(task, start.cwd)
+            task.cwd_mount, task.cwd = self._directory(task, start.cwd)
             encode = [text.encode("utf-8", "surrogateescape") for text in start.argv]
             envp = [text.encode("utf-8", "surrogateescape") for text in start.envp]
             exec.do_execve(self, task, self._program(task), encode, envp)
@@ -501,14 +510,15 @@ class Kernel:
             return place
         raise exec.ExecRefused(Errno.ENOENT, f"the guest has no such program along PATH ({along})")
 
-    def _directory(self, task: Task, path: str) -> int:
+    def _directory(self, task: Task, path: str) -> tuple[int, int]:
         try:
-            inode = vfs.lookup(self, task, path)
+            found = vfs.walk(self, task, path)
+            inode = vfs.insist(self, found)
         except KernelError as error:
             raise exec.ExecRefused(error.errno, f"the guest has no directory {path}") from None
         if not vfs.is_dir(inode):
             raise exec.ExecRefused(Errno.ENOTDIR, f"{path} is not a directory in the guest")
-        return inode.ino
+        return found.mount, inode.ino
 
     # Telling.
 

@@ -99,6 +99,11 @@ class Task(msgspec.Struct):
     """Inode number of the current directory."""
     sighand: int
     cred: Credentials
+    cwd_mount: int = 1
+    """The mount in which it was entered."""
+    root: int = 0
+    """Inode number of what `/` is to the task, 0 for the real root (chroot)."""
+    root_mount: int = 1
     exe: str = ""
     umask: int = 0o022
     wait: Wait | None = None
@@ -228,6 +233,12 @@ class FileSystem(msgspec.Struct, array_like=True):
     source: str
     flags: int = 0
     """MS_* of the file system as a whole: MS_RDONLY."""
+    root: int = 0
+    """Inode number of its root directory."""
+    pages: int = 0
+    """How many pages its files may have in all; 0 for as many as there are."""
+    options: str = ""
+    """What else it was made with, as it is shown."""
 
 
 class Mount(msgspec.Struct, array_like=True):
@@ -240,6 +251,10 @@ class Mount(msgspec.Struct, array_like=True):
     dev: int
     flags: int = 0
     """MS_*: MS_RDONLY, MS_NOSUID, MS_NODEV, MS_NOEXEC and the like, of this mount only."""
+    path: str = ""
+    """Where it was mounted, from the real root."""
+    expiring: bool = False
+    """umount2 with MNT_EXPIRE has asked once."""
 
 
 class Inode(msgspec.Struct, omit_defaults=True):
@@ -301,6 +316,8 @@ class OpenFile(msgspec.Struct):
     refs: int = 0
     """Descriptors for it, in all tables."""
     path: str = ""
+    mount: int = 0
+    """The mount through which it was opened; 0 for what has no path."""
     names: list[str] = []
     """Of a directory: what getdents goes through, as it was when the reading began."""
     owner: list[int] = []

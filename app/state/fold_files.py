@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.state.handlers import Handlers
 from app.state.state import Output, State, Traffic, Transfer, append_output
 from kernel import events as e
-from kernel.describe import EventfdView, FileView, PipeView, TimerfdView
+from kernel.describe import EventfdView, FileView, MountView, PipeView, TimerfdView
 
 TRANSFER_SHOWN = 256
 """Bytes of the last transfer that are kept to be shown."""
@@ -146,6 +146,19 @@ def name_removed(state: State, event: e.NameRemoved) -> None:
         del state.paths[event.inode]
 
 
+def mounted(state: State, event: e.Mounted) -> None:
+    view = MountView(event.parent, event.path, event.type, event.source, event.flags)
+    state.machine.mounts[event.mount] = view
+
+
+def mount_flags_set(state: State, event: e.MountFlagsSet) -> None:
+    state.machine.mounts[event.mount].flags = event.flags
+
+
+def unmounted(state: State, event: e.Unmounted) -> None:
+    del state.machine.mounts[event.mount]
+
+
 HANDLERS: Handlers = {
     e.DescriptorTableCreated: descriptor_table_created,
     e.DescriptorTableDropped: descriptor_table_dropped,
@@ -172,4 +185,7 @@ HANDLERS: Handlers = {
     e.FileWritten: file_written,
     e.InodeCreated: inode_created,
     e.NameRemoved: name_removed,
+    e.Mounted: mounted,
+    e.MountFlagsSet: mount_flags_set,
+    e.Unmounted: unmounted,
 }

@@ -34,12 +34,13 @@ from kernel.fs.vfs import (
     Found,
     get_inode,
     is_dir,
-    is_mounted,
+    is_mount_point,
     is_regular,
     look_up,
     need,
     permitted,
     walk,
+    want_write,
 )
 from kernel.tables import Inode
 
@@ -71,6 +72,7 @@ def writable_parent(k: Kernel, found: Found) -> Inode:
             raise KernelError(Errno.EACCES if k.task.cred.fsuid else Errno.EPERM)
         raise KernelError(Errno.EACCES if procfs.is_sys(found.parent) else Errno.ENOENT)
     parent = get_inode(k, found.parent)
+    want_write(k, found.parent_mount, parent)
     need(k.task, parent, MAY_WRITE | MAY_EXEC)
     if not parent.nlink:
         raise KernelError(Errno.ENOENT)
@@ -118,13 +120,13 @@ def symlink(k: Kernel, target: str, path: str, start: int = 0) -> None:
     inode.size = len(encode_name(target))
 
 
-def link(k: Kernel, inode: Inode, path: str, start: int = 0) -> None:
-    """One more name for `inode`. EPERM for directories, EXDEV for what is not in memory."""
+def link(k: Kernel, inode: Inode, mount: int, path: str, start: int = 0) -> None:
+    """One more name for `inode`, found in `mount`. EPERM for directories, EXDEV from one mount to another."""
     found = _free_name(k, path, start)
     if k.task.cred.fsuid not in (0, inode.uid) and not _is_harmless(k, inode):
         raise KernelError(Errno.EPERM)
     parent = writable_parent(k, found)
-    if procfs.is_proc(inode.ino) or not inode.parent or inode.dev != parent.dev:
+    if mount != found.parent_mount or not inode.parent or inode.dev != parent.dev:
         raise KernelError(Errno.EXDEV)
     if is_dir(inode):
         raise KernelError(Errno.EPERM)
@@ -151,9 +153,11 @@ def _may_delete(k: Kernel, parent: Inode, victim: Inode) -> None:
 
 
 def unlink(k: Kernel, path: str, start: int = 0) -> None:
-    found = look_up(k, walk(k, k.task, path, start, naming=True))
+    found = walk(k, k.task, path, start, naming=True)
     if not found.name:
         raise KernelError(Errno.EISDIR)
+    want_write(k, found.parent_mount, get_inode(k, found.parent))
+    found = look_up(k, found)
     if not found.inode:
         raise KernelError(Errno.ENOENT)
     inode = get_inode(k, found.inode)
@@ -163,19 +167,23 @@ def unlink(k: Kernel, path: str, start: int = 0) -> None:
     _may_delete(k, parent, inode)
     if is_dir(inode):
         raise KernelError(Errno.EISDIR)
+    if is_mount_point(k, inode.ino):
+        raise KernelError(Errno.EBUSY)
     ramfs.remove_name(k, parent, found.name, inode)
     ramfs.drop_link(k, inode)
 
 
 def rmdir(k: Kernel, path: str, start: int = 0) -> None:
-    found = look_up(k, walk(k, k.task, path, start, naming=True))
+    found = walk(k, k.task, path, start, naming=True)
     if not found.name:
         last = path.rstrip("/").rpartition("/")[2]
         raise KernelError({"..": Errno.ENOTEMPTY, ".": Errno.EINVAL}.get(last, Errno.EBUSY))
+    want_write(k, found.parent_mount, get_inode(k, found.parent))
+    found = look_up(k, found)
     if not found.inode:
         raise KernelError(Errno.ENOENT)
     inode = get_inode(k, found.inode)
-    if is_mounted(k, found.inode):
+    if is_mount_point(k, found.inode):
         raise KernelError(Errno.EBUSY)
     parent = writable_parent(k, found)
     _may_delete(k, parent, inode)
@@ -192,10 +200,11 @@ def rename(k: Kernel, source: Found, target: Found, flags: int = 0) -> None:
 
     `source` and `target` are from walks with `naming`. The order of the checks is `do_renameat2`'s.
     """
-    if _filesystem(k, source.parent) != _filesystem(k, target.parent):
+    if source.parent_mount != target.parent_mount:
         raise KernelError(Errno.EXDEV)
     if not source.name or not target.name:
         raise KernelError(Errno.EEXIST if flags and source.name else Errno.EBUSY)
+    want_write(k, source.parent_mount, get_inode(k, source.parent))
     source = look_up(k, source)
     if not source.inode:
         raise KernelError(Errno.ENOENT)
@@ -235,16 +244,11 @@ def _may_rename(
             raise KernelError(Errno.EISDIR)
     if is_dir(inode) and source.parent != target.parent:
         need(k.task, inode, MAY_WRITE)
-    if is_mounted(k, source.inode) or is_mounted(k, target.inode):
+    if is_mount_point(k, source.inode) or is_mount_point(k, target.inode):
         raise KernelError(Errno.EBUSY)
     if replaced is not None and is_dir(replaced) and ramfs.entries(k, replaced):
         raise KernelError(Errno.ENOTEMPTY)
     return old_parent, new_parent
-
-
-def _filesystem(k: Kernel, ino: int) -> int:
-    """The device number of what is in memory; -1 for /proc."""
-    return -1 if procfs.is_proc(ino) else get_inode(k, ino).dev
 
 
 def _is_inside(k: Kernel, directory: int, ancestor: int) -> bool:

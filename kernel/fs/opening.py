@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
     __O_TMPFILE,
+    MS_NODEV,
     O_ACCMODE,
     O_CLOEXEC,
     O_CREAT,
@@ -34,7 +35,7 @@ from kernel.errors import KernelError
 from kernel.fs import devfs, pipe, procfs, ramfs, tty
 from kernel.fs.directory import create
 from kernel.fs.files import close_file, open_file
-from kernel.fs.vfs import MAY_READ, MAY_WRITE, Found, get_inode, insist, need, path_of, walk
+from kernel.fs.vfs import MAY_READ, MAY_WRITE, Found, get_inode, insist, need, path_found, walk, want_write
 from kernel.tables import Inode, OpenFile
 
 if TYPE_CHECKING:
@@ -77,9 +78,15 @@ def do_open(k: Kernel, path: str, flags: int, mode: int, start: int = 0) -> Open
         if found.file and found.file in k.tables.files:
             return _reopen(k, k.tables.files[found.file], flags)
         _may_open(k, found, inode, flags)
+    path = path_found(k, found)
     if flags & O_PATH:
-        return open_file(k, "path", flags & ~O_CLOEXEC, inode.ino, path=path_of(k, inode))
-    return _open_inode(k, inode, flags, created)
+        file = open_file(k, "path", flags & ~O_CLOEXEC, inode.ino, path=path)
+    else:
+        file = _open_inode(k, inode, flags, created, path)
+    file.mount = found.mount
+    if file.kind == "pipe":
+        _continue_fifo(k, file)
+    return file
 
 
 def _may_open(k: Kernel, found: Found, inode: Inode, flags: int) -> None:
@@ -96,18 +103,27 @@ def _may_open(k: Kernel, found: Found, inode: Inode, flags: int) -> None:
         return
     if kind == S_IFLNK:
         raise KernelError(Errno.ELOOP)
+    if kind == S_IFREG and flags & O_TRUNC:
+        want_write(k, found.mount, inode)
+    mount = k.tables.mounts.get(found.mount)
+    if kind in (S_IFCHR, S_IFBLK) and mount is not None and mount.flags & MS_NODEV:
+        raise KernelError(Errno.EACCES)
     wanted = _ACCESS[flags & O_ACCMODE] | (MAY_WRITE if flags & O_TRUNC else 0)
     if kind == S_IFDIR and wanted & MAY_WRITE:
         raise KernelError(Errno.EISDIR)
+    writes = wanted & MAY_WRITE and kind == S_IFREG
+    if writes:
+        want_write(k, 0, inode)
     need(k.task, inode, wanted)
     if flags & O_NOATIME and k.task.cred.fsuid not in (0, inode.uid):
         raise KernelError(Errno.EPERM)
+    if writes:
+        want_write(k, found.mount, inode)
 
 
-def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool) -> OpenFile:
-    """An open file of the kind that the inode's type asks for."""
+def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -> OpenFile:
+    """An open file of the kind that the inode's type asks for; that of a named pipe is not ready yet."""
     kept = flags & ~_NOT_KEPT
-    path = path_of(k, inode)
     kind = inode.mode & S_IFMT
     if kind == S_IFREG and procfs.is_proc(inode.ino):
         procfs.check_open(k, inode, flags)
@@ -148,7 +164,7 @@ def _open_fifo(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
     if flags & O_ACCMODE == O_WRONLY and flags & O_NONBLOCK and not readers:
         raise KernelError(Errno.ENXIO)
     number = pipe.pipe_of_fifo(k, inode).id
-    return _continue_fifo(k, open_file(k, "pipe", flags, inode.ino, number, path))
+    return open_file(k, "pipe", flags, inode.ino, number, path)
 
 
 def continue_open(k: Kernel) -> OpenFile:
@@ -169,8 +185,10 @@ def _reopen(k: Kernel, file: OpenFile, flags: int) -> OpenFile:
     """Opening /proc/PID/fd/N: what that descriptor leads to, with flags and a position of its own."""
     if file.inode and file.kind in ("file", "dir", "proc"):
         inode = get_inode(k, file.inode)
-        _may_open(k, Found(0, "", inode.ino, False), inode, flags)
-        return _open_inode(k, inode, flags, created=False)
+        _may_open(k, Found(0, "", inode.ino, False, mount=file.mount), inode, flags)
+        again = _open_inode(k, inode, flags, False, file.path)
+        again.mount = file.mount
+        return again
     if flags & O_DIRECTORY:
         raise KernelError(Errno.ENOTDIR)
     if file.inode == k.tables.anon_inode:

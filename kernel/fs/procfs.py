@@ -22,7 +22,7 @@ from kernel.abi.files import (
     S_IFREG,
 )
 from kernel.errors import KernelError
-from kernel.fs import ramfs, sysfs
+from kernel.fs import sysfs
 from kernel.fs.iov import IovIter
 from kernel.fs.proc import access, fdinfo, memory, mounts, process, system
 from kernel.fs.proc.tree import Tree
@@ -202,26 +202,27 @@ def _owned(task: Task, made: Inode) -> Inode:
 
 def _link_target(k: Kernel, task: Task, which: int) -> str:
     """'' (ENOENT to follow) for what a zombie or a kernel task has not."""
-    number = _linked_inode(k, task, which)
-    found = k.tables.inodes.get(number)
-    if found is None:
-        return path_of(k, inode(k, number)) if is_proc(number) else ""
-    return ramfs.path_of(k, found) or (task.exe if which == _EXE else "") + " (deleted)"
+    mount, number = _linked_place(k, task, which)
+    if number not in k.tables.inodes and not is_proc(number):
+        return ""
+    return k.path_in(k.task, mount, number) or (task.exe if which == _EXE else "") + " (deleted)"
 
 
-def _linked_inode(k: Kernel, task: Task, which: int) -> int:
+def _linked_place(k: Kernel, task: Task, which: int) -> tuple[int, int]:
+    """Mount and inode."""
     if task.state == TaskState.ZOMBIE:
-        return 0
+        return 0, 0
     if which == _CWD:
-        return task.cwd
+        return task.cwd_mount, task.cwd
     if which == _ROOT_LINK:
-        return k.tables.root
+        return k.root_of(task)
     space = memory.space_of(k, task)
-    return space.exe if space is not None else 0
+    exe = k.tables.inodes.get(space.exe) if space is not None else None
+    return (k.mount_of(exe.dev), exe.ino) if exe is not None else (0, 0)
 
 
-def followed(k: Kernel, ino: int) -> tuple[int, int] | None:
-    """Where a link here leads by itself, whatever its text says: (inode, open file or 0).
+def followed(k: Kernel, ino: int) -> tuple[int, int, int] | None:
+    """Where a link here leads by itself, whatever its text says: (mount, inode, open file or 0).
 
     None for any other inode; EACCES for who may not look into the process.
     """
@@ -232,14 +233,14 @@ def followed(k: Kernel, ino: int) -> tuple[int, int] | None:
         task = _task(k, pid)
         access.need_access(k, task)
         file = fdinfo.open_file_of(k, task, which)
-        return file.inode, file.id
+        return file.mount, file.inode, file.id
     if kind in (_PROCESS, _THREAD) and which in (_CWD, _EXE, _ROOT_LINK):
         task = _task(k, pid)
         access.need_access(k, task)
-        number = _linked_inode(k, task, which)
+        mount, number = _linked_place(k, task, which)
         if not number:
             raise KernelError(Errno.ENOENT)
-        return number, 0
+        return mount, number, 0
     return None
 
 

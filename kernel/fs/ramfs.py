@@ -127,7 +127,9 @@ def free_unused(k: Kernel, inode: Inode) -> None:
     """The inode goes, with its pages, unless it has a name, is open or mapped, or is somebody's directory."""
     if inode.opened > 0 or (inode.nlink and inode.parent):
         return
-    if any(task.cwd == inode.ino for task in k.tables.tasks.values()):
+    if any(inode.ino in (task.cwd, task.root) for task in k.tables.tasks.values()):
+        return
+    if any(inode.ino in (mount.root, mount.point) for mount in k.tables.mounts.values()):
         return
     for frame in inode.pages.values():
         put_frame(k, frame)
@@ -145,11 +147,14 @@ def path_of(k: Kernel, inode: Inode) -> str:
     inodes = k.tables.inodes
     names: list[str] = []
     while inode.ino != k.tables.root:
-        point = next((mount.point for mount in k.tables.mounts.values() if mount.root == inode.ino), 0)
-        if point:
-            inode = inodes[point]
+        above = inode.parent
+        if above == inode.ino:  # the root of its file system
+            above = next((mount.point for mount in k.tables.mounts.values() if mount.root == above), 0)
+            if above not in inodes:
+                return ""
+            inode = inodes[above]
             continue
-        parent = inodes.get(inode.parent)
+        parent = inodes.get(above)
         if parent is None:
             return ""
         name: str | None = inode.name
@@ -170,6 +175,9 @@ def page_of(k: Kernel, inode: Inode, index: int) -> int:
     frame = inode.pages.get(index)
     if frame is None:
         data = _blob_page(k, inode, index)
+        system = k.tables.filesystems.get(inode.dev)
+        if system is not None and system.pages and pages_in(k, inode.dev) >= system.pages:
+            raise KernelError(Errno.ENOSPC)
         frame = alloc_frame(k)
         if data:
             k.ram.frame(frame)[: len(data)] = data
@@ -256,6 +264,11 @@ def accessed(k: Kernel, inode: Inode, file: OpenFile | None = None) -> None:
         return
     if inode.atime <= inode.mtime or inode.atime <= inode.ctime or k.now - inode.atime >= DAY:
         inode.atime = k.now
+
+
+def pages_in(k: Kernel, dev: int) -> int:
+    """How many pages the files of a file system have."""
+    return sum(len(inode.pages) for inode in k.tables.inodes.values() if inode.dev == dev)
 
 
 def remove_privileges(k: Kernel, inode: Inode) -> None:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    MS_RDONLY,
     O_LARGEFILE,
     O_RDONLY,
     O_RDWR,
@@ -18,7 +19,7 @@ from kernel.abi.files import (
     S_ISVTX,
 )
 from kernel.errors import KernelError
-from kernel.fs import devfs, mounts, procfs, ramfs, vfs
+from kernel.fs import devfs, mounts, ramfs, vfs
 from kernel.fs.files import new_fdtable, open_file, set_fd
 from kernel.fs.tty import new_terminal
 from kernel.tables import Credentials, Inode, OpenFile, Stream, Task, TaskState
@@ -39,33 +40,38 @@ def mount_root(k: Kernel) -> None:
     t = k.tables
     first = k.start.mounts[:1]
     if first and first[0].target == "/":
-        root = mounts.mount_host(k, 0, 0, first[0].read_only)
+        system = mounts.host_filesystem(k, 0, first[0].read_only)
     else:
-        root = mounts.new_tree(k, "rootfs", "rootfs", 0o755)
-        mounts.attach(k, root, 0)
-    t.root = root.ino
+        system = mounts.new_tree(k, "rootfs", "rootfs", mounts.Options(mode=0o755))
+    t.root = system.root
+    mounts.attach(k, system.dev, system.root, 0, 0)
+    root = t.inodes[t.root]
     for name, mode in (*(OWN_DIRECTORIES if root.host is None else ()), *DIRECTORIES):
         if name not in ramfs.entries(k, root):
             ramfs.add_name(k, root, name, ramfs.new_inode(k, S_IFDIR | mode, dev=root.dev))
-    dev = mounts.new_tree(k, "devtmpfs", "devtmpfs", 0o755)
-    devfs.make_nodes(k, dev)
-    mounts.attach(k, dev, make_directory(k, "/dev").ino)
-    mounts.attach_made(k, "proc", procfs.ROOT, make_directory(k, "/proc").ino)
-    mounts.attach_made(k, "sysfs", procfs.SYS_ROOT, make_directory(k, "/sys").ino)
+    devices = mounts.new_tree(k, "devtmpfs", "devtmpfs", mounts.Options(mode=0o755))
+    process = mounts.made_filesystem(k, "proc")
+    for system, path in ((devices, "/dev"), (process, "/proc"), (mounts.made_filesystem(k, "sysfs"), "/sys")):
+        found = make_directory(k, path)
+        mounts.attach(k, system.dev, system.root, found.mount, found.inode)
+    devfs.make_nodes(k, t.inodes[devices.root])
     t.terminals[0] = new_terminal()
 
 
 def mount_other(k: Kernel, number: int, mount: HostMount) -> None:
     """A directory of the host besides the root. KernelError if it cannot be mounted."""
-    mounts.mount_host(k, number, make_directory(k, mount.target).ino, mount.read_only)
+    found = make_directory(k, mount.target)
+    system = mounts.host_filesystem(k, number, mount.read_only)
+    mounts.attach(k, system.dev, system.root, found.mount, found.inode, MS_RDONLY if mount.read_only else 0)
 
 
-def make_directory(k: Kernel, path: str) -> Inode:
+def make_directory(k: Kernel, path: str) -> vfs.Found:
     """The directory at an absolute path, made if it is not there, with those on the way.
 
     ENOTDIR and the like where something else is in the way.
     """
-    directory = k.tables.inodes[k.tables.root]
+    found = vfs.walk(k, BOOT, "/")
+    found = found._replace(inode=found.parent)
     way = ""
     for name in path.split("/"):
         if name in ("", "."):
@@ -77,10 +83,9 @@ def make_directory(k: Kernel, path: str) -> Inode:
             made = ramfs.new_inode(k, S_IFDIR | 0o755, dev=parent.dev)
             ramfs.add_name(k, parent, found.name, made)
             found = found._replace(inode=made.ino)
-        directory = vfs.get_inode(k, found.inode)
-        if not vfs.is_dir(directory):
+        if not vfs.is_dir(vfs.get_inode(k, found.inode)):
             raise KernelError(Errno.ENOTDIR)
-    return directory
+    return found
 
 
 def add_file(k: Kernel, path: str, blob_key: str, size: int, mode: int) -> Inode:
@@ -89,11 +94,11 @@ def add_file(k: Kernel, path: str, blob_key: str, size: int, mode: int) -> Inode
     Its contents are the first `size` bytes of `k.blobs[blob_key]`. A `mode` that says directory makes that.
     """
     if mode & S_IFMT == S_IFDIR:
-        directory = make_directory(k, path)
+        directory = ramfs.inode_of(k, make_directory(k, path).inode)
         directory.mode = mode
         return directory
     above, _, name = path.rpartition("/")
-    directory = make_directory(k, above)
+    directory = ramfs.inode_of(k, make_directory(k, above).inode)
     old = ramfs.entries(k, directory).get(name)
     if old is not None:
         ramfs.remove_name(k, directory, name, ramfs.inode_of(k, old))

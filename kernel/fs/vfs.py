@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kernel import uaccess
 from kernel.abi.errno import Errno
-from kernel.abi.files import AT_FDCWD, MAXSYMLINKS, NAME_MAX, PATH_MAX, S_IFDIR, S_IFLNK, S_IFMT, S_IFREG
+from kernel.abi.files import (
+    AT_FDCWD,
+    MAXSYMLINKS,
+    MS_NOEXEC,
+    MS_RDONLY,
+    NAME_MAX,
+    PATH_MAX,
+    S_IFDIR,
+    S_IFLNK,
+    S_IFMT,
+    S_IFREG,
+)
 from kernel.errors import KernelError
 from kernel.fs import hostfs, procfs, ramfs
 from kernel.fs.files import get_file
@@ -28,7 +39,8 @@ class Found(NamedTuple):
     """Where a path ends: `name` in directory `parent` leads to `inode` (0 for nothing yet).
 
     `name` is '' for `/`, `.` and `..`. `slash` is whether the path insists on a directory. `file` is the open
-    file behind a link in /proc/PID/fd, or 0.
+    file behind a link in /proc/PID/fd, or 0. `mount` is the mount that the inode was reached in,
+    `parent_mount` that of the directory.
     """
 
     parent: int
@@ -36,6 +48,17 @@ class Found(NamedTuple):
     inode: int
     slash: bool
     file: int = 0
+    mount: int = 1
+    parent_mount: int = 1
+
+
+_MOUNT_SHIFT = 48
+"""A place is a directory as seen in a mount, in one number: 1 << 48 times the mount's, plus the inode's."""
+
+
+def place(mount: int, ino: int) -> int:
+    """What `walk` takes as its start."""
+    return mount << _MOUNT_SHIFT | ino
 
 
 def is_dir(inode: Inode) -> bool:
@@ -104,28 +127,48 @@ def need(task: Task, inode: Inode, mask: int) -> None:
         raise KernelError(Errno.EACCES)
 
 
+def is_read_only(k: Kernel, mount: int, dev: int) -> bool:
+    """Whether nothing may be changed in a file system as seen in this mount."""
+    one = k.tables.mounts.get(mount)
+    if one is not None and one.flags & MS_RDONLY:
+        return True
+    system = k.tables.filesystems.get(dev)
+    return system is not None and bool(system.flags & MS_RDONLY)
+
+
+def want_write(k: Kernel, mount: int, inode: Inode) -> None:
+    """EROFS where it may not be changed (`mnt_want_write`)."""
+    if is_read_only(k, mount, inode.dev):
+        raise KernelError(Errno.EROFS)
+
+
 # --- the walk -----------------------------------------------------------------------------------------------
 
 
 def walk(
     k: Kernel, task: Task, path: str, start: int = 0, follow: bool = True, naming: bool = False
 ) -> Found:
-    """Follow `path` from directory `start` (0: the task's own). With `follow` a symbolic link at its end too.
+    """Follow `path` from the place `start` (0: the task's directory).
 
-    A slash at the end has it followed all the same. With `naming` the last name is not looked up at all, but
-    for `.` and `..`: that is left to `look_up`.
+    With `follow` a symbolic link at its end too; a slash there has it followed all the same. With `naming`
+    the last name is not looked up at all, but for `.` and `..`: that is left to `look_up`.
 
     ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG for everything before the last name; what that leads to, and
     whether it is a directory where `slash` demands one, is left to the caller.
     """
     if not path:
         raise KernelError(Errno.ENOENT)
-    root = k.tables.root
-    here = root if path.startswith("/") else start or task.cwd
+    root_mount, root = root_of(k, task)
+    if path.startswith("/"):
+        mount, here = root_mount, root
+    elif start:
+        mount, here = start >> _MOUNT_SHIFT, start & (1 << _MOUNT_SHIFT) - 1
+    else:
+        mount, here = task.cwd_mount, task.cwd
     slash = path.endswith("/")
     pending = [name for name in reversed(path.split("/")) if name]
     links = 0
-    parent, name, found, file = here, "", here, 0
+    parent, parent_mount, name, found, file = here, mount, "", here, 0
     while pending:
         directory = get_inode(k, here)
         if not is_dir(directory):
@@ -133,12 +176,15 @@ def walk(
         need(task, directory, MAY_EXEC)
         name = pending.pop()
         if naming and not pending and name not in (".", ".."):
-            return Found(here, name, 0, slash)
+            return Found(here, name, 0, slash, 0, mount, mount)
+        parent, parent_mount, file = here, mount, 0
         if name == "..":
-            directory = _uncovered(k, directory)
-        parent, found, file = here, _covering(k, _step(k, directory, name)), 0
-        if name in (".", ".."):
+            mount, found = _above(k, root_mount, root, mount, directory)
             name = ""
+        elif name == ".":
+            found, name = here, ""
+        else:
+            mount, found = covering(k, mount, _step(k, directory, name))
         if not found:
             if pending:
                 raise KernelError(Errno.ENOENT)
@@ -151,7 +197,7 @@ def walk(
                     raise KernelError(Errno.ELOOP)
                 linked = procfs.followed(k, found)
                 if linked is not None:
-                    found, file = linked
+                    mount, found, file = linked
                 else:
                     if not node.target:
                         raise KernelError(Errno.ENOENT)
@@ -159,19 +205,28 @@ def walk(
                         slash = True
                     if node.target.startswith("/"):
                         here = found = parent = root
+                        mount = parent_mount = root_mount
                         name = ""
                     pending.extend(part for part in reversed(node.target.split("/")) if part)
                     continue
         here = found
-    return Found(parent, name, found, slash, file)
+    return Found(parent, name, found, slash, file, mount, parent_mount)
+
+
+def root_of(k: Kernel, task: Task | None) -> tuple[int, int]:
+    """Mount and inode number of what `/` is to the task; of the real root for None."""
+    if task is not None and task.root:
+        return task.root_mount, task.root
+    return next(iter(k.tables.mounts), 1), k.tables.root
+
+
+def mount_of(k: Kernel, dev: int) -> int:
+    """A mount of this file system, 0 if there is none."""
+    return next((mount.id for mount in k.tables.mounts.values() if mount.dev == dev), 0)
 
 
 def _step(k: Kernel, directory: Inode, name: str) -> int:
     """One name in one directory; 0 where it leads nowhere."""
-    if name == ".":
-        return directory.ino
-    if name == "..":
-        return directory.parent or directory.ino
     if not directory.nlink:  # removed, and still somebody's current directory
         return 0
     if len(name) * 4 > NAME_MAX and len(encode_name(name)) > NAME_MAX:
@@ -181,32 +236,91 @@ def _step(k: Kernel, directory: Inode, name: str) -> int:
     return ramfs.entries(k, directory).get(name, 0)
 
 
-def _covering(k: Kernel, ino: int) -> int:
-    """The directory that is seen where directory `ino` is: the root of what was mounted there last."""
-    for mount in k.tables.mounts.values():
-        if mount.point == ino and ino:
-            ino = mount.root
-    return ino
+def covering(k: Kernel, mount: int, ino: int) -> tuple[int, int]:
+    """What is seen where `ino` is in a mount: the root of what was mounted there last."""
+    for one in k.tables.mounts.values():
+        if one.point == ino and one.parent == mount:
+            mount, ino = one.id, one.root
+    return mount, ino
 
 
-def _uncovered(k: Kernel, directory: Inode) -> Inode:
-    """The opposite: what a mounted directory covers, to go up from."""
-    for mount in reversed(k.tables.mounts.values()):
-        if mount.root == directory.ino and mount.point:
-            directory = get_inode(k, mount.point)
-    return directory
+def _above(k: Kernel, root_mount: int, root: int, mount: int, directory: Inode) -> tuple[int, int]:
+    """`..`: up to what a mount covers where it is the mount's root, and nowhere from the task's own root."""
+    mounts = k.tables.mounts
+    while directory.ino != root or mount != root_mount:
+        one = mounts.get(mount)
+        if one is None or directory.ino != one.root:
+            return covering(k, mount, directory.parent or directory.ino)
+        if not one.parent:
+            break
+        mount = one.parent
+        directory = get_inode(k, one.point)
+    return mount, directory.ino
 
 
-def is_mounted(k: Kernel, ino: int) -> bool:
-    """Whether this is the root of a mount: its name belongs to what it covers, and stays."""
-    return any(mount.root == ino for mount in k.tables.mounts.values())
+def is_mount_root(k: Kernel, mount: int, ino: int) -> bool:
+    """Whether an inode found in a mount is that one's root."""
+    one = k.tables.mounts.get(mount)
+    return one is not None and one.root == ino
+
+
+def is_mount_point(k: Kernel, ino: int) -> bool:
+    """Whether something is mounted there: then its name stays."""
+    return bool(ino) and any(mount.point == ino for mount in k.tables.mounts.values())
 
 
 def look_up(k: Kernel, found: Found) -> Found:
-    """What the last name itself leads to, after a walk with `naming`."""
+    """What the last name itself leads to, after a walk with `naming`, whatever is mounted there."""
     if not found.name:
         return found
-    return found._replace(inode=_covering(k, _step(k, get_inode(k, found.parent), found.name)))
+    return found._replace(inode=_step(k, get_inode(k, found.parent), found.name))
+
+
+def path_in(k: Kernel, task: Task | None, mount: int, ino: int) -> str:
+    """The absolute path of a place as the task sees it; '' where it has none any more.
+
+    What lies outside of the task's root begins with `(unreachable)`, as in Linux (fs/d_path.c).
+    """
+    root_mount, root = root_of(k, task)
+    mounts = k.tables.mounts
+    names: list[str] = []
+    while ino != root or mount != root_mount:
+        one = mounts.get(mount)
+        if one is not None and ino == one.root:
+            if not one.parent:
+                return "(unreachable)/" + "/".join(reversed(names))
+            mount, ino = one.parent, one.point
+            continue
+        inode = get_inode(k, ino)
+        if inode.parent == ino or not inode.parent:
+            if not inode.parent:
+                return ""
+            return "(unreachable)/" + "/".join(reversed(names))
+        if not procfs.is_proc(ino) and inode.parent not in k.tables.inodes:
+            return ""
+        parent = get_inode(k, inode.parent)
+        name = name_in(k, parent, inode)
+        if not name:
+            return ""
+        names.append(name)
+        ino = parent.ino
+    return "/" + "/".join(reversed(names))
+
+
+def name_in(k: Kernel, parent: Inode, inode: Inode) -> str:
+    """A name of the inode in that directory; '' for none."""
+    known = entries(k, parent)
+    if inode.name and known.get(inode.name) == inode.ino:
+        return inode.name
+    return next((name for name, ino in known.items() if ino == inode.ino), "")
+
+
+def path_found(k: Kernel, found: Found) -> str:
+    """The path of what a walk found, by the name by which it was found."""
+    if not found.name or found.file:
+        return path_in(k, k.task, found.mount, found.inode)
+    above = path_in(k, k.task, found.parent_mount, found.parent)
+    return ramfs.join(above, found.name) if above else ""
 
 
 def insist(k: Kernel, found: Found) -> Inode:
@@ -231,20 +345,35 @@ def lookup(k: Kernel, task: Task, path: str) -> Inode:
 
 def executable(k: Kernel, task: Task, path: str) -> Inode:
     """The regular file that execve may run: EACCES for all others (fs/exec.c)."""
-    inode = lookup(k, task, decode_name(path.encode("utf-8", "surrogateescape")))
+    found = walk(k, task, decode_name(path.encode("utf-8", "surrogateescape")))
+    inode = insist(k, found)
+    mount = k.tables.mounts.get(found.mount)
+    if mount is not None and mount.flags & MS_NOEXEC:
+        raise KernelError(Errno.EACCES)
     if not is_regular(inode) or procfs.is_proc(inode.ino):
         raise KernelError(Errno.EACCES)
     need(task, inode, MAY_EXEC)
     return inode
 
 
-def set_cwd(k: Kernel, inode: Inode) -> None:
+def set_cwd(k: Kernel, mount: int, inode: Inode) -> None:
     """The current task is in that directory now; the old one goes if nobody else keeps it."""
     task = k.task
     old = k.tables.inodes.get(task.cwd)
     for other in k.tables.tasks.values() if task.fs else (task,):
         if other.fs == task.fs:
-            other.cwd = inode.ino
+            other.cwd, other.cwd_mount = inode.ino, mount
+    if old is not None:
+        ramfs.free_unused(k, old)
+
+
+def set_root(k: Kernel, mount: int, inode: Inode) -> None:
+    """`/` is that directory now, for the current task and those that share its directory."""
+    task = k.task
+    old = k.tables.inodes.get(task.root)
+    for other in k.tables.tasks.values() if task.fs else (task,):
+        if other.fs == task.fs:
+            other.root, other.root_mount = inode.ino, mount
     if old is not None:
         ramfs.free_unused(k, old)
 
@@ -261,11 +390,14 @@ def getname(k: Kernel, address: int, empty: bool = False) -> str:
 
 
 def start_of(k: Kernel, dirfd: int, path: str) -> int:
-    """Where an `*at` call begins, 0 for the current directory. EBADF, ENOTDIR; absolute paths need none."""
+    """The place where an `*at` call begins, 0 for the current directory. EBADF, ENOTDIR.
+
+    Absolute paths need none.
+    """
     fd = uaccess.signed(dirfd)
     if fd == AT_FDCWD or path.startswith("/"):
         return 0
     file = get_file(k, fd, with_path=True)
     if path and not is_dir(get_inode(k, file.inode)):
         raise KernelError(Errno.ENOTDIR)
-    return file.inode
+    return place(file.mount, file.inode)

@@ -17,7 +17,10 @@ from kernel.abi.files import (
     AT_NO_AUTOMOUNT,
     AT_STATX_SYNC_TYPE,
     AT_SYMLINK_NOFOLLOW,
+    S_IFDIR,
+    S_IFLNK,
     S_IFMT,
+    S_IFREG,
     S_ISGID,
     S_ISUID,
     S_IXGRP,
@@ -46,15 +49,39 @@ PIPE_DEVICE, PROC_DEVICE, SYS_DEVICE = 0x80, 3, 4
 """`st_dev` of what has no name, of /proc and of /sys, where `Inode.dev` says nothing."""
 
 
-def inode_at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> Inode:
-    """Where a path leads, seen from `dirfd`; with AT_EMPTY_PATH and no path the descriptor's own inode."""
+def place_at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> tuple[int, Inode]:
+    """Where a path leads, seen from `dirfd`: the mount and the inode.
+
+    With AT_EMPTY_PATH and no path the descriptor's own.
+    """
     empty = bool(flags & AT_EMPTY_PATH)
     path = "" if empty and not address else vfs.getname(k, address, empty)
     if not path and signed(dirfd) != AT_FDCWD:
-        return vfs.get_inode(k, get_file(k, dirfd, with_path=True).inode)
+        file = get_file(k, dirfd, with_path=True)
+        return file.mount, vfs.get_inode(k, file.inode)
     if not path:
-        return vfs.get_inode(k, k.task.cwd)
-    return vfs.resolve(k, path, vfs.start_of(k, dirfd, path), follow)
+        return k.task.cwd_mount, vfs.get_inode(k, k.task.cwd)
+    found = vfs.walk(k, k.task, path, vfs.start_of(k, dirfd, path), follow)
+    return found.mount, vfs.insist(k, found)
+
+
+def inode_at(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> Inode:
+    return place_at(k, dirfd, address, flags, follow)[1]
+
+
+def inode_to_change(k: Kernel, dirfd: int, address: int, flags: int = 0, follow: bool = True) -> Inode:
+    """As `inode_at`, for what is to be changed: EROFS where nothing can be."""
+    mount, inode = place_at(k, dirfd, address, flags, follow)
+    vfs.want_write(k, mount, inode)
+    return inode
+
+
+def file_to_change(k: Kernel, fd: int) -> Inode:
+    """As `inode_to_change`, by descriptor."""
+    file = get_file(k, fd)
+    inode = vfs.get_inode(k, file.inode)
+    vfs.want_write(k, file.mount, inode)
+    return inode
 
 
 # --- reading ---------------------------------------------------------------------------------------------
@@ -158,7 +185,7 @@ def sys_statx(k: Kernel, dirfd: int, filename: int, flags: int, mask: int, buffe
         raise KernelError(Errno.EINVAL)
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_NO_AUTOMOUNT | AT_EMPTY_PATH | AT_STATX_SYNC_TYPE):
         raise KernelError(Errno.EINVAL)
-    inode = inode_at(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
+    mount, inode = place_at(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
     device = _device(inode)
     known = STATX_BASIC_STATS | STATX_MNT_ID | (0 if procfs.is_proc(inode.ino) else mask & STATX_BTIME)
     atime, btime, ctime, mtime = (
@@ -168,7 +195,7 @@ def sys_statx(k: Kernel, dirfd: int, filename: int, flags: int, mask: int, buffe
         btime = (0, 0)
     result = Statx(
         stx_mask=known,
-        stx_attributes=STATX_ATTR_MOUNT_ROOT if vfs.is_mounted(k, inode.ino) else 0,
+        stx_attributes=STATX_ATTR_MOUNT_ROOT if vfs.is_mount_root(k, mount, inode.ino) else 0,
         stx_attributes_mask=STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX,
         stx_nlink=_nlink(inode),
         stx_uid=inode.uid,
@@ -189,7 +216,7 @@ def sys_statx(k: Kernel, dirfd: int, filename: int, flags: int, mask: int, buffe
         stx_rdev_minor=minor(inode.rdev),
         stx_dev_major=major(device),
         stx_dev_minor=minor(device),
-        stx_mnt_id=device or 1,
+        stx_mnt_id=mount,
     )
     uaccess.copy_to_user(k, buffer, result.pack())
     return 0
@@ -199,9 +226,11 @@ def _access(k: Kernel, dirfd: int, filename: int, mode: int, flags: int) -> int:
     """By the real ids unless AT_EACCESS."""
     if mode & ~7 or flags & ~(AT_EACCESS | AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise KernelError(Errno.EINVAL)
-    inode = inode_at(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
+    mount, inode = place_at(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
     if not vfs.permitted(k.task, inode, mode, real=not flags & AT_EACCESS):
         raise KernelError(Errno.EACCES)
+    if mode & vfs.MAY_WRITE and inode.mode & S_IFMT in (S_IFREG, S_IFDIR, S_IFLNK):
+        vfs.want_write(k, mount, inode)
     return 0
 
 
@@ -238,24 +267,24 @@ def _chmod(k: Kernel, inode: Inode, mode: int) -> int:
 
 
 def sys_chmod(k: Kernel, filename: int, mode: int) -> int:
-    return _chmod(k, inode_at(k, CWD, filename), mode)
+    return _chmod(k, inode_to_change(k, CWD, filename), mode)
 
 
 def sys_fchmodat(k: Kernel, dirfd: int, filename: int, mode: int) -> int:
-    return _chmod(k, inode_at(k, dirfd, filename), mode)
+    return _chmod(k, inode_to_change(k, dirfd, filename), mode)
 
 
 def sys_fchmodat2(k: Kernel, dirfd: int, filename: int, mode: int, flags: int) -> int:
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise KernelError(Errno.EINVAL)
-    inode = inode_at(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
+    inode = inode_to_change(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
     if vfs.is_link(inode):
         raise KernelError(Errno.EOPNOTSUPP)
     return _chmod(k, inode, mode)
 
 
 def sys_fchmod(k: Kernel, fd: int, mode: int) -> int:
-    return _chmod(k, vfs.get_inode(k, get_file(k, fd).inode), mode)
+    return _chmod(k, file_to_change(k, fd), mode)
 
 
 def sys_umask(k: Kernel, mask: int) -> int:
@@ -300,15 +329,15 @@ def _wide(number: int) -> int:
 
 
 def sys_chown32(k: Kernel, filename: int, user: int, group: int) -> int:
-    return _chown(k, inode_at(k, CWD, filename), user, group)
+    return _chown(k, inode_to_change(k, CWD, filename), user, group)
 
 
 def sys_lchown32(k: Kernel, filename: int, user: int, group: int) -> int:
-    return _chown(k, inode_at(k, CWD, filename, follow=False), user, group)
+    return _chown(k, inode_to_change(k, CWD, filename, follow=False), user, group)
 
 
 def sys_fchown32(k: Kernel, fd: int, user: int, group: int) -> int:
-    return _chown(k, vfs.get_inode(k, get_file(k, fd).inode), user, group)
+    return _chown(k, file_to_change(k, fd), user, group)
 
 
 def sys_chown(k: Kernel, filename: int, user: int, group: int) -> int:
@@ -326,7 +355,7 @@ def sys_fchown(k: Kernel, fd: int, user: int, group: int) -> int:
 def sys_fchownat(k: Kernel, dirfd: int, filename: int, user: int, group: int, flag: int) -> int:
     if flag & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise KernelError(Errno.EINVAL)
-    return _chown(k, inode_at(k, dirfd, filename, flag, not flag & AT_SYMLINK_NOFOLLOW), user, group)
+    return _chown(k, inode_to_change(k, dirfd, filename, flag, not flag & AT_SYMLINK_NOFOLLOW), user, group)
 
 
 # --- times --------------------------------------------------------------------------------------------------
@@ -341,11 +370,11 @@ def _set_times(k: Kernel, dirfd: int, filename: int, times: tuple[Pair, Pair] | 
     if not filename and signed(dirfd) != AT_FDCWD:
         if flags:
             raise KernelError(Errno.EINVAL)
-        inode = vfs.get_inode(k, get_file(k, dirfd).inode)
+        inode = file_to_change(k, dirfd)
     else:
         if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
             raise KernelError(Errno.EINVAL)
-        inode = inode_at(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
+        inode = inode_to_change(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
     uid = k.task.cred.fsuid
     if procfs.is_proc(inode.ino) or (uid and uid != inode.uid):
         if times or procfs.is_proc(inode.ino):
@@ -424,9 +453,10 @@ def sys_truncate64(k: Kernel, path: int, length_low: int, length_high: int) -> i
     length = signed(length_high) << 32 | length_low
     if length < 0:
         raise KernelError(Errno.EINVAL)
-    inode = inode_at(k, CWD, path)
+    mount, inode = place_at(k, CWD, path)
     if not vfs.is_regular(inode):
         raise KernelError(Errno.EISDIR if vfs.is_dir(inode) else Errno.EINVAL)
+    vfs.want_write(k, mount, inode)
     vfs.need(k.task, inode, vfs.MAY_WRITE)
     if procfs.is_proc(inode.ino):
         raise KernelError(Errno.EPERM)

@@ -531,9 +531,10 @@ def sys_readdir(k: Kernel, fd: int, dirent: int, _count: int = 1) -> int:
 
 
 def sys_fchdir(k: Kernel, fd: int) -> int:
-    inode = vfs.get_inode(k, files.get_file(k, fd, with_path=True).inode)
+    file = files.get_file(k, fd, with_path=True)
+    inode = vfs.get_inode(k, file.inode)
     if not vfs.is_dir(inode):
         raise KernelError(Errno.ENOTDIR)
     vfs.need(k.task, inode, vfs.MAY_EXEC)
-    vfs.set_cwd(k, inode)
+    vfs.set_cwd(k, file.mount, inode)
     return 0

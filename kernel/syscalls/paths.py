@@ -20,7 +20,8 @@ from kernel.abi.files import (
 from kernel.errors import KernelError
 from kernel.fs import directory, procfs, ramfs, vfs
 from kernel.fs.names import encode_name
-from kernel.syscalls.attributes import CWD, inode_at
+from kernel.syscalls.attributes import CWD, inode_at, place_at
+from kernel.tables import Inode
 from kernel.uaccess import signed
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def sys_rmdir(k: Kernel, pathname: int) -> int:
 def sys_linkat(k: Kernel, olddfd: int, oldname: int, newdfd: int, newname: int, flags: int) -> int:
     if flags & ~(AT_SYMLINK_FOLLOW | AT_EMPTY_PATH):
         raise KernelError(Errno.EINVAL)
-    inode = inode_at(k, olddfd, oldname, flags, bool(flags & AT_SYMLINK_FOLLOW))
-    return _on_path(k, newdfd, newname, lambda path, start: directory.link(k, inode, path, start))
+    mount, inode = place_at(k, olddfd, oldname, flags, bool(flags & AT_SYMLINK_FOLLOW))
+    return _on_path(k, newdfd, newname, lambda path, start: directory.link(k, inode, mount, path, start))
 
 
 def sys_link(k: Kernel, oldname: int, newname: int) -> int:
@@ -140,17 +141,30 @@ def sys_rename(k: Kernel, oldname: int, newname: int) -> int:
 
 
 def sys_chdir(k: Kernel, filename: int) -> int:
-    inode = inode_at(k, CWD, filename)
+    vfs.set_cwd(k, *_directory_at(k, filename))
+    return 0
+
+
+def sys_chroot(k: Kernel, filename: int) -> int:
+    mount, inode = _directory_at(k, filename)
+    if k.task.cred.euid:
+        raise KernelError(Errno.EPERM)
+    vfs.set_root(k, mount, inode)
+    return 0
+
+
+def _directory_at(k: Kernel, filename: int) -> tuple[int, Inode]:
+    """A directory that the task may enter, and its mount."""
+    mount, inode = place_at(k, CWD, filename)
     if not vfs.is_dir(inode):
         raise KernelError(Errno.ENOTDIR)
     vfs.need(k.task, inode, vfs.MAY_EXEC)
-    vfs.set_cwd(k, inode)
-    return 0
+    return mount, inode
 
 
 def sys_getcwd(k: Kernel, buf: int, size: int) -> int:
     """The length with its NUL. ENOENT once the directory is removed, ERANGE if it does not fit."""
-    path = vfs.path_of(k, vfs.get_inode(k, k.task.cwd))
+    path = vfs.path_in(k, k.task, k.task.cwd_mount, k.task.cwd)
     if not path:
         raise KernelError(Errno.ENOENT)
     data = encode_name(path) + b"\0"

@@ -14,6 +14,7 @@ MODULES = (
     "paths",
     "attributes",
     "xattr",
+    "mounts",
     "poll",
     "event_files",
     "locks",

@@ -16,7 +16,7 @@ from kernel.errors import KernelError
 from kernel.fs import procfs, vfs
 from kernel.fs.files import get_file
 from kernel.fs.names import decode_name, encode_name
-from kernel.syscalls.attributes import CWD, inode_at
+from kernel.syscalls.attributes import CWD, file_to_change, inode_at, inode_to_change
 from kernel.tables import Inode
 
 if TYPE_CHECKING:
@@ -141,31 +141,35 @@ def _remove(k: Kernel, find: Find, name_at: int) -> int:
 # --- the calls ----------------------------------------------------------------------------------------------
 
 
-def _path(k: Kernel, address: int, follow: bool = True) -> Find:
-    return lambda: inode_at(k, CWD, address, follow=follow)
+def _path(k: Kernel, address: int, follow: bool = True, change: bool = False) -> Find:
+    find = inode_to_change if change else inode_at
+    return lambda: find(k, CWD, address, follow=follow)
 
 
-def _open(k: Kernel, fd: int) -> Find:
+def _open(k: Kernel, fd: int, change: bool = False) -> Find:
+    if change:
+        return lambda: file_to_change(k, fd)
     return lambda: vfs.get_inode(k, get_file(k, fd).inode)
 
 
-def _from(k: Kernel, dirfd: int, address: int, flags: int) -> Find:
+def _from(k: Kernel, dirfd: int, address: int, flags: int, change: bool = False) -> Find:
     if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
         raise KernelError(Errno.EINVAL)
-    return lambda: inode_at(k, dirfd, address, flags, not flags & AT_SYMLINK_NOFOLLOW)
+    find = inode_to_change if change else inode_at
+    return lambda: find(k, dirfd, address, flags, not flags & AT_SYMLINK_NOFOLLOW)
 
 
 def sys_setxattr(k: Kernel, pathname: int, name: int, value: int, size: int, flags: int) -> int:
-    return _set(k, _path(k, pathname), name, value, size, flags)
+    return _set(k, _path(k, pathname, change=True), name, value, size, flags)
 
 
 def sys_lsetxattr(k: Kernel, pathname: int, name: int, value: int, size: int, flags: int) -> int:
-    return _set(k, _path(k, pathname, follow=False), name, value, size, flags)
+    return _set(k, _path(k, pathname, follow=False, change=True), name, value, size, flags)
 
 
 def sys_fsetxattr(k: Kernel, fd: int, name: int, value: int, size: int, flags: int) -> int:
     get_file(k, fd)
-    return _set(k, _open(k, fd), name, value, size, flags)
+    return _set(k, _open(k, fd, change=True), name, value, size, flags)
 
 
 def sys_getxattr(k: Kernel, pathname: int, name: int, value: int, size: int) -> int:
@@ -193,15 +197,15 @@ def sys_flistxattr(k: Kernel, fd: int, names: int, size: int) -> int:
 
 
 def sys_removexattr(k: Kernel, pathname: int, name: int) -> int:
-    return _remove(k, _path(k, pathname), name)
+    return _remove(k, _path(k, pathname, change=True), name)
 
 
 def sys_lremovexattr(k: Kernel, pathname: int, name: int) -> int:
-    return _remove(k, _path(k, pathname, follow=False), name)
+    return _remove(k, _path(k, pathname, follow=False, change=True), name)
 
 
 def sys_fremovexattr(k: Kernel, fd: int, name: int) -> int:
-    return _remove(k, _open(k, fd), name)
+    return _remove(k, _open(k, fd, change=True), name)
 
 
 def sys_listxattrat(k: Kernel, dirfd: int, pathname: int, at_flags: int, names: int, size: int) -> int:
@@ -209,7 +213,7 @@ def sys_listxattrat(k: Kernel, dirfd: int, pathname: int, at_flags: int, names: 
 
 
 def sys_removexattrat(k: Kernel, dirfd: int, pathname: int, at_flags: int, name: int) -> int:
-    return _remove(k, _from(k, dirfd, pathname, at_flags), name)
+    return _remove(k, _from(k, dirfd, pathname, at_flags, change=True), name)
 
 
 def _arguments(k: Kernel, address: int, size: int) -> tuple[int, int, int]:
@@ -229,7 +233,7 @@ def sys_setxattrat(
     k: Kernel, dirfd: int, pathname: int, at_flags: int, name: int, uargs: int, usize: int
 ) -> int:
     value, size, flags = _arguments(k, uargs, usize)
-    return _set(k, _from(k, dirfd, pathname, at_flags), name, value, size, flags)
+    return _set(k, _from(k, dirfd, pathname, at_flags, change=True), name, value, size, flags)
 
 
 def sys_getxattrat(

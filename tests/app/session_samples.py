@@ -11,8 +11,10 @@ from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from app.frozen import LISTING, Answer
 from app.history import History
 from app.log import Log
 from app.session import (
@@ -28,7 +30,8 @@ from app.session import (
 from app.state.state import Milestone
 from cpu.core import CpuState
 from cpu.registers import FpuState, Registers
-from kernel.kernel import GuestFile, Input, Start
+from kernel.fs.hostfs import HostEntry
+from kernel.kernel import GuestFile, HostMount, Input, Start
 from kernel.tables import Tables
 from tests.app.samples import session as sample_log
 
@@ -44,7 +47,16 @@ START = Start(
     files=(GuestFile("/bin/prog", KEY, 0o755, len(PROGRAM)),),
     modes=(0o20666, 0, 0),
     memory=16 << 20,
+    mounts=(HostMount("/"), HostMount("/mnt/a", True)),
 )
+TOP = (HostEntry("", 0o40755, 0, 0, 4096, 5, 3), HostEntry("d", 0o40700, 1, 1, 4096, -5, 2))
+FILES = (*TOP, HostEntry("gr\u00fcn\uf7ff", 0o100644, 1, 2, 5, 1 << 60, 2, link="1:2"))
+ANSWERS = [
+    Answer(0, "", LISTING, 0, msgspec.msgpack.encode(FILES)),
+    Answer(0, "gr\u00fcn\uf7ff", 0, 0, b"hello"),
+    Answer(0, "d", LISTING, 13, b""),
+    Answer(1, "", LISTING, 0, msgspec.msgpack.encode(TOP)),
+]
 INPUTS = [Input(5, "tty", 0, b"ls\r"), Input(5, "stream", 0, b""), Input(900, "tty", 0, b"\xff\0")]
 MILESTONES = [Milestone(6, 10, 0, "exec", "/bin/pipe"), Milestone(11, 50, 2, "fork", "2 forks 3")]
 
@@ -97,6 +109,8 @@ def record(path: Path, log: Log = LOG, finish: bool = True) -> Recorder:
     recorder = Recorder(path, START, IMAGE, BLOBS)
     recorder.inputs(INPUTS[:1])
     recorder.inputs(INPUTS[1:])
+    recorder.answers(ANSWERS[:2])
+    recorder.answers(ANSWERS[2:])
     history = History(log)
     for chunk in range(log.chunks):
         first, stop = log.bounds(chunk)
@@ -137,6 +151,8 @@ def assert_same(session: Session) -> None:
     """Everything that was recorded is there."""
     assert (session.start, session.image, session.blobs) == (START, IMAGE, BLOBS)
     assert session.inputs == INPUTS
+    assert session.host.answers == ANSWERS
+    assert session.host.listing(0, "") == FILES
     assert session.log.digest() == LOG.digest()
     assert list(session.log.rows()) == list(LOG.rows())
     assert session.milestones == MILESTONES

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import tarfile
 from pathlib import Path
 
 import pytest
 
 from app.frozen import Frozen
+from app.hosttar import BadTar, HostTar
 from app.hosttree import HostTree
 from kernel.abi.errno import Errno
 from kernel.errors import KernelError, Panic
@@ -186,3 +188,82 @@ def test_unreadable_is_what_the_host_says(tree: Path, monkeypatch: pytest.Monkey
     with pytest.raises(KernelError) as caught:
         host.chunk("etc/motd", 0)
     assert caught.value.errno == Errno.EACCES
+
+
+def test_a_tar_is_what_unpacking_it_would_give(tree: Path, tmp_path: Path) -> None:
+    """The same tree packed, compressed or not, is the same to the guest."""
+    (tree / "fifo").unlink()  # its identity would be the only difference
+    plain = tmp_path / "root.tar"
+    for path in (plain, tmp_path / "root.tar.gz", tmp_path / "root.tar.xz"):
+        with tarfile.open(path, f"w:{path.suffix[1:]}" if path != plain else "w") as tar:
+            tar.add(tree, ".")
+        packed, real = HostTar(str(path)), HostTree(str(tree))
+        for name in ("", "etc", "usr", "usr/bin", "empty"):
+            assert entries(packed, name) == entries(real, name)
+        assert packed.chunk("big", 0) == real.chunk("big", 0)
+        assert packed.chunk("big", 1) == real.chunk("big", 1) == b"tail"
+        assert packed.chunk("etc/again", 0) == b"hello\n"
+
+
+def entries(source: HostTar | HostTree, path: str) -> list[tuple[object, ...]]:
+    """A listing without what depends on where it is kept: order, directories' sizes, link identities."""
+    return sorted(
+        (
+            *(one.name, one.mode, one.uid, one.gid, 0 if stat.S_ISDIR(one.mode) else one.size),
+            *(one.mtime // 10**9, one.nlink, one.rdev, one.target, bool(one.link)),
+        )
+        for one in source.listing(path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ([("../x", b"0", "")], "a member is called"),
+        ([("a/../../x", b"0", "")], "a member is called"),
+        ([("x", b"1", "gone")], "which is not there"),
+        ([("x", b"1", "")], "which is not there"),
+        ([("l", b"2", "l"), ("l/x", b"0", "")], "too many links"),
+        ([("f", b"0", ""), ("f/x", b"0", "")], "no directory but has members"),
+    ],
+)
+def test_a_tar_that_makes_no_sense(
+    members: list[tuple[str, bytes, str]], reason: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "bad.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, kind, target in members:
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            tar.addfile(member)
+    with pytest.raises(BadTar, match=reason):
+        HostTar(str(path))
+
+
+def test_a_tar_out_of_its_tree(tmp_path: Path) -> None:
+    """A member below a link goes where the link leads, never outside."""
+    path = tmp_path / "links.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, kind, target in (
+            ("bin", b"2", "usr/bin"),
+            ("/bin/sh", b"0", ""),
+            ("out", b"2", "../../.."),
+            ("out/etc/x", b"0", ""),
+        ):
+            member = tarfile.TarInfo(name)
+            member.type, member.linkname = kind, target
+            tar.addfile(member)
+    source = HostTar(str(path))
+    assert [one.name for one in source.listing("usr/bin")] == ["", "sh"]
+    assert [one.name for one in source.listing("etc")] == ["", "x"]
+    for junk in (
+        b"",
+        b"\x1f\x8b junk",
+        b"junk" * 500,
+        b"\xfd7zXZ\0junk",
+        b"\x28\xb5\x2f\xfdjunk",
+        b"BZhjunk",
+    ):
+        path.write_bytes(junk)
+        with pytest.raises((BadTar, OSError)):
+            HostTar(str(path))

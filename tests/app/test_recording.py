@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +16,8 @@ from app.resources import kernel_image
 from app.session.store import open_session
 from app.state import state as states
 from kernel.kernel import Input
+
+PROGRAMS = Path(__file__).resolve().parents[2] / "assets" / "programs" / "bin"
 
 
 def live(program: str, *arguments: str) -> Engine:
@@ -137,3 +140,27 @@ def test_what_is_no_session_gives_one_line(content: bytes, tmp_path: Path) -> No
     assert done.returncode == 2
     assert len(done.stderr.splitlines()) == 1
     assert b"Traceback" not in done.stderr
+
+
+def test_a_root_is_played_where_it_is_not(tmp_path: Path) -> None:
+    """What was touched of a directory of the host is in the recording, and only that."""
+    root = tmp_path / "root"
+    (root / "bin").mkdir(parents=True)
+    (root / "bin/hello").write_bytes(Path(PROGRAMS, "hello").read_bytes())
+    (root / "bin/hello").chmod(0o755)
+    (root / "bin/other").write_bytes(b"never touched")
+    done = command("record", "-o", "a.int80", "--root", "root", "/bin/hello", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"hello, world\n", b"")
+    again = command("record", "-o", "b.int80", "--root", "root", "hello", cwd=tmp_path)
+    assert again.stdout == b"hello, world\n"
+    shutil.rmtree(root)
+    with open_session(tmp_path / "a.int80") as session:
+        asked = [(answer.path, answer.chunk) for answer in session.host.answers]
+        assert asked == [("", -1), ("bin", -1), ("bin/hello", 0)]
+        played = open_engine(session)
+        for seq in (played.length, played.length // 2, 0, played.length):
+            played.go_to(seq)
+            assert played.view is not None
+            assert not played.broken
+            if played.machine.seq == seq:  # else the kernel is in the midst of something
+                assert played.machine.kernel.describe() == played.state.machine

@@ -15,12 +15,14 @@ import pytest
 import zstandard
 
 from app.session import SessionError, content, encode_cpu, open_session, schema
-from kernel.kernel import GuestFile
+from kernel.fs.hostfs import CHUNK, HostEntry
+from kernel.kernel import GuestFile, HostMount
 from tests.app.session_samples import (
     KEY,
     LOG,
     MAKERS,
     START,
+    TOP,
     assert_same,
     cpu_at,
     cut_off,
@@ -242,6 +244,49 @@ BOMB = packed(bytes(300 << 20))
 LYING = bytes.fromhex("28b52ffd") + b"\xc0" + (1 << 60).to_bytes(8, "little") + bytes(20)
 UNSIZED = zstandard.ZstdCompressor(write_content_size=False).compress(bytes(100))
 EVENTS = encode([(1, 2, ["BreakMoved", 3, 4])] * 100)
+
+
+def listing(*entries: HostEntry) -> dict[str, object]:
+    data = encode(entries)
+    return {"data": packed(data), "size": len(data)}
+
+
+def file(**fields: object) -> dict[str, object]:
+    return listing(TOP[0], msgspec.structs.replace(TOP[1], **fields))
+
+
+ANSWERED_LIES: dict[str, dict[str, object]] = {
+    "no such mount": {"mount": 2},
+    "path out": {"path": b"../secret"},
+    "absolute": {"path": b"/etc"},
+    "path with a zero": {"path": b"a\0b"},
+    "path not UTF-8": {"path": b"\xff"},
+    "long path": {"path": b"a/" * 40_000 + b"a"},
+    "chunk": {"chunk": -2},
+    "errno": {"errno": 300, "data": packed(b""), "size": 0},
+    "data and errno": {"errno": 13},
+    "size": {"size": 5},
+    "bomb": {"data": BOMB},
+    "bomb with size": {"data": BOMB, "size": 300 << 20},
+    "unsized": {"data": UNSIZED, "size": 100},
+    "no listing": {"data": packed(b"hello"), "size": 5},
+    "large piece": {"chunk": 3, "data": packed(bytes(CHUNK + 1)), "size": CHUNK + 1},
+    "empty listing": listing(),
+    "not itself": listing(TOP[1]),
+    "a file": listing(msgspec.structs.replace(TOP[0], mode=0o100644)),
+    "the same name": listing(*TOP, TOP[1]),
+    "dot": file(name=".."),
+    "slash": file(name="a/b"),
+    "long name": file(name="x" * 5000),
+    "mode": file(mode=1 << 20),
+    "no type": file(mode=0o644),
+    "owner": file(uid=-1),
+    "length": file(size=1 << 63),
+    "time": file(mtime=1 << 63),
+    "device": file(rdev=1 << 40),
+    "directory's link": file(link="1:2"),
+    "target with a zero": file(target="a\0"),
+}
 Change = Callable[[sqlite3.Connection], object]
 LIES: dict[str, Change] = {
     "no header": lambda d: d.execute("DELETE FROM header"),
@@ -276,6 +321,16 @@ LIES: dict[str, Change] = {
     "input in the past": lambda d: change(d, schema.InputRow, 1, data=encode([-1, "tty", 0, b""])),
     "input missing": lambda d: d.execute("DELETE FROM inputs WHERE number = 1"),
     "last input missing": lambda d: d.execute("DELETE FROM inputs WHERE number = 2"),
+    **{
+        f"answer: {name}": lambda d, fields=fields: change(d, schema.HostRow, 0, **fields)
+        for name, fields in ANSWERED_LIES.items()
+    },
+    "answer missing": lambda d: d.execute("DELETE FROM host WHERE number = 1"),
+    "last answer missing": lambda d: d.execute("DELETE FROM host WHERE number = 3"),
+    "answered twice": lambda d: change(d, schema.HostRow, 3, mount=0),
+    "mount point": lambda d: change(
+        d, schema.Header, 1, start=start_with(mounts=(HostMount("/a"), HostMount("/")))
+    ),
     "chunk missing": lambda d: d.execute("DELETE FROM chunks WHERE first = 100"),
     "first chunk missing": lambda d: d.execute("DELETE FROM chunks WHERE first = 0"),
     "last chunk missing": lambda d: d.execute("DELETE FROM chunks WHERE first = 500"),

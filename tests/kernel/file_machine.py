@@ -12,13 +12,13 @@ from kernel.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
 from kernel.abi.process import RLIM64_INFINITY, RLIMIT_NOFILE
 from kernel.describe import describe
 from kernel.errors import Blocked, KernelError
-from kernel.fs import ramfs, setup
+from kernel.fs import ramfs, setup, vfs
 from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.tty import terminal_input
 from kernel.kernel import HostMount, Start
 from kernel.mm.address_space import insert
 from kernel.signals.state import signal_pending
-from kernel.syscalls import attributes, files, paths, poll
+from kernel.syscalls import attributes, files, mounts, paths, poll
 from kernel.tables import Task, TaskState, Vma
 from kernel.uaccess import copy_from_user, copy_to_user
 from kernel.wait import sleep_on
@@ -78,6 +78,15 @@ class FileMachine(Machine):
     def page_of(self, inode: Any, index: int) -> int:
         return ramfs.page_of(self.kernel, inode, index)
 
+    def path_in(self, task: Task | None, mount: int, ino: int) -> str:
+        return vfs.path_in(self.kernel, task, mount, ino)
+
+    def root_of(self, task: Task) -> tuple[int, int]:
+        return vfs.root_of(self.kernel, task)
+
+    def mount_of(self, dev: int) -> int:
+        return vfs.mount_of(self.kernel, dev)
+
     def release_inode(self, number: int) -> None:
         ramfs.release_inode(self.kernel, number)
 
@@ -119,7 +128,9 @@ class FileMachine(Machine):
     def _run(self, name: str, words: list[int]) -> Result:
         task = self.task
         handler = next(
-            vars(m)[f"sys_{name}"] for m in (files, paths, attributes, poll) if f"sys_{name}" in vars(m)
+            vars(m)[f"sys_{name}"]
+            for m in (files, paths, attributes, mounts, poll)
+            if f"sys_{name}" in vars(m)
         )
         try:
             result: int = handler(self.kernel, *words)

@@ -14,7 +14,7 @@ from tests.app.machine import Machine
 from tests.app.test_agreement import run_compared
 from tests.oracle.harness import HERE
 
-PROGRAMS = ("event_files", "locks", "pidfds")
+PROGRAMS = ("event_files", "locks", "pidfds", "../privileged/mounts")
 
 
 @pytest.mark.parametrize("name", PROGRAMS)
