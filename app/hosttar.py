@@ -168,6 +168,7 @@ class HostTar:
         member = node.member
         if member is None:
             return HostEntry(name, node.mode, 0, 0, 4096, 0, 2)
+        time = max(-(1 << 62), min(int(member.mtime * 1_000_000_000), 1 << 62))
         target = _decoded(member.linkname) if member.issym() else ""
         size = len(encode_name(target)) if target else member.size if member.isreg() else 0
         folders = sum(1 for one in node.children.values() if one.is_dir)
@@ -177,11 +178,13 @@ class HostTar:
             member.uid & 0xFFFF_FFFF,
             member.gid & 0xFFFF_FFFF,
             4096 if node.is_dir else max(size, 0),
-            max(-(1 << 62), min(int(member.mtime * 1_000_000_000), 1 << 62)),
+            time,
             2 + folders if node.is_dir else node.nlink,
             makedev(member.devmajor & 0xFFF, member.devminor & 0xFFFFF) if member.isdev() else 0,
             target,
             str(node.number) if node.nlink > 1 else "",
+            time,
+            time,
         )
 
 

@@ -104,12 +104,18 @@ class HostTree:
             status.st_uid,
             status.st_gid,
             len(encode_name(target)) if target else status.st_size,
-            max(-MAX_TIME, min(status.st_mtime_ns, MAX_TIME)),
+            _time(status.st_mtime_ns),
             status.st_nlink,
             makedev(os.major(status.st_rdev), os.minor(status.st_rdev)) if device else 0,
             target,
             f"{status.st_dev:x}:{status.st_ino:x}" if several else "",
+            _time(status.st_atime_ns),
+            _time(status.st_ctime_ns),
         )
+
+
+def _time(nanoseconds: int) -> int:
+    return max(-MAX_TIME, min(nanoseconds, MAX_TIME))
 
 
 def _identity(status: os.stat_result) -> Identity:

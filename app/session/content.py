@@ -266,7 +266,7 @@ def _check_listing(data: bytes, name: str) -> None:
             or not 0 <= entry.uid < WORD
             or not 0 <= entry.gid < WORD
             or not 0 <= entry.size < 1 << 63
-            or not -(1 << 62) <= entry.mtime <= 1 << 62
+            or any(abs(time) > 1 << 62 for time in (entry.mtime, entry.atime, entry.ctime))
             or not 0 <= entry.nlink < WORD
             or not 0 <= entry.rdev < WORD
             or len(entry.target) > MAX_PATH

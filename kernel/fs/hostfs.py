@@ -29,7 +29,7 @@ CHUNK = 1 << 18
 
 
 class HostEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A name in a directory and its lstat. `mtime` in nanoseconds since 1970, `rdev` as `devfs.makedev`.
+    """A name in a directory and its lstat. Times in nanoseconds since 1970, `rdev` as `devfs.makedev`.
 
     `link` tells apart what has several names on the host, '' for what has one. Names and `target` as
     `names.decode_name` gives them.
@@ -45,6 +45,8 @@ class HostEntry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     rdev: int = 0
     target: str = ""
     link: str = ""
+    atime: int = 0
+    ctime: int = 0
 
 
 class Host(Protocol):
@@ -138,6 +140,9 @@ def _make(k: Kernel, ino: int, entry: HostEntry, host: HostNode, dev: int) -> In
         entry.size,
         entry.rdev,
         entry.mtime - k.tables.epoch,
+        entry.atime - k.tables.epoch,
+        entry.ctime - k.tables.epoch,
+        entry.ctime - k.tables.epoch,
         target=entry.target,
         host=host,
         dev=dev,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    MS_NOATIME,
+    MS_RDONLY,
     O_APPEND,
     O_LARGEFILE,
     O_NOATIME,
@@ -260,8 +262,10 @@ def seek_data(inode: Inode, offset: int, hole: bool) -> int:
 def accessed(k: Kernel, inode: Inode, file: OpenFile | None = None) -> None:
     """It was read: the time of access moves on if it is not younger than the last change, or a day old
     (man 8 mount, relatime)."""
-    if file is not None and file.flags & O_NOATIME:
-        return
+    if file is not None:
+        mount = k.tables.mounts.get(file.mount)
+        if file.flags & O_NOATIME or (mount is not None and mount.flags & (MS_NOATIME | MS_RDONLY)):
+            return
     if inode.atime <= inode.mtime or inode.atime <= inode.ctime or k.now - inode.atime >= DAY:
         inode.atime = k.now
 
