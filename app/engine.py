@@ -11,6 +11,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from app import finding
+from app.breakpoints import MOST, Breakpoint, addresses
+from app.breakpoints import wanted as reaches
+from app.finding import Wanted
 from app.frozen import Frozen
 from app.history import History
 from app.log import Log
@@ -18,9 +22,9 @@ from app.machine import Machine
 from app.position import ALL_DONE, START, Position
 from app.state.state import State
 from app.view import View
+from app.watching import Watch
 from cpu.events import Source, TrapTaken
 from cpu.interrupts import microsteps
-from kernel.events import SyscallEntered, SyscallExited, TaskSwitched
 from kernel.kernel import Halted, Idle, Input, Start
 
 SLICE = 1_000_000
@@ -49,20 +53,6 @@ TRAIL = 1000
 NEAR = 16
 """No instruction is longer than this many ticks."""
 
-Wanted = Callable[[Any], bool]
-
-
-def _is_syscall(event: Any) -> bool:
-    return type(event) is SyscallEntered or type(event) is SyscallExited
-
-
-def _is_event(event: Any) -> bool:
-    return True
-
-
-def _is_switch(event: Any) -> bool:
-    return type(event) is TaskSwitched
-
 
 class Engine:
     """`live` False is a recording: nothing beyond its end exists."""
@@ -88,6 +78,11 @@ class Engine:
         self.on_input: Callable[[Input], None] | None = None
         self.seeking: Wanted | None = None
         """What a running search stops at; `run` goes on with it."""
+        self.found = False
+        """Whether the last search came to what it was for."""
+        self.breakpoints: list[Breakpoint] = []
+        self._watch: Watch | None = None
+        """Addresses that a running search stops at too."""
         self._trail: list[tuple[str, Position, Position]] = []
         """Steps on, as far as nothing else has moved the cursor since: kind, from, to."""
         self.broken = ""
@@ -126,7 +121,7 @@ class Engine:
             if self.broken:
                 return None
             try:
-                self._to_cursor()
+                self.to_cursor()
             except Exception as error:
                 self._give_up(error)
                 return None
@@ -169,27 +164,26 @@ class Engine:
     # Single steps.
 
     def step_instruction(self, direction: int) -> bool:
-        return self._guarded(self._instruction, direction)
+        return self._guarded("instruction", self._instruction, direction)
 
     def step_microstep(self, direction: int) -> bool:
-        return self._guarded(self._microsteps, direction)
+        return self._guarded("microstep", self._microsteps, direction)
 
-    def _guarded(self, move: Callable[[int], bool], direction: int) -> bool:
+    def _guarded(self, kind: str, move: Callable[[int], bool], direction: int) -> bool:
         """Steps that need the machine: in a recording that cannot be run again there are none."""
         if self.broken:
             return False
         here = self.cursor
         try:
-            return self._remembered(move, direction)
+            return self._remembered(kind, move, direction)
         except Exception as error:
             self.cursor = here
             self._give_up(error)
             return False
 
-    def _remembered(self, move: Callable[[int], bool], direction: int) -> bool:
+    def _remembered(self, name: str, move: Callable[[int], bool], direction: int) -> bool:
         """A step back right after a step on, of the same kind, leads exactly to where that one began."""
         here = self.cursor
-        name = move.__name__
         if direction > 0:
             moved = move(direction)
             if moved and self.cursor != here:
@@ -211,17 +205,17 @@ class Engine:
         if self.cursor.microstep >= 0:
             self._set(self.cursor.seq, ALL_DONE, self.cursor.tick)
             return True
-        self._to_cursor()
+        self.to_cursor()
         if self.machine.seq > self.cursor.seq:  # in the middle of what the kernel did at once
-            self._set_to_rest()
+            self.set_to_rest()
             return True
-        if not self._can_run():
+        if not self.can_run():
             return False
         before = self.machine.seq, self.machine.tick
         outcome = self.machine.step_instruction()
-        if outcome is not None and self.machine.seq == before[0] and not self._idle_on(outcome):
+        if outcome is not None and self.machine.seq == before[0] and not self.pass_idle(outcome):
             return False
-        self._set_to_rest()
+        self.set_to_rest()
         return (self.machine.seq, self.machine.tick) != before
 
     def _microsteps(self, direction: int) -> bool:
@@ -235,24 +229,24 @@ class Engine:
             done = cursor.microstep + 1
             self._set(cursor.seq, done if done < self.microsteps() else ALL_DONE, cursor.tick)
             return True
-        self._to_cursor()
+        self.to_cursor()
         machine = self.machine
         if machine.seq > cursor.seq:
             self._enter_event(cursor.seq + 1)
             return True
-        while self._can_run():
+        while self.can_run():
             if not machine.kernel.core.registers().cs & 3:
                 outcome = machine.step_instruction()
                 happened = machine.seq > cursor.seq
-                if outcome is not None and not happened and not self._idle_on(outcome):
+                if outcome is not None and not happened and not self.pass_idle(outcome):
                     return False
                 if not happened:
                     if self._at_milestone():
-                        self._set_to_rest()
+                        self.set_to_rest()
                         return True
                     continue
             elif not self._run_until_event(cursor.seq + 1):
-                self._set_to_rest()
+                self.set_to_rest()
                 return cursor.key != self.cursor.key
             self._enter_event(cursor.seq + 1)
             return True
@@ -268,10 +262,10 @@ class Engine:
         machine = self.machine
         while machine.seq < seq:
             outcome = machine.step(machine.tick + SLICE)
-            if outcome is not None and machine.seq < seq and not self._idle_on(outcome):
+            if outcome is not None and machine.seq < seq and not self.pass_idle(outcome):
                 return False
             if machine.seq < seq and machine.seq >= self.length and time.monotonic() > deadline:
-                self.seeking = _is_event
+                self.seeking, self._watch, self.found = finding.is_event, None, False
                 return False
         return True
 
@@ -287,28 +281,73 @@ class Engine:
 
     def step_syscall(self, direction: int) -> bool:
         """To the next or previous begin or end of a system call of any task."""
-        return self._guarded(self._syscalls, direction)
-
-    def _syscalls(self, direction: int) -> bool:
-        return self._step_to(_is_syscall, direction)
+        return self._over("syscall", finding.is_syscall, direction)
 
     def step_switch(self, direction: int) -> bool:
         """To the next or previous task switch."""
-        return self._guarded(self._switches, direction)
-
-    def _switches(self, direction: int) -> bool:
-        return self._step_to(_is_switch, direction)
+        return self._over("switch", finding.is_switch, direction)
 
     def step_event(self, direction: int) -> bool:
-        return self._guarded(self._events, direction)
+        return self._over("event", finding.is_event, direction)
 
-    def _events(self, direction: int) -> bool:
-        return self._step_to(_is_event, direction)
+    def step_signal(self, direction: int) -> bool:
+        """To the next or previous thing that happens to a signal: sent, delivered, its handler returns."""
+        return self._over("signal", finding.is_signal, direction)
+
+    def step_message(self, direction: int) -> bool:
+        """To where bytes go into a channel or come out of it."""
+        return self._over("message", finding.is_message, direction)
+
+    def step_mark(self, direction: int) -> bool:
+        """To the next or previous mark on the timeline."""
+        return self._over("mark", finding.is_mark, direction)
+
+    def search(self, wanted: Wanted, direction: int) -> bool:
+        """To the next or previous event of a kind."""
+        return self._over("search", wanted, direction)
+
+    def _over(self, kind: str, wanted: Wanted, direction: int) -> bool:
+        return self._guarded(kind, lambda way: self._step_to(wanted, way), direction)
+
+    def follow(self, direction: int) -> str:
+        """To the other end of the message at the cursor; '' or why not."""
+        events = (event for _tick, _pid, event in self.log.rows())
+        found = finding.other_end(events, self.cursor.seq - 1, direction)
+        if isinstance(found, str):
+            return found
+        self.go_to(found + 1)
+        return ""
+
+    # Breakpoints.
+
+    def toggle_breakpoint(self, point: Breakpoint) -> bool:
+        """Set it, or clear it if it is set; whether it is set now. Beyond MOST the oldest one goes."""
+        if point in self.breakpoints:
+            self.breakpoints.remove(point)
+            return False
+        self.breakpoints = [*self.breakpoints, point][-MOST:]
+        return True
+
+    def step_breakpoint(self, direction: int) -> bool:
+        """On or back to where a breakpoint is reached."""
+        return self._guarded("breakpoint", self._to_breakpoint, direction)
+
+    def _to_breakpoint(self, direction: int) -> bool:
+        wanted, watched = reaches(self.breakpoints), addresses(self.breakpoints)
+        if not watched:
+            return self._step_to(wanted, direction)
+        if self.at_start if direction < 0 else self.at_end and not self.live:
+            return False
+        self.seeking, self.found = wanted, False
+        self._watch = Watch(watched, direction)
+        before = self.cursor
+        self._search(PATIENCE)
+        return self.cursor.key != before.key or self.seeking is not None
 
     def _step_to(self, wanted: Wanted, direction: int) -> bool:
         if direction < 0:
             return self._back_to(wanted)
-        found = self._find(wanted, self.cursor.seq)
+        found = self.find(wanted, self.cursor.seq)
         if found is not None:
             self.go_to(found + 1)
             return True
@@ -318,7 +357,7 @@ class Engine:
             return moved
         before = self.cursor
         self.go_end()
-        self.seeking = wanted
+        self.seeking, self._watch, self.found = wanted, None, False
         self._search(PATIENCE)
         return self.cursor.key != before.key or self.seeking is not None
 
@@ -332,8 +371,9 @@ class Engine:
         self.go_start()
         return True
 
-    def _find(self, wanted: Wanted, start: int) -> int | None:
-        for record in self.log.records(start):
+    def find(self, wanted: Wanted, start: int, stop: int | None = None) -> int | None:
+        """The first event of [start, stop) that is wanted."""
+        for record in self.log.records(start, stop):
             if wanted(record.event):
                 return record.seq
         return None
@@ -371,7 +411,7 @@ class Engine:
             return self._search(seconds)
         if not self.live or self.cursor.seq < self.length:
             return "finished" if self.at_end else "running"
-        self._to_cursor()
+        self.to_cursor()
         return self._run(seconds)
 
     def _run(self, seconds: float, wanted: Wanted | None = None) -> str:
@@ -382,38 +422,46 @@ class Engine:
         while True:
             outcome = machine.step(machine.tick + SLICE)
             if wanted is not None and machine.seq > first:
-                found = self._find(wanted, first)
+                found = self.find(wanted, first)
                 if found is not None:
-                    self.seeking = None
+                    self.seeking, self.found = None, True
                     self._set(found + 1, ALL_DONE, self.log.record(found).tick)
                     return "found"
                 first = machine.seq
             if isinstance(outcome, Halted):
                 outcome_name = "finished"
                 break
-            if isinstance(outcome, Idle) and not self._idle_on(outcome):
+            if isinstance(outcome, Idle) and not self.pass_idle(outcome):
                 outcome_name = "waiting"
                 break
             if time.monotonic() > deadline:
                 break
-        self._set_to_rest()
+        self.set_to_rest()
         return outcome_name
 
     def _search(self, seconds: float) -> str:
         wanted = self.seeking
         if wanted is None:
             return "finished"
+        if self._watch is not None:
+            self._view_at = None
+            outcome = self._watch.go(self, wanted, seconds)
+            if outcome in ("found", "finished"):
+                self.seeking = self._watch = None
+                self.found = outcome == "found"
+                return "finished"
+            return outcome
         if not self.live:
             self.seeking = None
             return "finished"
-        self._to_cursor()
+        self.to_cursor()
         outcome = self._run(seconds, wanted)
         if outcome in ("finished", "found"):
             self.seeking = None
             return "finished"
         return outcome
 
-    def _idle_on(self, outcome: Idle | Halted) -> bool:
+    def pass_idle(self, outcome: Idle | Halted) -> bool:
         """All sleep: time passes; as fast as on the wall for somebody who reads the console, or has typed."""
         machine = self.machine
         if isinstance(outcome, Halted):
@@ -437,7 +485,7 @@ class Engine:
         if not self.live or not data:
             return
         self.go_end()
-        self._to_cursor()
+        self.to_cursor()
         one = Input(self.machine.tick, "tty", 0, data)
         if self.on_input is not None:
             self.on_input(one)
@@ -453,7 +501,7 @@ class Engine:
     def _set(self, seq: int, microstep: int, tick: int) -> None:
         self.cursor = Position(seq, microstep, tick)
 
-    def _set_to_rest(self) -> None:
+    def set_to_rest(self) -> None:
         """The cursor is where the machine rests."""
         self.cursor = self._rest()
 
@@ -465,11 +513,11 @@ class Engine:
             return Position(seq, ALL_DONE, self.log.record(seq - 1).tick)
         return Position(seq, ALL_DONE, machine.tick)
 
-    def _can_run(self) -> bool:
+    def can_run(self) -> bool:
         """A recording ends with its last event."""
         return self.live or self.machine.seq < self.length
 
-    def _to_cursor(self) -> None:
+    def to_cursor(self) -> None:
         """Bring the machine to where the cursor is (and to the way into the trap, while that is shown)."""
         cursor = self.cursor
         if cursor.microstep >= 0:
@@ -531,10 +579,10 @@ class Engine:
             return False
         current = self.cursor
         if current.microstep >= 0:
-            self._to_cursor()
-            self._set_to_rest()
+            self.to_cursor()
+            self.set_to_rest()
             return True
-        self._to_cursor()
+        self.to_cursor()
         machine = self.machine
         goal = (machine.seq, machine.tick) if machine.seq == current.seq else (current.seq, current.tick)
         anchor = self._trap_before(current)

@@ -6,7 +6,7 @@ with what is written there: re-execution checks itself. Checkpoints make the way
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Any
 
@@ -184,6 +184,20 @@ class Machine:
     def rewind(self, seq: int, tick: int) -> None:
         """Back to the last checkpoint at or before a place."""
         self._restore(seq, tick)
+
+    def rewind_before(self, seq: int, tick: int) -> tuple[int, int]:
+        """Back to the last checkpoint before a place that is not the start; where that is."""
+        at = bisect_left(self.checkpoints, (seq, tick), key=lambda one: (one.seq, one.tick)) - 1
+        one = self.checkpoints[max(at, 0)]
+        self.load(one)
+        return one.seq, one.tick
+
+    def run_until(self, tick: int) -> None:
+        """Run to the first rest at `tick` or later."""
+        while self.tick < tick:
+            outcome = self.step(tick)
+            if outcome is not None and not self._pass_idle(outcome):
+                return
 
     def _restore(self, seq: int, tick: int) -> None:
         at = bisect_right(self.checkpoints, (seq, tick), key=lambda one: (one.seq, one.tick)) - 1

@@ -9,6 +9,7 @@ means is the kernel's business.
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Callable
 
 import msgspec
 
@@ -121,6 +122,10 @@ class Core:
         self.cr3 = 0
         self.cr2 = 0
         self.tables: Tables | None = None
+        self._watched: frozenset[int] = frozenset()
+        self._seen: Callable[[int, int], None] | None = None
+        """Who is told of watched addresses, while instructions run."""
+        self._stop_at = -1
         self._cells = self.emulator.clock.cells
         self._layout = layout()
         self._template = Context(self.emulator)
@@ -194,6 +199,8 @@ class Core:
         """One instruction (one turn, for `rep`), or one interrupt that is due; None if no trap."""
         if self.ticks >= self.irq_at and self.boundary and self.interrupts_enabled():
             return self._interrupt()
+        if self.eip in self._watched and self._seen is not None:
+            self._seen(self.eip, self.ticks)
         instruction = self.instruction_at(self.eip)
         cells = self._cells
         cells[MODE] = AT_LEAST
@@ -234,6 +241,20 @@ class Core:
             return self._hypercall(pc)
         return None
 
+    def watch(self, addresses: frozenset[int], seen: Callable[[int, int], None] | None) -> None:
+        """Call `seen(address, tick)` when one of these instructions is about to run. Nothing else changes."""
+        self._seen = seen
+        if addresses != self._watched:
+            self._watched = addresses
+            self.emulator.watch(sorted(addresses), self._on_watched)
+
+    def _on_watched(self, address: int) -> None:
+        """The block that the address lies in has been charged as a whole."""
+        if self._stop_at >= 0 and self._seen is not None:
+            cells = self._cells
+            start = self._stop_at - cells[REMAINING] - cells[LAST_SIZE]
+            self._seen(address, start + address - cells[LAST_ADDRESS])
+
     def _made_no_progress(self, instruction: Instruction | None, count: int) -> bool:
         """Whether this instruction, which the step did not leave, was not executed; `count` was ECX."""
         if instruction is None:
@@ -249,7 +270,9 @@ class Core:
         cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
         cells[VECTOR] = -1
         pc = self.eip
+        self._stop_at = stop_at
         error = self.emulator.start(pc)
+        self._stop_at = -1
         self.ticks = stop_at - cells[REMAINING]
         vector = cells[VECTOR]
         if error == ERR_OK and vector < 0 and not cells[REFUSED]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -18,6 +18,7 @@ from unicorn.unicorn_const import (
     UC_ARCH_X86,
     UC_ERR_INSN_INVALID,
     UC_ERR_OK,
+    UC_HOOK_CODE,
     UC_HOOK_INSN,
     UC_MODE_32,
     UC_PROT_ALL,
@@ -105,6 +106,7 @@ class Emulator:
         self._save: Callable[[Any, Any], int] = uclib.uc_context_save
         self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
         self._cells = self.clock.cells
+        self._watches: list[int] = []
         self._before_refused = Context(self)
         self._clock_before_refused = [0, 0, 0]
         self._hook_refused()
@@ -201,6 +203,17 @@ class Emulator:
     def stop_before(self, address: int | None) -> None:
         """Neither run nor translate what lies at `address`."""
         self.uc.ctl_set_exits([] if address is None else [address])
+
+    def watch(self, addresses: Iterable[int], seen: Callable[[int], None]) -> None:
+        """Tell of each of these addresses before the instruction at it is run; of no others from now on."""
+
+        def on_code(_uc: Any, address: int, _size: int, _user: Any) -> None:
+            seen(address)
+
+        for hook in self._watches:
+            self.uc.hook_del(hook)
+        self._watches = [self.uc.hook_add(UC_HOOK_CODE, on_code, None, one, one) for one in addresses]
+        self.uc.ctl_flush_tb()
 
     def forget_code(self, va: int) -> None:
         """Forget the translations that hold the instruction at `va`."""

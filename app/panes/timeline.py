@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from textual import events
 
+from app.finding import mark_of
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import Row, Sheet, Span, row
@@ -22,7 +23,6 @@ AT_ONCE = 20_000
 """Events read for one frame: a long log appears piece by piece instead of holding everything up."""
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 MARKS = " ◆✕▲!"
-FORK, EXIT, SIGNAL, FAULT = 1, 2, 3, 4
 LABEL = 4
 LEGEND = "◆ new process or program   ▲ signal   ! fault   ✕ end"
 
@@ -90,18 +90,6 @@ class Lanes:
                 mark = max(mark, self.marks[n])
             found.append((total, mark))
         return found
-
-
-def mark_of(event: object) -> int:
-    if isinstance(event, e.ProgramExecuted) or (isinstance(event, e.TaskCreated) and event.how != "boot"):
-        return FORK
-    if isinstance(event, e.TaskExited):
-        return EXIT
-    if isinstance(event, e.SignalDelivered):
-        return SIGNAL
-    if isinstance(event, e.FaultHandled) and event.signo:
-        return FAULT
-    return 0
 
 
 def column_of(seq: int, length: int, columns: int) -> int:

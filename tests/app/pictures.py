@@ -1,0 +1,95 @@
+"""Every picture of every pane without a terminal, from an engine: what a person would see in a pane of a size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from app.engine import Engine
+from app.launch import Options, prepare
+from app.panes.base import Pane
+from app.panes.console import Console
+from app.panes.cpu import Cpu
+from app.panes.ipc import Ipc
+from app.panes.memory import Memory
+from app.panes.moment import Moment
+from app.panes.processes import Processes
+from app.panes.row import Row, fit, text_of
+from app.panes.signals import Signals
+from app.panes.source import Source
+from app.panes.stacks import Stacks
+from app.panes.story import Story
+from app.panes.timeline import Timeline
+from app.panes.trace import Trace
+from app.panes.traps import Traps
+from app.resources import kernel_image
+from cpu.registers import Registers
+
+PROGRAMS = ("args", "badptr", "busy", "divzero", "hello", "pipe", "printf", "signal", "spaces")
+BUSYBOX = Path("/bin/busybox")
+PIPELINE = ("sh", "-c", "echo one two | tr a-z A-Z | busybox wc -w; kill -9 $$")
+KINDS: dict[str, Callable[[str], Pane]] = {
+    "cpu": Cpu,
+    "traps": Traps,
+    "stacks": Stacks,
+    "source": Source,
+    "processes": Processes,
+    "memory": Memory,
+    "signals": Signals,
+    "ipc": Ipc,
+    "trace": Trace,
+    "console": Console,
+    "story": Story,
+    "timeline": Timeline,
+}
+
+
+def engine_for(program: str, *arguments: str) -> Engine:
+    start, blobs = prepare(Options(program, list(arguments)))
+    return Engine(start, kernel_image(), blobs)
+
+
+def run_to_the_end(engine: Engine) -> None:
+    while engine.run(0.2) == "running":
+        pass
+
+
+def moment(engine: Engine, before: Registers | None = None) -> Moment:
+    return Moment(
+        state=engine.state,
+        view=engine.view,
+        cursor=engine.cursor,
+        event=engine.event,
+        before=before,
+        log=engine.log,
+        length=engine.length,
+        title=engine.title,
+        status=engine.status,
+    )
+
+
+class Panes:
+    """One pane of each kind, in no terminal."""
+
+    def __init__(self) -> None:
+        self.panes = {name: kind(name) for name, kind in KINDS.items()}
+
+    def rows(self, name: str, now: Moment, width: int, height: int, view: int = 0) -> list[Row]:
+        """What is in sight of a pane that has room for so much inside of its frame, without its title."""
+        pane = self.panes[name]
+        pane.view = view
+        sheet = pane.sheet(now, width, height)
+        room = max(height - len(sheet.head), 0)
+        top = min(max(sheet.top, 0), max(len(sheet.rows) - room, 0))
+        return [fit(one, width) for one in (*sheet.head, *sheet.rows[top : top + room])][:height]
+
+    def text(self, name: str, now: Moment, width: int, height: int, view: int = 0) -> list[str]:
+        return [text_of(one).rstrip() for one in self.rows(name, now, width, height, view)]
+
+    def pictures(self, now: Moment, width: int = 100, height: int = 30) -> dict[tuple[str, int], list[Row]]:
+        """All of all panes: text, styles, and what Enter explains."""
+        return {
+            (name, view): self.rows(name, now, width, height, view)
+            for name, pane in self.panes.items()
+            for view in range(max(len(pane.views), 1))
+        }
