@@ -20,6 +20,12 @@ class Controls(Protocol):
     def play(self) -> None: ...
     def run_on(self) -> None: ...
     def change_speed(self, direction: int) -> None: ...
+    def run_back(self) -> None: ...
+    def follow(self, direction: int) -> None: ...
+    def ask_text(self) -> None: ...
+    def search_on(self, direction: int) -> None: ...
+    def break_here(self) -> None: ...
+    def list_breakpoints(self) -> None: ...
     def go_start(self) -> None: ...
     def go_end(self) -> None: ...
     def ask_place(self) -> None: ...
@@ -147,16 +153,149 @@ ACTIONS: tuple[Action, ...] = (
     Action("event", ("full_stop",), ".", "one event on", TIME, _step("event", 1), "event"),
     Action("event_back", ("comma",), ",", "one event back", TIME, _step("event", -1), back_of="event"),
     Action(
-        "continue", ("c",), "c", "run on to the end, or until all wait", PLAY, lambda app: app.run_on(), "run"
+        "signal",
+        ("n",),
+        "n",
+        "on to the next thing that happens to a signal: sent, delivered, its handler returns",
+        TIME,
+        _step("signal", 1),
+        "signal",
+    ),
+    Action(
+        "signal_back",
+        (
+            "N",
+            "upper_n",
+        ),
+        "N",
+        "back to the last thing that happened to a signal",
+        TIME,
+        _step("signal", -1),
+        back_of="signal",
+    ),
+    Action(
+        "message",
+        ("l",),
+        "l",
+        "on to the next message on a link: bytes go into a channel or come out of it",
+        TIME,
+        _step("message", 1),
+        "message",
+    ),
+    Action(
+        "message_back",
+        (
+            "L",
+            "upper_l",
+        ),
+        "L",
+        "back to the last message on a link",
+        TIME,
+        _step("message", -1),
+        back_of="message",
+    ),
+    Action(
+        "follow",
+        ("right_curly_bracket",),
+        "}",
+        "follow the message or signal here to where it arrives, in the other process",
+        TIME,
+        lambda app: app.follow(1),
+        "follow",
+    ),
+    Action(
+        "follow_back",
+        ("left_curly_bracket",),
+        "{",
+        "back to where the message or signal here was sent",
+        TIME,
+        lambda app: app.follow(-1),
+        back_of="follow",
+    ),
+    Action(
+        "mark",
+        ("right_square_bracket",),
+        "]",
+        "on to the next mark of the timeline: a new process or program, an end, a signal, a fault",
+        TIME,
+        _step("mark", 1),
+        "mark",
+    ),
+    Action(
+        "mark_back",
+        ("left_square_bracket",),
+        "[",
+        "back to the last mark of the timeline",
+        TIME,
+        _step("mark", -1),
+        back_of="mark",
+    ),
+    Action(
+        "search",
+        ("slash",),
+        "/",
+        "search the events: a call, a signal, a text that was written, an address",
+        TIME,
+        lambda app: app.ask_text(),
+        "search",
+    ),
+    Action(
+        "search_on",
+        ("greater_than_sign",),
+        ">",
+        "on to the next event found",
+        TIME,
+        lambda app: app.search_on(1),
+    ),
+    Action(
+        "search_back",
+        ("less_than_sign",),
+        "<",
+        "back to the event found before",
+        TIME,
+        lambda app: app.search_on(-1),
+        back_of="search_on",
+    ),
+    Action(
+        "continue",
+        ("c",),
+        "c",
+        "run on to the next breakpoint; without one to the end, or until all wait",
+        PLAY,
+        lambda app: app.run_on(),
+        "run",
     ),
     Action(
         "continue_back",
-        ("C", "upper_c"),
+        (
+            "C",
+            "upper_c",
+        ),
         "C",
-        "back to the start of time",
+        "back to the last breakpoint; without one to the start of time",
         PLAY,
-        lambda app: app.go_start(),
+        lambda app: app.run_back(),
         back_of="continue",
+    ),
+    Action(
+        "breakpoint",
+        ("b",),
+        "b",
+        "set or clear a breakpoint on what is chosen: code, a system call, a gate, a signal, a process",
+        PLAY,
+        lambda app: app.break_here(),
+        "breakpoint",
+    ),
+    Action(
+        "breakpoints",
+        (
+            "B",
+            "upper_b",
+        ),
+        "B",
+        "the breakpoints; Enter clears one",
+        PLAY,
+        lambda app: app.list_breakpoints(),
     ),
     Action("play", ("space",), "space", "play, or pause", PLAY, lambda app: app.play(), "play"),
     Action("faster", ("plus", "equals_sign"), "+", "play faster", PLAY, lambda app: app.change_speed(1)),

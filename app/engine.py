@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
+
 from app import finding
 from app.breakpoints import MOST, Breakpoint, addresses
 from app.breakpoints import wanted as reaches
@@ -24,7 +26,8 @@ from app.state.state import State
 from app.view import View
 from app.watching import Watch
 from cpu.events import Source, TrapTaken
-from cpu.interrupts import microsteps
+from cpu.interrupts import PAGE_FAULT, microsteps
+from cpu.registers import Registers
 from kernel.kernel import Halted, Idle, Input, Start
 
 SLICE = 1_000_000
@@ -80,15 +83,20 @@ class Engine:
         """What a running search stops at; `run` goes on with it."""
         self.found = False
         """Whether the last search came to what it was for."""
+        self.reason = ""
+        """Why the last message could not be followed."""
         self.breakpoints: list[Breakpoint] = []
         self._watch: Watch | None = None
         """Addresses that a running search stops at too."""
         self._trail: list[tuple[str, Position, Position]] = []
         """Steps on, as far as nothing else has moved the cursor since: kind, from, to."""
+        self._begun: tuple[str, Position] | None = None
+        """The step on that a running search belongs to."""
         self.broken = ""
         """Why there is no view, in a recording that does not run again as it did."""
         self._view: View | None = None
-        self._view_at: tuple[int, int, int] | None = None
+        self._view_at: tuple[tuple[int, int, int], int, int] | None = None
+        """Cursor, events and tick of the machine that the view is of: run on, it is another one."""
         symbols = self.machine.kernel.symbols
         self._milestones = frozenset(
             symbol.address
@@ -117,7 +125,8 @@ class Engine:
     def view(self) -> View | None:
         """The machine at the cursor. Before a trap's last microstep that is the machine before the trap."""
         key = self.cursor.key
-        if self._view is None or self._view_at != key:
+        machine = self.machine
+        if self._view is None or self._view_at != (key, machine.seq, machine.tick):
             if self.broken:
                 return None
             try:
@@ -125,9 +134,29 @@ class Engine:
             except Exception as error:
                 self._give_up(error)
                 return None
-            self._view = View(self.machine.kernel)
-            self._view_at = key
+            self._view = View(machine.kernel, self._before_trap())
+            self._view_at = key, machine.seq, machine.tick
         return self._view
+
+    def _before_trap(self) -> Registers | None:
+        """Where the machine cannot stand before the trap at the cursor: the registers that it had there.
+
+        The processor meets the fetch fault behind an `iret` in the same step.
+        """
+        event, machine = self.event, self.machine
+        if self.cursor.microstep == ALL_DONE or machine.seq < self.cursor.seq or type(event) is not TrapTaken:
+            return None
+        earlier = (self.log.record(seq).event for seq in range(self.cursor.seq - 2, -1, -1))
+        fault = (one.cr2 for one in earlier if type(one) is TrapTaken and one.vector == PAGE_FAULT)
+        return msgspec.structs.replace(
+            machine.kernel.core.registers(),
+            eip=event.eip,
+            cs=event.cs,
+            eflags=event.eflags,
+            esp=event.esp,
+            ss=event.ss,
+            cr2=next(fault, 0),
+        )
 
     def _give_up(self, error: Exception) -> None:
         """A recording that cannot be run again is still a recording; a live machine must not go on."""
@@ -186,18 +215,24 @@ class Engine:
         here = self.cursor
         if direction > 0:
             moved = move(direction)
-            if moved and self.cursor != here:
-                self._trail.append((name, here, self.cursor))
-                del self._trail[:-TRAIL]
+            self._begun = None
+            if self.seeking is not None:
+                self._begun = name, here
+            elif moved and self.cursor != here:
+                self._leave_trail(name, here)
             return moved
         if self._trail:
             kind, begun, ended = self._trail.pop()
             if kind == name and ended == here:
-                self.seeking = None
+                self.seeking, self.found = None, True
                 self.cursor = begun
                 return True
             self._trail.clear()
         return move(direction)
+
+    def _leave_trail(self, name: str, begun: Position) -> None:
+        self._trail.append((name, begun, self.cursor))
+        del self._trail[:-TRAIL]
 
     def _instruction(self, direction: int) -> bool:
         if direction < 0:
@@ -302,21 +337,26 @@ class Engine:
         """To the next or previous mark on the timeline."""
         return self._over("mark", finding.is_mark, direction)
 
-    def search(self, wanted: Wanted, direction: int) -> bool:
-        """To the next or previous event of a kind."""
-        return self._over("search", wanted, direction)
+    def search(self, text: str, direction: int) -> bool:
+        """To the next or previous event with all these words."""
+        return self._over(f"search {text}", finding.searcher(text), direction)
 
     def _over(self, kind: str, wanted: Wanted, direction: int) -> bool:
         return self._guarded(kind, lambda way: self._step_to(wanted, way), direction)
 
-    def follow(self, direction: int) -> str:
-        """To the other end of the message at the cursor; '' or why not."""
+    def step_follow(self, direction: int) -> bool:
+        """To the other end of the message or signal at the cursor; False, and `reason` says why not."""
+        self.reason = ""
+        return self._guarded("follow", self._follow, direction)
+
+    def _follow(self, direction: int) -> bool:
         events = (event for _tick, _pid, event in self.log.rows())
         found = finding.other_end(events, self.cursor.seq - 1, direction)
         if isinstance(found, str):
-            return found
+            self.reason = found
+            return False
         self.go_to(found + 1)
-        return ""
+        return True
 
     # Breakpoints.
 
@@ -330,7 +370,7 @@ class Engine:
 
     def step_breakpoint(self, direction: int) -> bool:
         """On or back to where a breakpoint is reached."""
-        return self._guarded("breakpoint", self._to_breakpoint, direction)
+        return self._guarded(f"breakpoint {self.breakpoints}", self._to_breakpoint, direction)
 
     def _to_breakpoint(self, direction: int) -> bool:
         wanted, watched = reaches(self.breakpoints), addresses(self.breakpoints)
@@ -348,6 +388,7 @@ class Engine:
         if direction < 0:
             return self._back_to(wanted)
         found = self.find(wanted, self.cursor.seq)
+        self.found = found is not None
         if found is not None:
             self.go_to(found + 1)
             return True
@@ -362,10 +403,12 @@ class Engine:
         return self.cursor.key != before.key or self.seeking is not None
 
     def _back_to(self, wanted: Wanted) -> bool:
+        self.found = False
         if self.at_start:
             return False
         for seq in range(self.cursor.seq - 1, 0, -1):
             if wanted(self.log.record(seq - 1).event):
+                self.found = True
                 self.go_to(seq)
                 return True
         self.go_start()
@@ -408,7 +451,11 @@ class Engine:
     def run(self, seconds: float) -> str:
         """Go on for about `seconds` of host time: `running`, `waiting` (for a key or time), or `finished`."""
         if self.seeking is not None:
-            return self._search(seconds)
+            outcome = self._search(seconds)
+            if self.seeking is None and self._begun is not None:
+                self._leave_trail(*self._begun)
+                self._begun = None
+            return outcome
         if not self.live or self.cursor.seq < self.length:
             return "finished" if self.at_end else "running"
         self.to_cursor()
@@ -444,7 +491,6 @@ class Engine:
         if wanted is None:
             return "finished"
         if self._watch is not None:
-            self._view_at = None
             outcome = self._watch.go(self, wanted, seconds)
             if outcome in ("found", "finished"):
                 self.seeking = self._watch = None

@@ -23,6 +23,7 @@ from cpu.descriptors import GATE_INTERRUPT
 from cpu.paging import NX, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
 from kernel.abi.signal import DEFAULT_ACTIONS, signal_name
+from kernel.thread import PAGE_OFFSET
 
 
 class Explanation(NamedTuple):
@@ -361,6 +362,26 @@ def _task(rest: str, now: Moment) -> Explanation | None:
     )
 
 
+def _code(rest: str, now: Moment) -> Explanation | None:
+    address, view = int(rest, 16), now.view
+    found = view.instructions(address, 1) if view is not None else []
+    if view is None or not found:
+        return None
+    one = found[0]
+    ring = "the kernel's, in ring 0" if address >= PAGE_OFFSET else "the program's, in ring 3"
+    stop = address in now.stops("code")
+    return Explanation(
+        f"{address:08x} · {one.mnemonic}",
+        (
+            f"{one.mnemonic} {one.operands}".strip(),
+            "",
+            f"{len(one.data)} bytes: {one.data.hex(' ')}",
+            f"at {view.label(address)}, code of {ring}",
+            "a breakpoint is here: b clears it" if stop else "b sets a breakpoint here: c and C go to it",
+        ),
+    )
+
+
 _ROOMS = {**explain_memory.TELLERS, **explain_channels.TELLERS}
 _TELLERS = {
     "reg": _register,
@@ -376,4 +397,5 @@ _TELLERS = {
     "microstep": _microstep,
     "phase": _phase,
     "task": _task,
+    "code": _code,
 }

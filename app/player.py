@@ -26,6 +26,7 @@ class Playable(Protocol):
 
     cursor: Position
     seeking: Callable[[Any], bool] | None
+    found: bool
 
     @property
     def length(self) -> int: ...
@@ -94,7 +95,7 @@ class Player:
         outcome = engine.run(SLICE)
         if engine.seeking is not None or outcome == WAITING:
             return outcome
-        self.found = engine.cursor.seq < engine.length or outcome != FINISHED
+        self.found = engine.found or engine.cursor.seq < engine.length or outcome != FINISHED
         return FINISHED if self._seeking else RUNNING
 
     def _steps(self, engine: Playable, elapsed: float) -> str:

@@ -26,6 +26,7 @@ from textual.screen import Screen
 from app import player as play
 from app import theme
 from app.actions import BY_NAME, PANE_KEYS
+from app.breakpoints import Breakpoint, of_subject
 from app.keys import LEAVE, terminal_bytes
 from app.layouts import LAYOUTS
 from app.panes.base import Pane, Picked
@@ -61,7 +62,13 @@ STEPS = {
     "syscall": "step_syscall",
     "switch": "step_switch",
     "event": "step_event",
+    "signal": "step_signal",
+    "message": "step_message",
+    "mark": "step_mark",
+    "breakpoint": "step_breakpoint",
 }
+STAYING = ("instruction", "microstep", "event", "follow")
+"""Steps that say themselves when there is nothing more."""
 
 
 class Int80(App[int], inherit_bindings=False):
@@ -95,6 +102,8 @@ class Int80(App[int], inherit_bindings=False):
         self._marks: OrderedDict[Position, Registers | None] = OrderedDict()
         self._wake = asyncio.Event()
         """Set when a wait for keys or time is over."""
+        self._text = ""
+        """What was searched for last."""
         self._leaving = False
         """ctrl+] was just pressed: the next one is for the guest."""
         for one in theme.themes():
@@ -143,6 +152,7 @@ class Int80(App[int], inherit_bindings=False):
             title=engine.title,
             status=engine.status,
             playing=self.player.text,
+            breakpoints=tuple(engine.breakpoints),
         )
 
     def paint(self) -> None:
@@ -277,11 +287,13 @@ class Int80(App[int], inherit_bindings=False):
 
     def step(self, what: str, direction: int) -> None:
         """One step of a kind, forwards or backwards."""
+        self._move(getattr(self.engine, STEPS[what]), direction, what)
+
+    def _move(self, method: Callable[[int], bool], direction: int, what: str) -> None:
         self._stop()
         engine = self.engine
         with self.guard():
             before = self.moment().regs if direction > 0 else None
-        method: Callable[[int], bool] = getattr(engine, STEPS[what])
         here = engine.cursor
         with self.guard():
             moved = method(direction)
@@ -293,6 +305,8 @@ class Int80(App[int], inherit_bindings=False):
             self._start(seeking=True)
         elif not moved:
             self.say(self._edge(direction))
+        elif what not in STAYING and not engine.found:
+            self.say(f"no further {what}: {self._edge(direction)}")
         self.paint()
 
     def _mark(self, cursor: Position, before: Registers | None) -> None:
@@ -338,12 +352,55 @@ class Int80(App[int], inherit_bindings=False):
             self._start()
 
     def run_on(self) -> None:
-        """To the end, as fast as the machine goes."""
+        """To the next breakpoint, else to the end, as fast as the machine goes."""
+        if self.engine.breakpoints:
+            self.step("breakpoint", 1)
+            return
         self._go(self.engine.go_end)
         if self.engine.state.halted >= 0 or not self.engine.live:
             self.say(self._edge(1))
         else:
             self._start(full=True)
+
+    def run_back(self) -> None:
+        if self.engine.breakpoints:
+            self.step("breakpoint", -1)
+        else:
+            self.go_start()
+
+    def follow(self, direction: int) -> None:
+        """To the other end of the message at the cursor."""
+        self._move(self.engine.step_follow, direction, "follow")
+        if self.engine.reason:
+            self.say(self.engine.reason)
+
+    def search(self, text: str, direction: int = 1) -> None:
+        """To the next event with these words, or the last one."""
+        self._text = text
+        self._move(lambda way: self.engine.search(text, way), direction, f'"{text}"')
+
+    def search_on(self, direction: int) -> None:
+        if self._text:
+            self.search(self._text, direction)
+        else:
+            self.ask_text()
+
+    def toggle_breakpoint(self, point: Breakpoint) -> None:
+        if self.engine.toggle_breakpoint(point):
+            self.say(f"breakpoint on {point.text}: c and C go there, B lists them")
+        else:
+            self.say(f"no breakpoint on {point.text} any more")
+        self.paint()
+
+    def break_here(self) -> None:
+        """On what is chosen in the focused pane; a question where nothing is."""
+        pane = self._focused()
+        subject = pane.chosen_subject() if pane is not None else ""
+        point = of_subject(subject)
+        if point is not None:
+            self.toggle_breakpoint(point)
+        else:
+            self.ask_breakpoint()
 
     def change_speed(self, direction: int) -> None:
         self.player.change(direction)
@@ -379,7 +436,7 @@ class Int80(App[int], inherit_bindings=False):
             if outcome == play.FINISHED:
                 self._stop()
                 if not player.found:
-                    self.say(self._edge(1))
+                    self.say(self._edge(-1 if self.engine.at_start else 1))
             idle = outcome == play.WAITING and self.engine.cursor.seq == before.seq
             if not idle or now - self._last_paint > IDLE_FRAME:
                 self.paint()
@@ -506,6 +563,21 @@ class Int80(App[int], inherit_bindings=False):
         from app.screens import dialogs
 
         dialogs.ask_place(self)
+
+    def ask_text(self) -> None:
+        from app.screens import dialogs
+
+        dialogs.ask_text(self, self._text)
+
+    def ask_breakpoint(self) -> None:
+        from app.screens import dialogs
+
+        dialogs.ask_breakpoint(self)
+
+    def list_breakpoints(self) -> None:
+        from app.screens import dialogs
+
+        dialogs.list_breakpoints(self)
 
     def list_panes(self) -> None:
         from app.screens import dialogs

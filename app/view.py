@@ -44,9 +44,10 @@ class FrameCounts(NamedTuple):
 class View:
     """Good until the machine moves on. Addresses are linear, in the present address space."""
 
-    def __init__(self, kernel: Kernel) -> None:
+    def __init__(self, kernel: Kernel, regs: Registers | None = None) -> None:
         self._kernel = kernel
-        self.regs: Registers = kernel.core.registers()
+        self.regs: Registers = regs if regs is not None else kernel.core.registers()
+        """Those of the processor, unless they are given."""
 
     @property
     def cpl(self) -> int:
@@ -79,6 +80,16 @@ class View:
         """Those of the program that the current task runs."""
         task = self._kernel.tables.tasks.get(self._kernel.tables.current)
         return program_symbols(self._kernel, task.exe if task is not None else "")
+
+    def all_symbols(self) -> list[Symbols]:
+        """Those of every program that runs, the current task's first, and the kernel's."""
+        tasks = self._kernel.tables.tasks.values()
+        programs = dict.fromkeys(task.exe for task in tasks if task.exe)
+        return [
+            self.symbols(),
+            *(program_symbols(self._kernel, path) for path in programs),
+            self._kernel.symbols,
+        ]
 
     def contents(self, path: str) -> tuple[str, bytes] | None:
         """Key and contents of a guest file that came from outside, None for others."""

@@ -205,15 +205,22 @@ class Emulator:
         self.uc.ctl_set_exits([] if address is None else [address])
 
     def watch(self, addresses: Iterable[int], seen: Callable[[int], None]) -> None:
-        """Tell of each of these addresses before the instruction at it is run; of no others from now on."""
+        """Tell of each of these addresses before the instruction at it is run; of no others from now on.
+
+        Taking a hook away looks its addresses up as `_leave_counting` says, with page faults as its traces.
+        """
 
         def on_code(_uc: Any, address: int, _size: int, _user: Any) -> None:
             seen(address)
 
+        if self._scratch is None:
+            self._scratch = Context(self)
+        self.save(self._scratch)
         for hook in self._watches:
             self.uc.hook_del(hook)
         self._watches = [self.uc.hook_add(UC_HOOK_CODE, on_code, None, one, one) for one in addresses]
         self.uc.ctl_flush_tb()
+        self.restore(self._scratch)
 
     def forget_code(self, va: int) -> None:
         """Forget the translations that hold the instruction at `va`."""

@@ -267,8 +267,11 @@ class Pane(Lines, can_focus=True):
                 others = [n for n, place in enumerate(known) if (place[0] - self._chosen_row) * down > 0]
                 if not others:
                     return
-            nearest = min(abs(known[n][0] - self._chosen_row) for n in others)
-            at = next(n for n in others if abs(known[n][0] - self._chosen_row) == nearest)
+            column = self._column(*here)
+            at = min(
+                others,
+                key=lambda n: (abs(known[n][0] - self._chosen_row), abs(self._column(*known[n]) - column)),
+            )
         self._chosen_row, self._chosen = known[at]
         self.repaint()
 
@@ -291,10 +294,24 @@ class Pane(Lines, can_focus=True):
             self.picked(subject)
             self.repaint()
 
+    def _column(self, number: int, subject: str) -> int:
+        """Where in a row a subject begins."""
+        at = 0
+        for span in self._sheet.rows[number] if 0 <= number < len(self._sheet.rows) else ():
+            if span.subject == subject:
+                return at
+            at += cells(span.text)
+        return 0
+
+    def chosen_subject(self) -> str:
+        """What is chosen, if it is in sight."""
+        return self._chosen if any(subject == self._chosen for _, subject in self.subjects()) else ""
+
     def explain(self) -> None:
         """Enter."""
-        if self._chosen and any(subject == self._chosen for _, subject in self.subjects()):
-            self.post_message(Picked(self._chosen))
+        subject = self.chosen_subject()
+        if subject:
+            self.post_message(Picked(subject))
 
     # Scrolling.
 

@@ -39,6 +39,8 @@ MAX_BEFORE = 400
 """Bytes of a function before eip that are disassembled to find where instructions begin."""
 CODE_ROWS = 64
 ROOM_FOR_LABEL = 5
+STOP = "●"
+"""A breakpoint."""
 
 
 def rows(now: Moment, width: int, height: int) -> Sheet:
@@ -48,12 +50,12 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
         return Sheet([row(Span("The machine is on its way there.", "dim"))])
     left = register_rows(now, view, regs)
     if width >= SIDE_BY_SIDE:
-        code = code_rows(view, regs, width - REGISTERS_WIDTH - 2, height)
+        code = code_rows(view, regs, width - REGISTERS_WIDTH - 2, height, now.stops("code"))
         return Sheet(beside(left, code, REGISTERS_WIDTH, Span("│ ", "rule"))[:height])
     room = height - len(left) - 1
     if room < 3:
         return Sheet(left)
-    return Sheet([*left, EMPTY, *code_rows(view, regs, width, room)])
+    return Sheet([*left, EMPTY, *code_rows(view, regs, width, room, now.stops("code"))])
 
 
 def register_rows(now: Moment, view: View, regs: Registers) -> list[Row]:
@@ -187,7 +189,9 @@ def _preview(view: View, address: int, length: int) -> str:
 # Code.
 
 
-def code_rows(view: View, regs: Registers, width: int, height: int) -> list[Row]:
+def code_rows(
+    view: View, regs: Registers, width: int, height: int, stops: frozenset[int] = frozenset()
+) -> list[Row]:
     """Instructions around eip. The list holds still while eip stays on it."""
     eip = regs.eip
     listing = around(view, eip, CODE_ROWS + height)
@@ -205,7 +209,7 @@ def code_rows(view: View, regs: Registers, width: int, height: int) -> list[Row]
             found.append(row(Span(f"{label}:", "kernel" if eip >= PAGE_OFFSET else "user")))
         if len(found) >= height:
             break
-        found.append(code_row(view, one, one.address == eip, regs.cpl == 0, width))
+        found.append(code_row(view, one, one.address == eip, regs.cpl == 0, width, one.address in stops))
     return found[:height]
 
 
@@ -220,17 +224,28 @@ def around(view: View, eip: int, count: int) -> list[Instruction]:
     return view.instructions(eip, count)
 
 
-def code_row(view: View, one: Instruction, here: bool, kernel: bool, width: int) -> Row:
+def code_row(view: View, one: Instruction, here: bool, kernel: bool, width: int, stop: bool = False) -> Row:
     ring = "on_kernel kernel" if kernel else "on_user user"
     operands = operand_text(view, one)
     code = one.data[:7].hex() + ("…" if len(one.data) > 7 else "")
     wide = width >= 44
     text = f"{one.address:08x}  " + (f"{code:<16}" if wide else "")
     body = f"{one.mnemonic:<7}{operands}"
+    subject = f"code:{one.address:08x}"
     if here:
-        line = f"▸ {text}{body}"
-        return row(Span(f"{line:<{width}}"[: max(width, len(line))], ring))
-    return row(Span("  "), Span(text, "dim"), Span(short(body, width - 2 - len(text))))
+        head = f"▸{STOP if stop else ' '}"
+        line = f"{text[8:]}{body}"
+        return row(
+            Span(head, ring),
+            Span(text[:8], ring, subject),
+            Span(f"{line:<{width - 10}}"[: max(width - 10, len(line))], ring),
+        )
+    return row(
+        Span(f" {STOP}" if stop else "  ", "error"),
+        Span(text[:8], "dim", subject),
+        Span(text[8:], "dim"),
+        Span(short(body, width - 2 - len(text))),
+    )
 
 
 def operand_text(view: View, one: Instruction) -> str:

@@ -18,6 +18,7 @@ from kernel.describe import TaskView
 from kernel.thread import PT_REGS
 
 if TYPE_CHECKING:
+    from app.breakpoints import Breakpoint
     from app.log import Event, Log
     from app.view import View
 
@@ -38,6 +39,7 @@ class Moment:
     length: int = 0
     title: str = ""
     status: str = "live"
+    breakpoints: tuple[Breakpoint, ...] = ()
     playing: str = ""
     """How time goes by itself: '' when it stands still, else in words."""
 
@@ -47,6 +49,10 @@ class Moment:
         if self.cursor.microstep != ALL_DONE and isinstance(self.event, TrapTaken):
             return self.event
         return None
+
+    def stops(self, kind: str) -> frozenset[int]:
+        """The numbers of the breakpoints of a kind."""
+        return frozenset(point.number for point in self.breakpoints if point.kind == kind)
 
     @property
     def pid(self) -> int:

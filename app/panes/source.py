@@ -75,7 +75,7 @@ def rows(now: Moment, width: int, height: int, sources: Sources) -> Sheet:
     code = code_of(view, scene)
     room = height - 1 - len(callers)
     most = max(min(len(code), room - SOURCE_FIRST - 1, max(height // 3, 3)), 1 if room >= 4 else 0)
-    shown = code_rows(view, scene, code, width, most)
+    shown = code_rows(view, scene, code, width, most, now.stops("code"))
     room -= len(shown) + (1 if shown else 0)
     body = text_rows(scene, width, max(room, 1))
     between = [range_row(scene, code)] if shown else []
@@ -156,18 +156,19 @@ def python_scene(now: Moment, symbol: str, body: Body, eip: int) -> Scene:
 
 def user_spot(now: Moment, view: View, address: int, back: int, sources: Sources) -> Spot:
     """The line of an address of the program; `back` bytes before it is the code that is meant."""
+    bare = f"{address - back:08x}"
     label = view.label(address - back)
-    function = label.partition("+")[0] if label != f"{address - back:08x}" else ""
+    function = label.partition("+")[0] if label != bare else ""
     area = area_at(now, address - back)
     if area is None or not area.name.startswith("/"):
-        return Spot(address, function or f"{address:08x}", None, "there is no file behind this code")
+        return Spot(address, function or bare, None, "there is no file behind this code")
     found = view.contents(area.name)
     if found is None:
         return Spot(address, function or printable(area.name), None, "the file is not from outside")
     key, data = found
     table = sources.table(key, data)
     if table is None:
-        return Spot(address, function, None, READING)
+        return Spot(address, function or bare, None, READING)
     meant = sources.address_in(key, data, (area.offset << 12) + address - back - area.start)
     return _spot(address - back, meant, function, table)
 
@@ -245,11 +246,13 @@ def code_of(view: View, scene: Scene) -> list[Instruction]:
     return [one for one in found if one.address < scene.line.end] or view.instructions(scene.eip, 1)
 
 
-def code_rows(view: View, scene: Scene, code: list[Instruction], width: int, height: int) -> list[Row]:
+def code_rows(
+    view: View, scene: Scene, code: list[Instruction], width: int, height: int, stops: frozenset[int]
+) -> list[Row]:
     at = next((n for n, one in enumerate(code) if one.address == scene.eip), 0)
     first = window(at, len(code), height) if height > 0 else 0
     return [
-        code_row(view, one, one.address == scene.eip, scene.kernel, width)
+        code_row(view, one, one.address == scene.eip, scene.kernel, width, one.address in stops)
         for one in code[first : first + max(height, 0)]
     ]
 

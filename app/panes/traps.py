@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from app.panes.base import Pane
-from app.panes.cpu import call_of
+from app.panes.cpu import STOP, call_of
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, cells, row, short
 from app.view import View
@@ -179,7 +179,8 @@ def gate_row(now: Moment, view: View, vector: int, here: bool) -> Row:
     style = "mark" if here else ""
     dpl = Span(f"{gate.dpl}", "user" if gate.dpl == 3 else "kernel")
     return row(
-        Span("▶ " if here else "  ", "mark"),
+        Span("▶" if here else " ", "mark"),
+        Span(STOP if vector in now.stops("gate") else " ", "error"),
         Span(f"{vector:#04x}", style, f"gate:{vector}"),
         Span(f"    {gate.selector:04x}:{gate.offset:08x}    ", "dim" if not taken and not here else style),
         dpl,
@@ -244,7 +245,8 @@ def call_row(now: Moment, number: int, width: int, here: bool) -> Row:
     style = "mark" if here else "" if times else "soft" if known else "dim"
     end = NAME_AT + min(len(call.name), CALL_NAME)
     return row(
-        Span("▶ " if here else "  ", "mark"),
+        Span("▶" if here else " ", "mark"),
+        Span(STOP if number in now.stops("sys") else " ", "error"),
         Span(text[2:NAME_AT], style),
         Span(text[NAME_AT:end], f"{style} bold" if times else style, f"sys:{number}"),
         Span(text[end:], style),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_place
+from app.breakpoints import Breakpoint, parse
 from app.explain import explain as explanation
 from app.panes.row import wrapped
 from app.screens.popup import Ask, Choose, Item, Text
@@ -38,6 +39,49 @@ def ask_place(app: Int80) -> None:
             app.go_to(place)
 
     app.push_screen(Ask("go to", f"event 0 to {count(length)}, 50%, start or end", check), go)
+
+
+def ask_text(app: Int80, before: str) -> None:
+    """What to search for in the events."""
+    hint = "a call, SIGCHLD, a text that was written, page copied, 0804a000; then > on, < back"
+
+    def check(text: str) -> str:
+        return "" if text.strip() or before else hint
+
+    def go(text: str | None) -> None:
+        if text is not None:
+            app.search(text.strip() or before)
+
+    app.push_screen(Ask(f"search ({before})" if before else "search", hint, check), go)
+
+
+def ask_breakpoint(app: Int80) -> None:
+    """Where to stop, in words."""
+    hint = "a system call, SIGCHLD, vector 14, a function's name, an address like 0804901b"
+
+    def parsed(text: str) -> Breakpoint | None:
+        view = app.moment().view
+        return parse(text, view.all_symbols() if view is not None else ())
+
+    def go(text: str | None) -> None:
+        point = parsed(text) if text is not None else None
+        if point is not None:
+            app.toggle_breakpoint(point)
+
+    app.push_screen(Ask("breakpoint", hint, lambda text: "" if parsed(text) is not None else hint), go)
+
+
+def list_breakpoints(app: Int80) -> None:
+    """All breakpoints; the chosen one is cleared."""
+    known = {str(n): point for n, point in enumerate(app.engine.breakpoints)}
+    if not known:
+        app.say("no breakpoints: b sets one on what is chosen in a pane")
+        return
+    items = [Item(name, point.text) for name, point in known.items()]
+    app.push_screen(
+        Choose("breakpoints: Enter clears", items),
+        lambda name: app.toggle_breakpoint(known[name]) if name in known else None,
+    )
 
 
 def list_panes(app: Int80) -> None:

@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from app import finding
+from app.breakpoints import Breakpoint
+from app.breakpoints import wanted as reaches
 from app.history import History
 from app.log import Event, Log
 from app.position import ALL_DONE, START, Position
@@ -144,6 +147,9 @@ class FakeView:
 
     def walk(self, va: int) -> list[Step]:
         return []
+
+    def all_symbols(self) -> tuple[Symbols, ...]:
+        return (SYMBOLS,)
 
     def contents(self, path: str) -> tuple[str, bytes] | None:
         return None
@@ -302,6 +308,9 @@ class FakeEngine:
         self.typed = b""
         self.ran = 0
         self.reads_keys = True
+        self.found = True
+        self.reason = ""
+        self.breakpoints: list[Breakpoint] = []
         self.moved: list[str] = []
         """What was asked for, in order."""
 
@@ -380,6 +389,40 @@ class FakeEngine:
     def step_event(self, direction: int) -> bool:
         here = self.cursor.seq
         return self._move("event", direction, lambda place: place.position.seq != here)
+
+    def _kind(self, name: str, direction: int, wanted: Callable[[Event], bool]) -> bool:
+        here = self.cursor.seq
+        self.found = self._move(
+            name, direction, lambda place: wanted(self._event_at(place)) and place.position.seq != here
+        )
+        return self.found
+
+    def step_signal(self, direction: int) -> bool:
+        return self._kind("signal", direction, finding.is_signal)
+
+    def step_message(self, direction: int) -> bool:
+        return self._kind("message", direction, finding.is_message)
+
+    def step_mark(self, direction: int) -> bool:
+        return self._kind("mark", direction, finding.is_mark)
+
+    def step_breakpoint(self, direction: int) -> bool:
+        return self._kind("breakpoint", direction, reaches(self.breakpoints))
+
+    def search(self, text: str, direction: int) -> bool:
+        return self._kind("search", direction, finding.searcher(text))
+
+    def step_follow(self, direction: int) -> bool:
+        self.moved.append(f"follow{direction:+d}")
+        self.reason = "no message here"
+        return False
+
+    def toggle_breakpoint(self, point: Breakpoint) -> bool:
+        if point in self.breakpoints:
+            self.breakpoints.remove(point)
+            return False
+        self.breakpoints.append(point)
+        return True
 
     def go_to(self, seq: int) -> None:
         self.moved.append(f"go_to {seq}")

@@ -1,9 +1,13 @@
-"""Every picture of every pane without a terminal, from an engine: what a person would see in a pane of a size."""
+"""Every picture of every pane without a terminal: what a person would see in a pane of a size."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
+
+from textual.timer import Timer
 
 from app.engine import Engine
 from app.launch import Options, prepare
@@ -65,6 +69,7 @@ def moment(engine: Engine, before: Registers | None = None) -> Moment:
         length=engine.length,
         title=engine.title,
         status=engine.status,
+        breakpoints=tuple(engine.breakpoints),
     )
 
 
@@ -73,12 +78,25 @@ class Panes:
 
     def __init__(self) -> None:
         self.panes = {name: kind(name) for name, kind in KINDS.items()}
+        self._waiting = False
+        for pane in self.panes.values():
+            pane.set_timer = self._again  # type: ignore[method-assign]
+
+    def _again(self, _delay: float, again: Callable[[], None], *_rest: object) -> Timer:
+        """A pane that is not ready yet asks to be painted once more: that is done at once."""
+        self._waiting = True
+        time.sleep(0.005)
+        again()
+        return cast(Timer, None)
 
     def rows(self, name: str, now: Moment, width: int, height: int, view: int = 0) -> list[Row]:
         """What is in sight of a pane that has room for so much inside of its frame, without its title."""
         pane = self.panes[name]
         pane.view = view
-        sheet = pane.sheet(now, width, height)
+        self._waiting = True
+        while self._waiting:
+            self._waiting = False
+            sheet = pane.sheet(now, width, height)
         room = max(height - len(sheet.head), 0)
         top = min(max(sheet.top, 0), max(len(sheet.rows) - room, 0))
         return [fit(one, width) for one in (*sheet.head, *sheet.rows[top : top + room])][:height]

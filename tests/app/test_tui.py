@@ -127,6 +127,14 @@ async def test_resizing_changes_the_layout() -> None:
         ("T", "switch-1"),
         ("full_stop", "event+1"),
         ("comma", "event-1"),
+        ("n", "signal+1"),
+        ("N", "signal-1"),
+        ("l", "message+1"),
+        ("L", "message-1"),
+        ("right_square_bracket", "mark+1"),
+        ("left_square_bracket", "mark-1"),
+        ("right_curly_bracket", "follow+1"),
+        ("left_curly_bracket", "follow-1"),
         ("home", "start"),
         ("end", "end"),
         ("C", "start"),
@@ -383,7 +391,7 @@ def test_actions_are_told_apart() -> None:
     assert all(action.back_of in BY_NAME for action in ACTIONS if action.back_of)
     for action in ACTIONS:
         if action.back_of:
-            assert action.shown in (BY_NAME[action.back_of].shown.upper(), ",")
+            assert action.shown in (BY_NAME[action.back_of].shown.upper(), *",[{<")
 
 
 def test_the_footer_names_actions() -> None:
