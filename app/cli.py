@@ -118,6 +118,13 @@ def _program_options(parser: argparse.ArgumentParser) -> None:
         help="the machine's memory, 8 to 896 (default 64)",
     )
     parser.add_argument("--seed", metavar="N", type=_count, default=1, help="what random numbers come from")
+    parser.add_argument(
+        "--schedule",
+        metavar="SEED",
+        type=_schedule,
+        default=-1,
+        help="draw who runs next and for how long from this seed (default rr: tasks take turns)",
+    )
     parser.add_argument("--timeout", metavar="S", type=_seconds, help="give up after S seconds of real time")
     parser.add_argument(
         "program",
@@ -135,6 +142,10 @@ def _count(text: str) -> int:
     if not 0 <= value < 1 << 32:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 4294967295")
     return value
+
+
+def _schedule(text: str) -> int:
+    return -1 if text == "rr" else _count(text)
 
 
 def _memory(text: str) -> int:
@@ -191,6 +202,7 @@ def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
         uid=namespace.uid,
         memory=namespace.memory,
         seed=namespace.seed,
+        schedule=namespace.schedule,
         modes=None if screen else descriptor_modes(),
         rows=rows,
         columns=columns,

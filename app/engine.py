@@ -28,6 +28,7 @@ from app.watching import Watch
 from cpu.events import Source, TrapTaken
 from cpu.interrupts import PAGE_FAULT, microsteps
 from cpu.registers import Registers
+from kernel.describe import RUNNABLE
 from kernel.kernel import Halted, Idle, Input, Start
 
 SLICE = 1_000_000
@@ -536,6 +537,42 @@ class Engine:
         if self.on_input is not None:
             self.on_input(one)
         self.machine.give_input(one)
+
+    def run_next(self, pid: int) -> str:
+        """Let task `pid` run next: an input at the cursor. In the past, another future begins with it.
+
+        Why it cannot be, in a few words; '' when it is done.
+        """
+        if not self.live:
+            return "a recording has one future only"
+        task = self.state.machine.tasks.get(pid)
+        if task is None or task.state != RUNNABLE or not pid:
+            return "only a task that could run can run next"
+        if not self.at_end:
+            if self.machine.follow is not None:
+                return "what is recorded already stays: End goes to where another task can be chosen"
+            self._begin_another_future()
+        self.to_cursor()
+        one = Input(self.machine.tick, "scheduler", pid, b"")
+        if self.on_input is not None:
+            self.on_input(one)
+        self.machine.give_input(one)
+        return ""
+
+    def _begin_another_future(self) -> None:
+        """Forget what came after the cursor: events, inputs and checkpoints."""
+        self.to_cursor()
+        length = self.machine.seq
+        log = Log()
+        for tick, pid, event in self.log.rows(0, length):
+            log.append(tick, pid, event)
+        self.history = self.history.up_to(length, log)
+        self.log = log
+        self.machine.begin_another_future(log)
+        self._trail.clear()
+        self.seeking = None
+        self._view = None
+        self.set_to_rest()
 
     @property
     def reads_keys(self) -> bool:

@@ -50,6 +50,14 @@ class History:
         self._advance(seq)
         return self._state
 
+    def up_to(self, seq: int, log: Log) -> History:
+        """The States of another log that begins with the same `seq` events."""
+        other = History(log)
+        for position in self._positions:
+            if position <= seq:
+                other._remember(position, self._keyframes[position])
+        return other
+
     def keyframe(self, seq: int) -> bytes:
         """The State after `seq` events as a session file keeps it."""
         return self._keyframes.get(seq) or _compressed(self.state_at(seq))

@@ -49,6 +49,8 @@ class Options:
     uid: int = 0
     memory: int = 64
     seed: int = 1
+    schedule: int = -1
+    """Seed of random schedules, -1 for taking turns."""
     root: str | None = None
     """A directory of the host or a tar file that becomes the guest's root, copy on write."""
     mounts: list[str] = field(default_factory=list)
@@ -79,6 +81,7 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         uid=options.uid,
         memory=options.memory << 20,
         seed=options.seed,
+        schedule=options.schedule,
         rows=options.rows,
         columns=options.columns,
         mounts=mounts,

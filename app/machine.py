@@ -111,6 +111,15 @@ class Machine:
             if self._also is not None:
                 self._also(tick, pid, event)
 
+    def begin_another_future(self, log: Log) -> None:
+        """From here on other things happen: `log` ends where the machine stands."""
+        here = self.seq, self.tick
+        self.log = log
+        del self.inputs[self.kernel.tables.inputs_done :]
+        self.kernel.inputs = []
+        self.kernel.reprogram_timer()
+        self.checkpoints = [one for one in self.checkpoints if (one.seq, one.tick) <= here]
+
     # Moving.
 
     def step(self, limit: int) -> Idle | Halted | None:

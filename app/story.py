@@ -249,6 +249,30 @@ def _requeued(event: e.TaskRequeued, state: State) -> str:
     return f"{_task(state, event.task)} sleeps on, but now on {queues(event.on)}."
 
 
+TIMER_NAMES = {-1: "real-time interval timer", -2: "user-time interval timer", -3: "profiling timer"}
+
+
+def _timer_name(number: int) -> str:
+    return TIMER_NAMES.get(number, f"timer {number}")
+
+
+def _timer_set(event: e.TimerSet, state: State) -> str:
+    name = f"The {_timer_name(event.number)} of {_task(state, event.owner)}"
+    if event.expires < 0:
+        return f"{name} is not running."
+    sends = f" and then sends {signal_name(event.signo)}" if event.signo else ""
+    again = f", and every {event.interval:,} ns from then on" if event.interval else ""
+    return f"{name} goes off at {event.expires:,} ns of its clock{sends}{again}."
+
+
+def _timer_expired(event: e.TimerExpired, state: State) -> str:
+    timer = state.machine.timers.get(event.timer)
+    name = _timer_name(timer.number) if timer is not None else "timer"
+    owner = f" of {_task(state, timer.owner)}" if timer is not None else ""
+    more = f"; {event.times - 1:,} more were missed" if event.times > 1 else ""
+    return f"The {name}{owner} goes off{more}."
+
+
 def _took_over(event: e.TaskTookOver, state: State) -> str:
     return (
         f"Thread {event.task} executes a program: the other threads are gone, and it is now the process"
@@ -441,6 +465,10 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.TaskSwitched: _switched,
     e.TaskBlocked: _blocked,
     e.TaskWoken: _woken,
+    e.TimerSet: _timer_set,
+    e.TimerExpired: _timer_expired,
+    e.TimerDeleted: lambda ev, s: "A timer is gone.",
+    e.ClockSet: lambda ev, s: "The real-time clock was set.",
     e.TaskRequeued: _requeued,
     e.TaskTookOver: _took_over,
     e.TaskStopped: lambda ev, s: f"{_task(s, ev.task)} is stopped by {signal_name(ev.signo)}.",

@@ -31,6 +31,7 @@ from app.keys import LEAVE, terminal_bytes
 from app.layouts import LAYOUTS
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
+from app.panes.processes import Processes
 from app.player import Player
 from app.position import Position
 from app.screens.main import Main
@@ -488,6 +489,17 @@ class Int80(App[int], inherit_bindings=False):
             self.say("the only pane in sight stays" + (": z shows the others" if main.zoomed else ""))
         else:
             self.say(f"{pane.label} is hidden: {pane.key} brings it back")
+
+    def run_next(self) -> None:
+        """The task that is chosen in Processes runs next."""
+        pane = self._focused()
+        if not isinstance(pane, Processes):
+            self.pane("processes")
+            self.say("choose a task here, and p gives it the processor")
+            return
+        why = self.engine.run_next(pane.chosen)
+        self.say(why or "it runs next")
+        self.paint()
 
     def next_view(self) -> None:
         pane = self._focused()

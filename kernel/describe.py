@@ -121,6 +121,17 @@ class MountView(msgspec.Struct, array_like=True):
     flags: int
 
 
+class TimerView(msgspec.Struct, array_like=True, frozen=True):
+    """A timer that sends signals. Fields as in `tables.PosixTimer`."""
+
+    owner: int
+    number: int
+    clock: int
+    signo: int
+    expires: int
+    interval: int
+
+
 class Description(msgspec.Struct, array_like=True):
     """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
 
@@ -132,6 +143,7 @@ class Description(msgspec.Struct, array_like=True):
     pipes: dict[int, PipeView] = {}
     locks: dict[int, tuple[tuple[str, int, int, int, int, int], ...]] = {}
     """By inode, fields as in `tables.FileLock`."""
+    timers: dict[int, TimerView] = {}
     eventfds: dict[int, EventfdView] = {}
     timerfds: dict[int, TimerfdView] = {}
     signalfds: dict[int, int] = {}
@@ -160,6 +172,10 @@ def describe(k: Kernel) -> Description:
         locks={
             ino: tuple((lock.kind, lock.owner, lock.pid, lock.type, lock.start, lock.end) for lock in locks)
             for ino, locks in t.locks.items()
+        },
+        timers={
+            number: TimerView(one.owner, one.number, one.clock, one.signo, one.expires, one.interval)
+            for number, one in t.posix_timers.items()
         },
         eventfds={number: EventfdView(one.count, one.semaphore) for number, one in t.eventfds.items()},
         timerfds={

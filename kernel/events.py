@@ -519,6 +519,38 @@ class OutOfMemory(KernelEvent, frozen=True, tag="OutOfMemory"):
     task: int
 
 
+class TimerSet(KernelEvent, frozen=True, tag="TimerSet"):
+    """A timer that sends signals was made, started or stopped: it goes off at `expires` on its clock.
+
+    Fields as in `tables.PosixTimer`; `expires` -1 is never.
+    """
+
+    timer: int
+    owner: int
+    number: int
+    clock: int
+    signo: int
+    expires: int
+    interval: int
+
+
+class TimerExpired(KernelEvent, frozen=True, tag="TimerExpired"):
+    """It went off `times` times; the signal, if it sends one, comes next."""
+
+    timer: int
+    times: int
+
+
+class TimerDeleted(KernelEvent, frozen=True, tag="TimerDeleted"):
+    timer: int
+
+
+class ClockSet(KernelEvent, frozen=True, tag="ClockSet"):
+    """The real-time clock was set: `epoch` is the time at tick 0 now, in ns since 1970."""
+
+    epoch: int
+
+
 class MachineHalted(KernelEvent, frozen=True, tag="MachineHalted"):
     """Nothing is left to run. `status` is the first program's, as wait4 gives it."""
 
@@ -593,6 +625,10 @@ Event = (
     | MountFlagsSet
     | Unmounted
     | OutOfMemory
+    | TimerSet
+    | TimerExpired
+    | TimerDeleted
+    | ClockSet
     | MachineHalted
     | Panicked
 )

@@ -9,10 +9,12 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from kernel import posix_timers
 from kernel.abi import elf as auxv
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE
 from kernel.abi.process import RLIMIT_STACK
+from kernel.cputime import note_peak
 from kernel.elf import ET_DYN, PF_R, PF_W, PF_X, PT_GNU_STACK, BadElf, Image, parse
 from kernel.errors import Fault, KernelError
 from kernel.events import BreakMoved, ProgramExecuted
@@ -271,7 +273,9 @@ def _adopt(
     """The point of no return: the task takes the new space and starts afresh in it."""
     k.leave_thread_group(task)
     if task.space:
+        note_peak(k, task)
         exit_futexes(k, task)
+    posix_timers.delete_all(k, task.tgid, keep_itimers=True)
     old = task.space
     task.space = space.id
     k.set_space(task, space)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel import posix_timers
 from kernel.abi.process import __WALL, __WCLONE
 from kernel.abi.signal import (
     CLD_EXITED,
@@ -12,6 +13,7 @@ from kernel.abi.signal import (
     SIG_IGN,
     SIGCHLD,
 )
+from kernel.cputime import bury_thread, note_peak
 from kernel.events import TaskExited, TaskReaped, TaskReparented
 from kernel.fs.files import drop_fdtable
 from kernel.fs.tty import release_session
@@ -64,6 +66,10 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
         task.vfork_parent = 0
         wake_up(k, f"vfork:{task.pid}")
     space, fdtable = task.space, task.fdtable
+    if space and t.spaces[space].refs == 1:
+        note_peak(k, task)
+    if _is_last(k, task):
+        posix_timers.delete_all(k, task.tgid)
     task.space = task.fdtable = 0
     if fdtable:
         drop_fdtable(k, fdtable)
@@ -146,6 +152,9 @@ def _notify_parent(k: Kernel, task: Task) -> None:
 def release(k: Kernel, task: Task, by: int) -> None:
     """The zombie goes: its pid is free, its kernel stack too as soon as nobody stands on it."""
     t = k.tables
+    leader = t.tasks.get(task.tgid)
+    if leader is not None and leader.pid != task.pid:
+        bury_thread(k, leader, task)
     t.gone_user_ticks += task.user_ticks - min(task.system_ticks, task.user_ticks)
     t.gone_system_ticks += min(task.system_ticks, task.user_ticks)
     del t.tasks[task.pid]

@@ -27,6 +27,8 @@ from kernel.abi.process import (
     CLONE_VM,
     CSIGNAL,
     RLIMIT_NPROC,
+    SCHED_DEADLINE,
+    SCHED_NORMAL,
 )
 from kernel.errors import KernelError
 from kernel.events import TaskCreated
@@ -34,6 +36,7 @@ from kernel.fs.files import copy_fdtable
 from kernel.mm.address_space import drop_space, fork_space
 from kernel.mm.fault import user_page
 from kernel.mm.frames import alloc_stack
+from kernel.policy import enqueue
 from kernel.signals.pending import leader_of
 from kernel.signals.state import flush_handlers
 from kernel.tables import Credentials, SigAction, SigHand, Task, TaskState
@@ -101,7 +104,8 @@ def do_fork(
         raise KernelError(Errno.EINVAL)
     if flags & NAMESPACES:
         raise KernelError(Errno.EINVAL)
-    if len(t.tasks) >= MAX_TASKS or _too_many(k, parent):
+    cannot_inherit = parent.policy == SCHED_DEADLINE and not parent.reset_on_fork
+    if len(t.tasks) >= MAX_TASKS or _too_many(k, parent) or cannot_inherit:
         raise KernelError(Errno.EAGAIN)
     pid = t.next_pid
     thread = new_thread(k, pid)
@@ -167,7 +171,16 @@ def do_fork(
         rlimits={n: limits[:] for n, limits in leader_of(k, parent).rlimits.items()},
         dumpable=parent.dumpable,
         no_new_privs=parent.no_new_privs,
+        policy=parent.policy,
+        rt_priority=parent.rt_priority,
+        nice=parent.nice,
+        ioprio=parent.ioprio,
+        timer_slack=parent.timer_slack,
     )
+    if parent.reset_on_fork:  # man 7 sched
+        child.policy = SCHED_NORMAL
+        child.rt_priority = 0
+        child.nice = 0 if parent.rt_priority else max(child.nice, 0)
     if flags & CLONE_FS:
         parent.fs = child.fs = parent.fs or k.new_id()
     k.copy_ldt(parent, child)
@@ -211,7 +224,7 @@ def do_fork(
     if flags & CLONE_CHILD_SETTID:
         _store_tid(k, child, child_tid)
     t.forks += 1
-    t.runqueue.append(pid)
+    enqueue(k, child)
     return pid
 
 

@@ -278,16 +278,6 @@ def _hand_over(k: Kernel, queue: str, waiters: list[tuple[Task, int]], died: int
     _drop_unwanted(k, queue)
 
 
-def boosted(k: Kernel, task: Task) -> int:
-    """The real-time priority that a task runs with: its own, or that of who waits for a lock of it."""
-    best = task.rt_priority
-    for queue, owner in k.tables.pi_owners.items():
-        if owner == task.pid:
-            for pid in k.tables.waiting.get(queue, ()):
-                best = max(best, k.tables.tasks[pid].rt_priority)
-    return best
-
-
 # --- the end of a thread ------------------------------------------------------------------------------------
 
 

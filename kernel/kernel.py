@@ -17,16 +17,22 @@ import msgspec
 from cpu.bus import Bus, Sink
 from cpu.core import NEVER, Core, Hypercall, Interrupted
 from cpu.ram import Ram
-from kernel import boot, describe, entry, exec, sched
+from kernel import boot, describe, entry, exec, posix_timers, sched
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
     RLIM64_INFINITY,
     RLIMIT_CORE,
+    RLIMIT_MEMLOCK,
+    RLIMIT_MSGQUEUE,
+    RLIMIT_NICE,
     RLIMIT_NOFILE,
     RLIMIT_NPROC,
+    RLIMIT_RTPRIO,
+    RLIMIT_SIGPENDING,
     RLIMIT_STACK,
 )
 from kernel.abi.signal import SIGCHLD
+from kernel.cputime import bury_thread
 from kernel.elf import read_symbols
 from kernel.errors import KernelError, Panic
 from kernel.events import InputArrived, MachineHalted, Panicked, TaskCreated, TaskTookOver
@@ -42,11 +48,30 @@ from kernel.uaccess import peek_user
 
 DEFAULT_EPOCH = 1_700_000_000_000_000_000
 """Real time at tick 0 unless a session says otherwise: 2023-11-14 22:13:20 UTC."""
-DEFAULT_RLIMITS = {RLIMIT_STACK: 8 << 20, RLIMIT_NOFILE: 1024, RLIMIT_NPROC: 4096, RLIMIT_CORE: 0}
+DEFAULT_RLIMITS = {
+    RLIMIT_STACK: (8 << 20, RLIM64_INFINITY),
+    RLIMIT_CORE: (0, RLIM64_INFINITY),
+    RLIMIT_NPROC: (4096, 4096),
+    RLIMIT_NOFILE: (1024, 1 << 20),
+    RLIMIT_MEMLOCK: (8 << 20, 8 << 20),
+    RLIMIT_SIGPENDING: (4096, 4096),
+    RLIMIT_MSGQUEUE: (819_200, 819_200),
+    RLIMIT_NICE: (0, 0),
+    RLIMIT_RTPRIO: (0, 0),
+}
+"""Soft and hard limits of the first program (INIT_RLIMITS of asm-generic/resource.h); the others are none."""
+NO_LIMIT = (RLIM64_INFINITY, RLIM64_INFINITY)
+
+
+INPUT_VECTORS = {"tty": boot.KEYBOARD_VECTOR, "scheduler": boot.TIMER_VECTOR}
+"""How a device says that it has something; those that are not here by the serial line's interrupt."""
 
 
 class Input(msgspec.Struct, frozen=True, array_like=True):
-    """Something from outside, from tick `tick` on: `data` for `device` (tty or stream) `number`."""
+    """Something from outside, from tick `tick` on: `data` for `device` (tty or stream) `number`.
+
+    The `scheduler`'s number is the pid of the task that is to run next.
+    """
 
     tick: int
     device: str
@@ -91,6 +116,8 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     columns: int = 80
     mounts: tuple[HostMount, ...] = ()
     """One at `/` can only be the first; without it the root is in memory."""
+    schedule: int = -1
+    """Seed of random choices of the scheduler; -1: it takes turns."""
 
 
 def _user(uid: int) -> Credentials:
@@ -130,7 +157,7 @@ class Kernel:
         self.bus = Bus(sink)
         self.emit = self.bus.publish
         self.core = Core(self.ram, self.bus, native_clock)
-        self.tables = Tables(entropy=start.seed, epoch=start.epoch)
+        self.tables = Tables(entropy=start.seed, epoch=start.epoch, schedule_seed=start.schedule)
         self.inputs: list[Input] = []
         """Not yet taken, by tick."""
         self.symbols = read_symbols(image)
@@ -213,7 +240,14 @@ class Kernel:
             terminal_input(self, one.number, one.data)
         elif one.device == "stream":
             stream_input(self, one.number, one.data)
+        elif one.device == "scheduler":
+            sched.run_next(self, one.number)
         self.reprogram_timer()
+
+    def take_scheduler_input(self) -> None:
+        """The timer's interrupt: what a person wants to run next."""
+        while self.inputs and self.inputs[0].tick <= self.now and self.inputs[0].device == "scheduler":
+            self.take_input()
 
     def reprogram_timer(self) -> None:
         """Set the interrupt line to whatever comes first: a sleeper, the time slice's end, an input."""
@@ -223,10 +257,11 @@ class Kernel:
             at = min(at, *t.deadlines.values())
         if t.timers:
             at = min(at, *t.timers.values())
+        at = min(at, posix_timers.next_cpu_expiry(self))
         vector = boot.TIMER_VECTOR
         if self.inputs and self.inputs[0].tick < at:
             at = self.inputs[0].tick
-            vector = boot.KEYBOARD_VECTOR if self.inputs[0].device == "tty" else boot.SERIAL_VECTOR
+            vector = INPUT_VECTORS.get(self.inputs[0].device, boot.SERIAL_VECTOR)
         self.core.interrupt_at(at, vector)
 
     # What rooms need.
@@ -289,14 +324,14 @@ class Kernel:
         task = self.tables.tasks.get(self.tables.current)
         leader = self.tables.tasks.get(task.tgid, task) if task is not None else None
         limits = leader.rlimits.get(number) if leader is not None else None
-        return limits[0] if limits else DEFAULT_RLIMITS.get(number, RLIM64_INFINITY)
+        return limits[0] if limits else DEFAULT_RLIMITS.get(number, NO_LIMIT)[0]
 
     def limits_of(self, task: Task, number: int) -> tuple[int, int]:
         """Soft and hard limit of any task."""
-        limits = task.rlimits.get(number)
+        limits = self.tables.tasks.get(task.tgid, task).rlimits.get(number)
         if limits:
             return limits[0], limits[1]
-        return DEFAULT_RLIMITS.get(number, RLIM64_INFINITY), RLIM64_INFINITY
+        return DEFAULT_RLIMITS.get(number, NO_LIMIT)
 
     def need_resched(self) -> None:
         sched.need_resched(self)
@@ -353,6 +388,9 @@ class Kernel:
         task.stop_signal, task.stop_reported = leader.stop_signal, leader.stop_reported
         task.continued, task.exit_signal = leader.continued, SIGCHLD
         task.start_tick, task.rlimits, task.group_status = leader.start_tick, leader.rlimits, -1
+        task.gone, task.children = leader.gone, leader.children
+        task.next_timer = leader.next_timer
+        bury_thread(self, task, leader)
         self.free_thread(leader.thread)
         del t.tasks[old]
         task.pid = leader.pid

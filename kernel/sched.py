@@ -1,15 +1,21 @@
-"""Round-robin: who runs next, and the parts of a switch that are not machine code.
+"""Who runs next, and the parts of a switch that are not machine code.
 
 The switch itself is `__switch_to` in `assets/kernel/entry.S`; here are the choice before it and the
-tidying up after it. A task runs for at most TIME_SLICE before the timer (vector 0x20) takes it off.
+tidying up after it. Of the tasks that go first (`kernel.policy`) each has its turn, until the timer (vector
+0x20) takes the processor from it. With a seed, who of them is next and for how long is drawn instead; and
+what a person wants comes before all.
 """
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING
 
 from cpu.descriptors import Descriptor
+from kernel import posix_timers
+from kernel.abi.process import SCHED_DEADLINE, SCHED_FIFO
 from kernel.events import TaskSwitched
+from kernel.policy import TIME_SLICE, first_of, resched, throttle, time_slice
 from kernel.tables import Task, TaskState
 from kernel.thread import PAGE_OFFSET, TI_FLAGS, TIF_NEED_RESCHED
 from kernel.timers import run_timers
@@ -18,8 +24,8 @@ from kernel.wait import wake_task
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-TIME_SLICE = 4_000_000
-"""Ticks: 4 ms, one period of a 250 Hz timer."""
+RANDOM_SLICES = 11
+"""Drawn turns are up to 2 to the power of 10 shorter: from 4 ms down to 4 us."""
 GDT_TLS = 6
 GDT_LDT = 17
 LDT_SELECTOR = 0x88
@@ -31,13 +37,13 @@ def pick_next(k: Kernel) -> None:
     previous = t.tasks.get(t.current)
     _account(k, previous)
     runnable = previous is not None and previous.state == TaskState.RUNNABLE and t.current != 0
-    if runnable:
-        t.runqueue.append(t.current)
-    pid = t.runqueue.pop(0) if t.runqueue else 0
+    if runnable and previous is not None:
+        _put_back(k, previous)
+    pid = _choose(k)
     following = t.tasks[pid]
     thread = t.current_thread
     k.ram.u32[(thread - PAGE_OFFSET + TI_FLAGS) >> 2] &= ~TIF_NEED_RESCHED & 0xFFFF_FFFF
-    t.slice_end = k.now + TIME_SLICE
+    t.slice_end = k.now + _turn(k, following)
     if pid != t.current:
         t.switches += 1
         if previous is not None:
@@ -54,6 +60,64 @@ def pick_next(k: Kernel) -> None:
     k.core.set_result(thread, following.thread)
 
 
+def _put_back(k: Kernel, previous: Task) -> None:
+    """Who could go on stands in front of its equals, unless its turn is over."""
+    t = k.tables
+    if previous.policy == SCHED_DEADLINE and previous.deadline[4] <= 0:
+        throttle(k, previous)
+    elif t.rotate or not t.ranked:
+        t.runqueue.append(previous.pid)
+    else:
+        t.runqueue.insert(0, previous.pid)
+    t.rotate = False
+
+
+def _choose(k: Kernel) -> int:
+    """Take the next task out of the run queue; 0 when there is none."""
+    t = k.tables
+    queue = t.runqueue
+    if not queue:
+        return 0
+    if t.run_next in queue:
+        pid = t.run_next
+    elif t.schedule_seed < 0:
+        pid = first_of(k, queue)[0]
+    else:
+        first = first_of(k, queue)
+        pid = first[_draw(k) % len(first)]
+    t.run_next = 0
+    queue.remove(pid)
+    return pid
+
+
+def _turn(k: Kernel, task: Task) -> int:
+    """How long it may run; with a seed often much shorter than usual."""
+    ticks = time_slice(task)
+    if k.tables.schedule_seed >= 0 and task.policy not in (SCHED_FIFO, SCHED_DEADLINE):
+        ticks >>= _draw(k) % RANDOM_SLICES
+    return ticks
+
+
+def _draw(k: Kernel) -> int:
+    """The next number that the schedule's seed determines."""
+    t = k.tables
+    t.schedule_drawn += 1
+    key = t.schedule_seed.to_bytes(8, "little")
+    drawn = hashlib.blake2b(t.schedule_drawn.to_bytes(8, "little"), key=key, digest_size=8)
+    return int.from_bytes(drawn.digest(), "little")
+
+
+def run_next(k: Kernel, pid: int) -> None:
+    """A person's choice: the task runs next, if it could; who runs gives way at once."""
+    t = k.tables
+    if pid in t.runqueue:
+        t.run_next = pid
+        t.rotate = True
+        resched(k)
+    elif pid == t.current:
+        t.slice_end = k.now + time_slice(t.tasks[pid])
+
+
 def _account(k: Kernel, previous: Task | None) -> None:
     """The time since the last choice was the current task's, or nobody's (pid 0)."""
     t = k.tables
@@ -63,6 +127,8 @@ def _account(k: Kernel, previous: Task | None) -> None:
         t.idle_ticks += ran
     elif previous is not None:
         previous.user_ticks += ran
+        if previous.deadline:
+            previous.deadline[4] -= ran
     if k.now >= t.load_due:
         _calc_load(k, (t.current != 0) + len(t.runqueue))
 
@@ -106,18 +172,22 @@ def do_timer_interrupt(k: Kernel) -> None:
     """Hypercall, vector 0x20: wake who has slept long enough, end the time slice."""
     t = k.tables
     now = k.now
+    k.take_scheduler_input()
     for pid, deadline in sorted(t.deadlines.items(), key=lambda item: item[1]):
         if deadline <= now:
             wake_task(k, t.tasks[pid], "deadline")
     if t.timers:
         run_timers(k)
-    if now >= t.slice_end:
-        if t.runqueue:
-            k.ram.u32[(k.tables.current_thread - PAGE_OFFSET + TI_FLAGS) >> 2] |= TIF_NEED_RESCHED
-        t.slice_end = now + TIME_SLICE
+    posix_timers.check_cpu_timers(k)
+    if now >= t.slice_end and t.current in t.tasks:
+        task = t.tasks[t.current]
+        if t.runqueue or task.policy == SCHED_DEADLINE:
+            t.rotate = True
+            resched(k)
+        t.slice_end = now + max(time_slice(task), TIME_SLICE if task.policy == SCHED_DEADLINE else 1)
     k.reprogram_timer()
 
 
 def need_resched(k: Kernel) -> None:
     """The current task gives way before it returns to user mode."""
-    k.ram.u32[(k.tables.current_thread - PAGE_OFFSET + TI_FLAGS) >> 2] |= TIF_NEED_RESCHED
+    resched(k)

@@ -79,6 +79,47 @@ class SigHand(msgspec.Struct, array_like=True):
     actions: dict[int, SigAction] = {}
 
 
+class Usage(msgspec.Struct, array_like=True):
+    """What tasks that are gone have used (man 2 getrusage): in ticks, pages and times."""
+
+    ran: int = 0
+    """Time on the processor, of which `system` in the kernel's bodies of system calls."""
+    system: int = 0
+    minor_faults: int = 0
+    voluntary_switches: int = 0
+    involuntary_switches: int = 0
+    peak: int = 0
+    """Pages present at most, as far as that was looked at: at the end of a program."""
+
+
+class PosixTimer(msgspec.Struct, array_like=True):
+    """A timer that sends signals (man 2 timer_create, setitimer): a process's by `owner` and `number`.
+
+    The three of setitimer have the numbers -1 (ITIMER_REAL) to -3 (ITIMER_PROF).
+    """
+
+    id: int
+    owner: int
+    number: int
+    clock: int
+    """CLOCK_*; -1 is the time that the process runs in user mode."""
+    signo: int
+    """0: none is sent (SIGEV_NONE)."""
+    thread: int = 0
+    """Pid of who made it: whose time CLOCK_THREAD_CPUTIME_ID is."""
+    signal_thread: int = 0
+    """Pid of the thread that gets the signal, 0 for the process (SIGEV_THREAD_ID)."""
+    value: int = 0
+    expires: int = -1
+    """On its clock: a tick, or nanoseconds of processor time; -1: it is not armed."""
+    interval: int = 0
+    real: bool = False
+    """It is to go off at a time of the real-time clock, whenever that clock is set."""
+    overrun: int = 0
+    overrun_last: int = 0
+    """Expirations too many: of the signal that is pending, and of the last one that was delivered."""
+
+
 class Task(msgspec.Struct):
     """A task: what Linux keeps in task_struct. `thread` is the address of its thread_info."""
 
@@ -129,8 +170,17 @@ class Task(msgspec.Struct):
     futex: list[FutexWait] = []
     """What it sleeps on, and which of it has woken it (-1: none yet)."""
     futex_woken: int = -1
+    policy: int = 0
+    """SCHED_*, and 1 to 99 in the real-time classes, else 0."""
     rt_priority: int = 0
-    """1 to 99 in the real-time classes, else 0."""
+    nice: int = 0
+    reset_on_fork: bool = False
+    deadline: list[int] = []
+    """Under SCHED_DEADLINE: runtime, deadline, period; tick of the deadline that counts, runtime left."""
+    ioprio: int = 0
+    timer_slack: int = 50_000
+    next_timer: int = 0
+    """Of a leader: number of the next POSIX timer of its process."""
     rseq: int = 0
     vfork_parent: int = 0
     """Pid of a parent that sleeps until this task execs or exits, 0 for none."""
@@ -146,9 +196,10 @@ class Task(msgspec.Struct):
     user_ticks: int = 0
     """Time on the processor, of which `system_ticks` in the kernel's bodies of system calls."""
     system_ticks: int = 0
-    child_user_ticks: int = 0
-    child_system_ticks: int = 0
-    """Of children that were waited for."""
+    gone: Usage = msgspec.field(default_factory=Usage)
+    """Of a leader: of the threads of its process that have ended."""
+    children: Usage = msgspec.field(default_factory=Usage)
+    """Of a leader: of children that were waited for."""
     start_tick: int = 0
     voluntary_switches: int = 0
     involuntary_switches: int = 0
@@ -202,6 +253,8 @@ class Space(msgspec.Struct):
     """Inode of the program; it is mapped, so it is still there."""
     peak: int = 0
     """Pages mapped at most so far."""
+    membarrier: int = 0
+    """Commands of membarrier that were registered for."""
 
 
 class HostNode(msgspec.Struct, array_like=True):
@@ -473,6 +526,8 @@ class Tables(msgspec.Struct):
     first_status: int = -1
     entropy: int = 0
     entropy_used: int = 0
+    timex: list[int] = []
+    """What adjtimex was told: status, frequency, maxerror, esterror, time constant, TAI offset, tick."""
     epoch: int = 0
     """Real time at tick 0, nanoseconds since 1970."""
     runqueue: list[int] = []
@@ -481,6 +536,16 @@ class Tables(msgspec.Struct):
     """Pid to the tick at which its sleep ends."""
     waiting: dict[str, list[int]] = {}
     """Wait queue to the pids that sleep on it, in order."""
+    posix_timers: dict[int, PosixTimer] = {}
+    ranked: bool = False
+    """Some task was given another scheduling class than the usual one: all classes are to be looked at."""
+    rotate: bool = False
+    """The current task goes behind its equals when it is switched away from."""
+    run_next: int = 0
+    """Pid of the task that a person wants to run next, 0 for none."""
+    schedule_seed: int = -1
+    """What random choices of the scheduler come from; -1: it takes turns."""
+    schedule_drawn: int = 0
     pi_owners: dict[str, int] = {}
     """Pid of who has a lock that others wait for, by the lock's wait queue."""
     tasks: dict[int, Task] = {}

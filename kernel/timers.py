@@ -10,12 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from kernel import policy, posix_timers
 from kernel.fs import timerfd
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-EXPIRED: dict[str, Callable[[Kernel, int], None]] = {"timerfd": timerfd.expired}
+EXPIRED: dict[str, Callable[[Kernel, int], None]] = {
+    "timerfd": timerfd.expired,
+    "posix": posix_timers.expired,
+    "period": policy.period_begins,
+}
 """What to call with the number behind the colon."""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from kernel.abi.files import EP_PRIVATE_BITS, EPOLLEXCLUSIVE
 from kernel.errors import Blocked
 from kernel.events import TaskBlocked, TaskWoken
+from kernel.policy import enqueue
 from kernel.tables import Task, TaskState, Wait
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ def make_runnable(k: Kernel, task: Task) -> None:
     """The scheduler may choose it. One still on its way to sleep stays the processor's: no queue for it."""
     task.state = TaskState.RUNNABLE
     if task.pid != k.tables.current:
-        k.tables.runqueue.append(task.pid)
+        enqueue(k, task)
 
 
 def wake_up(k: Kernel, queue: str, count: int = -1) -> int:

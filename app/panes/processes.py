@@ -380,6 +380,11 @@ class Processes(Pane):
             self._chosen = f"task:{chosen_process(now)}"
         return rows(now, width, height, self.process)
 
+    @property
+    def chosen(self) -> int:
+        """Pid of the process that is told about."""
+        return chosen_process(self.now, self.process) if self.now is not None else -1
+
     def choose(self, down: int, right: int) -> None:
         if self.process < 0 and self.now is not None:
             self.process = chosen_process(self.now)

@@ -151,6 +151,7 @@ def check_start(start: Start) -> None:
         ("memory", start.memory, MEMORY.start, MEMORY.stop - 1),
         ("uid", start.uid, 0, WORD - 1),
         ("seed", start.seed, 0, (1 << 64) - 1),
+        ("schedule", start.schedule, -1, (1 << 64) - 1),
         ("epoch", start.epoch, 0, (1 << 63) - 1),
         ("rows", start.rows, 0, 0xFFFF),
         ("columns", start.columns, 0, 0xFFFF),

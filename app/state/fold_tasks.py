@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from app.state.handlers import Handlers
 from app.state.state import IDLE, INIT, State
 from kernel import events as e
 from kernel.abi.signal import SIG_IGN
-from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TaskView
+from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TaskView, TimerView
 
 
 def booted(state: State, event: e.Booted) -> None:
@@ -126,6 +128,26 @@ def syscall_exited(state: State, event: e.SyscallExited) -> None:
         state.errors[event.nr] = state.errors.get(event.nr, 0) + 1
 
 
+def clock_set(state: State, event: e.ClockSet) -> None:
+    state.epoch = event.epoch
+
+
+def timer_set(state: State, event: e.TimerSet) -> None:
+    state.machine.timers[event.timer] = TimerView(
+        event.owner, event.number, event.clock, event.signo, event.expires, event.interval
+    )
+
+
+def timer_expired(state: State, event: e.TimerExpired) -> None:
+    """Stopped until it is told that it was started again."""
+    timer = state.machine.timers[event.timer]
+    state.machine.timers[event.timer] = replace(timer, expires=-1)
+
+
+def timer_deleted(state: State, event: e.TimerDeleted) -> None:
+    del state.machine.timers[event.timer]
+
+
 def machine_halted(state: State, event: e.MachineHalted) -> None:
     state.halted = event.status
 
@@ -151,6 +173,10 @@ HANDLERS: Handlers = {
     e.ProgramExecuted: program_executed,
     e.SyscallEntered: syscall_entered,
     e.SyscallExited: syscall_exited,
+    e.ClockSet: clock_set,
+    e.TimerSet: timer_set,
+    e.TimerExpired: timer_expired,
+    e.TimerDeleted: timer_deleted,
     e.MachineHalted: machine_halted,
     e.Panicked: panicked,
 }

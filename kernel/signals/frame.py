@@ -77,6 +77,8 @@ def siginfo_of(info: SigInfo) -> Siginfo:
         si_status=info.status,
         si_addr=info.address,
         si_value=info.value,
+        si_timerid=info.pid,
+        si_overrun=info.uid,
     )
 
 

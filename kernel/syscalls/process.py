@@ -35,9 +35,6 @@ from kernel.abi.process import (
     PR_SET_NAME,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
-    RLIM64_INFINITY,
-    RLIM_INFINITY,
-    RLIM_NLIMITS,
     WCONTINUED,
     WEXITED,
     WNOHANG,
@@ -46,16 +43,17 @@ from kernel.abi.process import (
 )
 from kernel.abi.signal import CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
 from kernel.abi.structs import CloneArgs
+from kernel.cputime import adopt_usage
 from kernel.errors import Blocked, KernelError
 from kernel.events import TaskRenamed
 from kernel.exec import do_execve, strings
 from kernel.exit import do_exit, do_group_exit, eligible, release
 from kernel.fork import do_fork
 from kernel.fs.files import get_file
-from kernel.kernel import DEFAULT_RLIMITS
 from kernel.mm.frames import alloc_frame
 from kernel.sched import GDT_TLS
-from kernel.signals.pending import fatal_signal, leader_of
+from kernel.signals.pending import fatal_signal
+from kernel.syscalls.usage import child_rusage
 from kernel.tables import Task, TaskState
 from kernel.thread import PAGE_OFFSET
 from kernel.uaccess import (
@@ -189,6 +187,7 @@ def _take(k: Kernel, child: Task, code: int, options: int) -> None:
     elif code == CLD_CONTINUED:
         child.continued = False
     else:
+        adopt_usage(k, k.task, child)
         release(k, child, by=k.task.pid)
 
 
@@ -212,11 +211,12 @@ def sys_wait4(k: Kernel, pid: int, status: int, options: int, rusage: int) -> in
             return 0
         raise Blocked(f"child:{k.task.tgid}")
     child, code, value = found
+    used = child_rusage(k, child)
     _take(k, child, code, options)
     if status:
         put_user32(k, status, value)
     if rusage:
-        copy_to_user(k, rusage, bytes(72))
+        copy_to_user(k, rusage, used)
     return child.pid
 
 
@@ -251,9 +251,10 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
             copy_to_user(k, info, bytes(24))
         return 0
     child, code, status = found
+    used = child_rusage(k, child)
     _take(k, child, code, options)
     if rusage:
-        copy_to_user(k, rusage, bytes(72))
+        copy_to_user(k, rusage, used)
     if info:
         if code == CLD_CONTINUED:
             value = SIGCONT
@@ -446,11 +447,6 @@ def sys_rseq(k: Kernel, address: int, length: int, flags: int, signature: int) -
     return 0
 
 
-def sys_sched_yield(k: Kernel) -> int:
-    k.need_resched()
-    return 0
-
-
 def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
     task = k.task
     if option == PR_SET_NAME:
@@ -491,59 +487,3 @@ def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
         put_user32(k, a, task.pdeath_signal)
         return 0
     raise KernelError(Errno.EINVAL)
-
-
-# Limits.
-
-
-def _limits(k: Kernel, task: Task, resource: int) -> list[int]:
-    default = DEFAULT_RLIMITS.get(resource, RLIM64_INFINITY)
-    hard = RLIM64_INFINITY if resource in (3, 4) else 1048576 if resource == 7 else default
-    return leader_of(k, task).rlimits.get(resource, [default, hard])
-
-
-def sys_ugetrlimit(k: Kernel, resource: int, address: int) -> int:
-    if resource >= RLIM_NLIMITS:
-        raise KernelError(Errno.EINVAL)
-    soft, hard = (min(value, RLIM_INFINITY) for value in _limits(k, k.task, resource))
-    copy_to_user(k, address, struct.pack("<II", soft, hard))
-    return 0
-
-
-def sys_getrlimit(k: Kernel, resource: int, address: int) -> int:
-    if resource >= RLIM_NLIMITS:
-        raise KernelError(Errno.EINVAL)
-    soft, hard = (min(value, 0x7FFF_FFFF) for value in _limits(k, k.task, resource))
-    copy_to_user(k, address, struct.pack("<II", soft, hard))
-    return 0
-
-
-def _set_limits(k: Kernel, task: Task, resource: int, soft: int, hard: int) -> None:
-    if soft > hard:
-        raise KernelError(Errno.EINVAL)
-    if hard > _limits(k, task, resource)[1] and k.task.cred.euid:
-        raise KernelError(Errno.EPERM)
-    leader = leader_of(k, task)
-    leader.rlimits = {**leader.rlimits, resource: [soft, hard]}
-
-
-def sys_setrlimit(k: Kernel, resource: int, address: int) -> int:
-    if resource >= RLIM_NLIMITS:
-        raise KernelError(Errno.EINVAL)
-    values = struct.unpack("<II", copy_from_user(k, address, 8))
-    soft, hard = (RLIM64_INFINITY if value == RLIM_INFINITY else value for value in values)
-    _set_limits(k, k.task, resource, soft, hard)
-    return 0
-
-
-def sys_prlimit64(k: Kernel, pid: int, resource: int, new: int, old: int) -> int:
-    if resource >= RLIM_NLIMITS:
-        raise KernelError(Errno.EINVAL)
-    task = _task(k, pid)
-    before = _limits(k, task, resource)
-    if new:
-        soft, hard = struct.unpack("<QQ", copy_from_user(k, new, 16))
-        _set_limits(k, task, resource, soft, hard)
-    if old:
-        copy_to_user(k, old, struct.pack("<QQ", *before))
-    return 0

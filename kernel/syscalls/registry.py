@@ -9,6 +9,9 @@ from importlib import import_module
 MODULES = (
     "process",
     "futex",
+    "sched",
+    "usage",
+    "limits",
     "identity",
     "files",
     "paths",
@@ -21,6 +24,8 @@ MODULES = (
     "memory",
     "signals",
     "time",
+    "clock_set",
+    "timers",
     "info",
 )
 

@@ -11,10 +11,17 @@ from kernel.abi.time import (
     CLOCK_MONOTONIC,
     CLOCK_MONOTONIC_COARSE,
     CLOCK_MONOTONIC_RAW,
+    CLOCK_PROCESS_CPUTIME_ID,
     CLOCK_REALTIME,
     CLOCK_REALTIME_COARSE,
+    CLOCK_TAI,
     CLOCK_THREAD_CPUTIME_ID,
+    CLOCKFD,
+    CPUCLOCK_PERTHREAD_MASK,
+    CPUCLOCK_SCHED,
+    CPUCLOCK_VIRT,
 )
+from kernel.cputime import cpu_times, process_ran, ran
 from kernel.errors import Blocked, KernelError
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
 
@@ -22,6 +29,8 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 SECOND = 1_000_000_000
+COARSE = 4_000_000
+"""A period of the 250 Hz timer, in which the coarse clocks go on."""
 CLOCKS = 12
 TIMER_ABSTIME = 1
 RESTART_SLEEP = 0
@@ -32,20 +41,61 @@ def realtime(k: Kernel) -> int:
     return k.tables.epoch + k.now
 
 
-def _clock(k: Kernel, clock: int) -> int:
+def clock_time(k: Kernel, clock: int) -> int:
+    """What a clock shows."""
     number = signed(clock)
-    if number < 0 and number & 3 != 3 and number >> 3 == -1:  # CPU time clocks of the caller itself
-        return k.now - k.task.start_tick
-    if number < 0 or number >= CLOCKS or number in (8, 9, 10):
+    if number < 0:
+        return _cpu_clock(k, number)
+    if number >= CLOCKS or number in (8, 9, 10):
         raise KernelError(Errno.EINVAL)
-    if number in (2, 3):  # CPU time of the process and of the thread
-        return k.now - k.task.start_tick
-    return realtime(k) if number in (0, 5, 11) else k.now
+    if number == CLOCK_PROCESS_CPUTIME_ID:
+        return process_ran(k, k.task)[0]
+    if number == CLOCK_THREAD_CPUTIME_ID:
+        return ran(k, k.task)
+    if number == CLOCK_REALTIME_COARSE:
+        return realtime(k) // COARSE * COARSE
+    if number == CLOCK_MONOTONIC_COARSE:
+        return k.now // COARSE * COARSE
+    return realtime(k) if number in (CLOCK_REALTIME, CLOCK_TAI) else k.now
+
+
+def _resolution(k: Kernel, clock: int) -> int:
+    """Nanoseconds of a clock's steps."""
+    clock_time(k, clock)
+    number = signed(clock)
+    ticking = number < 0 and number & 3 != CPUCLOCK_SCHED
+    return COARSE if ticking or number in (CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE) else 1
+
+
+def _cpu_clock(k: Kernel, number: int) -> int:
+    """A clock of processor time: ~pid << 3, 4 for a thread's, and which (include/linux/posix-timers.h)."""
+    which, pid = number & 3, ~(number >> 3)
+    task = k.tables.tasks.get(pid) if pid else k.task
+    if which == CLOCKFD or task is None:
+        raise KernelError(Errno.EINVAL)
+    if number & CPUCLOCK_PERTHREAD_MASK:
+        if task.tgid != k.task.tgid:
+            raise KernelError(Errno.EINVAL)
+        return cpu_times(k, task)[0] if which == CPUCLOCK_VIRT else ran(k, task)
+    if task.pid not in (task.tgid, k.task.pid):
+        raise KernelError(Errno.EINVAL)
+    return process_ran(k, task)[which == CPUCLOCK_VIRT]
+
+
+def own_cpu_clock(k: Kernel, number: int) -> int:
+    """The caller's own clock that a negative number means, for its timers. EINVAL."""
+    _cpu_clock(k, number)
+    pid, thread = ~(number >> 3), number & CPUCLOCK_PERTHREAD_MASK
+    if pid not in (0, k.task.pid if thread else k.task.tgid):
+        raise KernelError(Errno.EINVAL)
+    if thread:
+        return CLOCK_THREAD_CPUTIME_ID
+    return -1 if number & 3 == CPUCLOCK_VIRT else CLOCK_PROCESS_CPUTIME_ID
 
 
 def _sleepable(k: Kernel, clock: int) -> None:
     """Which clocks one can sleep on (kernel/time/posix-timers.c: nsleep)."""
-    _clock(k, clock)
+    clock_time(k, clock)
     if clock in (CLOCK_THREAD_CPUTIME_ID, CLOCK_MONOTONIC_RAW, CLOCK_REALTIME_COARSE, CLOCK_MONOTONIC_COARSE):
         raise KernelError(Errno.EOPNOTSUPP)
 
@@ -67,28 +117,28 @@ def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
 
 
 def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
-    now = _clock(k, clock)
+    now = clock_time(k, clock)
     copy_to_user(k, address, struct.pack("<II", now // SECOND & 0xFFFF_FFFF, now % SECOND))
     return 0
 
 
 def sys_clock_gettime64(k: Kernel, clock: int, address: int) -> int:
-    now = _clock(k, clock)
+    now = clock_time(k, clock)
     copy_to_user(k, address, struct.pack("<qq", now // SECOND, now % SECOND))
     return 0
 
 
 def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
-    _clock(k, clock)
+    clock_time(k, clock)
     if address:
-        copy_to_user(k, address, struct.pack("<II", 0, 1))
+        copy_to_user(k, address, struct.pack("<II", 0, _resolution(k, clock)))
     return 0
 
 
 def sys_clock_getres_time64(k: Kernel, clock: int, address: int) -> int:
-    _clock(k, clock)
+    clock_time(k, clock)
     if address:
-        copy_to_user(k, address, struct.pack("<qq", 0, 1))
+        copy_to_user(k, address, struct.pack("<qq", 0, _resolution(k, clock)))
     return 0
 
 
@@ -150,11 +200,3 @@ def sys_clock_nanosleep_time64(k: Kernel, clock: int, flags: int, wanted: int, l
     _sleepable(k, clock)
     seconds, nanoseconds = struct.unpack("<qq", copy_from_user(k, wanted, 16))
     return _sleep(k, clock, flags, seconds, nanoseconds, left, True)
-
-
-def sys_times(k: Kernel, address: int) -> int:
-    """Clock ticks of 10 ms."""
-    user = (k.now - k.task.start_tick) // 10_000_000
-    if address:
-        copy_to_user(k, address, struct.pack("<4I", user & 0xFFFF_FFFF, 0, 0, 0))
-    return k.now // 10_000_000 & 0x7FFF_FFFF

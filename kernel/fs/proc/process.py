@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kernel.abi.errno import Errno
 from kernel.abi.process import RLIM64_INFINITY
 from kernel.abi.signal import SIG_IGN, sigmask
+from kernel.cputime import cpu_times
 from kernel.errors import KernelError
 from kernel.events import TaskRenamed
 from kernel.fs.devfs import device_of
@@ -200,7 +201,9 @@ def stat(k: Kernel, task: Task, whole: bool) -> str:
     device, foreground = _terminal_of(k, task)
     group = threads(k, task) if whole else [task]
     user, system = (sum(times) for times in zip(*(cpu_times(k, one) for one in group), strict=True))
-    child_user, child_system = child_times(k, task)
+    user += task.gone.ran - task.gone.system
+    system += task.gone.system
+    child_user, child_system = task.children.ran - task.children.system, task.children.system
     low = 0x7FFF_FFFF
     fields: list[object] = [
         task.pid,
@@ -213,7 +216,7 @@ def stat(k: Kernel, task: Task, whole: bool) -> str:
         foreground,
         0 if task.space else 0x0020_0000,
         task.minor_faults,
-        0,
+        task.children.minor_faults,
         0,
         0,
         user // TICKS_PER_JIFFY,
@@ -259,20 +262,7 @@ def stat(k: Kernel, task: Task, whole: bool) -> str:
 
 
 def nice_of(task: Task) -> int:
-    return int(getattr(task, "nice", 0))
-
-
-def cpu_times(k: Kernel, task: Task) -> tuple[int, int]:
-    """Ticks that the task has run, in its program and in the kernel."""
-    ticks = task.user_ticks
-    if task.pid == k.tables.current:
-        ticks += k.now - k.tables.run_since
-    system = min(task.system_ticks, ticks)
-    return ticks - system, system
-
-
-def child_times(_k: Kernel, task: Task) -> tuple[int, int]:
-    return task.child_user_ticks, task.child_system_ticks
+    return task.nice
 
 
 # --- limits, io, sched --------------------------------------------------------------------------------------
@@ -337,7 +327,7 @@ def sched(k: Kernel, task: Task, whole: bool) -> str:
         ("nr_switches", switches),
         ("nr_voluntary_switches", task.voluntary_switches),
         ("nr_involuntary_switches", task.involuntary_switches),
-        ("policy", 0),
+        ("policy", task.policy),
         ("prio", 120 + nice_of(task)),
     )
     rule = "-" * 67 + "\n"

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from cpu.cpuid import cpuid
 from kernel import boot
+from kernel.cputime import cpu_times
 from kernel.fs.names import encode_name
 from kernel.fs.proc import sysctl
-from kernel.fs.proc.process import TICKS_PER_JIFFY, cpu_times
+from kernel.fs.proc.process import TICKS_PER_JIFFY
 from kernel.fs.proc.tree import Entry, directory, link
 from kernel.mm.frames import frames_left
 from kernel.tables import TaskState
