@@ -36,7 +36,7 @@ from app.player import Player
 from app.position import Position
 from app.screens.main import Main
 from app.settings import Settings, load, save, settings_file
-from app.story import ending
+from app.tellers.tasks import ending
 
 if TYPE_CHECKING:
     from app.engine import Engine

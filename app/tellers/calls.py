@@ -1,0 +1,94 @@
+"""System calls: what is asked for, and what came of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.panes.cpu import call_of
+from app.panes.trace import call_text
+from app.panes.traps import vector_name
+from app.state.state import State
+from app.tellers.people import brief, plural, who
+from app.way import handler_name
+from cpu import events as cpu_events
+from cpu.descriptors import Gate
+from cpu.events import TrapTaken
+from kernel import events as e
+from kernel.abi.errno import Errno, errno_of
+from kernel.boot import SYSCALL_VECTOR
+
+READS = ("read", "readv", "pread64", "preadv", "recv", "recvfrom", "recvmsg", "getrandom")
+WRITES = ("write", "writev", "pwrite64", "pwritev", "send", "sendto", "sendmsg", "sendfile", "sendfile64")
+OPENS = ("open", "openat", "openat2", "creat", "dup", "dup2", "dup3", "socket", "accept", "accept4")
+ADDRESSES = ("brk", "mmap", "mmap2", "mremap", "shmat")
+PARENTS = ("fork", "vfork", "clone", "clone3")
+WAITS = ("wait4", "waitpid")
+
+
+def number_text(eax: int) -> str:
+    """`4 (__NR_write)`."""
+    call = call_of(eax)
+    return f"{eax} (__NR_{call.name})" if call is not None else str(eax)
+
+
+def _trap(event: TrapTaken, state: State) -> str:
+    gate = Gate.unpack(event.gate)
+    if event.vector == SYSCALL_VECTOR:
+        return (
+            f"{who(state)} has entered the kernel through gate 0x80 at {gate.offset:08x}, in ring 0, on its"
+            f" kernel stack, with {number_text(event.eax)} in eax."
+        )
+    where = f" at address {event.cr2:08x}" if event.vector == 14 else ""
+    name = vector_name(event.vector)
+    name = name[:1].upper() + name[1:]
+    return (
+        f"{name}{where}: {who(state)} is in the kernel at {gate.offset:08x} ({handler_name(event.vector)})."
+    )
+
+
+def _entered(event: e.SyscallEntered, state: State) -> str:
+    call = call_of(event.nr)
+    if call is None:
+        return f"{who(state)} asks for system call {event.nr}, which does not exist."
+    line = state.trace.lines[-1] if state.trace.lines else None
+    made = call_text(line) if line is not None else call.name
+    return f"{who(state)} calls {made}: {call.note}."
+
+
+def meaning(name: str, result: int, state: State) -> str:
+    """What a result says, as the end of a sentence; '' where the number says it."""
+    if name in PARENTS:
+        return f", the child's pid: {brief(state, result)}" if result else ": it is the child"
+    if name in WAITS:
+        return f", the pid of {brief(state, result)}" if result else ": no child has changed yet"
+    if name in READS:
+        return ": the end of file" if not result else f": {plural(result, 'byte')} came"
+    if name in WRITES:
+        return f": {plural(result, 'byte')} went"
+    if name in OPENS:
+        return ", a descriptor"
+    return ": done" if not result else ""
+
+
+def _returned(event: e.SyscallExited, state: State) -> str:
+    call = call_of(event.nr)
+    name = call.name if call is not None else f"system call {event.nr}"
+    error = errno_of(event.result)
+    if error in Errno.__members__.values():
+        known = Errno(error)
+        return (
+            f"{name} fails: {-error} is {known.name} ({known.text}). {who(state)}'s C library will make of it"
+            " -1 and errno."
+        )
+    if error:
+        return f"{name} is interrupted by a signal; it will be made again, or fail with EINTR."
+    result = f"{event.result & 0xFFFF_FFFF:08x}" if name in ADDRESSES else str(event.result)
+    return f"{name} returns {result} to {who(state)}{meaning(name, event.result, state)}."
+
+
+TELLERS: dict[type, Callable[[Any, State], str]] = {
+    cpu_events.TrapTaken: _trap,
+    e.SyscallEntered: _entered,
+    e.SyscallExited: _returned,
+}

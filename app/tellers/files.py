@@ -1,0 +1,145 @@
+"""Files: descriptors and what they lead to, pipes, consoles, names."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from app.state.state import State
+from app.strace.text import flags, quote
+from app.tellers.people import open_file, plural, who, with_table
+from kernel import events as e
+from kernel.abi import files as f
+
+SHOWN = 32
+"""Bytes of data that a sentence quotes."""
+KINDS = {
+    f.S_IFDIR: "directory",
+    f.S_IFCHR: "character device",
+    f.S_IFBLK: "block device",
+    f.S_IFIFO: "named pipe",
+    f.S_IFLNK: "symbolic link",
+    f.S_IFSOCK: "socket",
+    f.S_IFREG: "file",
+}
+
+
+def data(content: bytes) -> str:
+    return quote(content[:SHOWN], more=len(content) > SHOWN)
+
+
+def _table(event: e.DescriptorTableCreated, state: State) -> str:
+    if not event.source:
+        return "A table of descriptors is made, empty."
+    copied = state.machine.fdtables.get(event.fdtable, {})
+    fds = " ".join(map(str, sorted(copied)))
+    return (
+        f"{who(state)}'s table of descriptors is copied"
+        + (f": {fds} lead to the same open files in both" if fds else "")
+        + ", with one file position for both."
+    )
+
+
+def _opened(event: e.FileOpened, state: State) -> str:
+    return f"An open file is made, with position 0 and flags of its own: {open_file(state, event.file)}."
+
+
+def _installed(event: e.DescriptorInstalled, state: State) -> str:
+    owner = with_table(state, event.fdtable)
+    return (
+        f"Descriptor {event.fd}{f' of {owner}' if owner else ''} leads to {open_file(state, event.file)} now."
+    )
+
+
+def _closed(event: e.DescriptorClosed, state: State) -> str:
+    owner = with_table(state, event.fdtable)
+    return f"Descriptor {event.fd}{f' of {owner}' if owner else ''} is closed: its number is free."
+
+
+def _written(event: e.PipeWritten, state: State) -> str:
+    pipe = state.machine.pipes.get(event.pipe)
+    inside = len(pipe.data) if pipe is not None else 0
+    return (
+        f"{who(state)} puts {plural(len(event.data), 'byte')} into pipe {event.pipe}: {data(event.data)}."
+        f" {inside:,} {'is' if inside == 1 else 'are'} in it."
+    )
+
+
+def _read(event: e.PipeRead, state: State) -> str:
+    pipe = state.machine.pipes.get(event.pipe)
+    left = len(pipe.data) if pipe is not None else 0
+    last = state.transfer
+    what = f": {data(last.data)}" if last is not None and last.taken and last.data else ""
+    return (
+        f"{who(state)} takes {plural(event.count, 'byte')} out of pipe {event.pipe}{what}."
+        f" {f'{left:,} are left in it' if left else 'It is empty now'}."
+    )
+
+
+def _ends(event: e.PipeEndsChanged, state: State) -> str:
+    told = (
+        f"Pipe {event.pipe} has {plural(event.readers, 'open end')} to read from and {event.writers:,} to"
+        " write to"
+    )
+    if not event.writers and event.readers:
+        return f"{told}: without a writer, whoever finds it empty has reached the end of file."
+    if not event.readers and event.writers:
+        return f"{told}: without a reader, a write gets SIGPIPE and EPIPE."
+    return f"{told}."
+
+
+def _arrived(event: e.InputArrived, state: State) -> str:
+    where = "the console" if event.device == "tty" else f"{event.device} {event.number}"
+    return f"From outside {plural(len(event.data), 'byte')} reach {where}: {data(event.data)}."
+
+
+def _file_written(event: e.FileWritten, state: State) -> str:
+    path = state.paths.get(event.inode, "") or next(
+        (one.path for one in state.machine.files.values() if one.inode == event.inode and one.path),
+        f"inode {event.inode}",
+    )
+    return (
+        f"{who(state)} writes {plural(event.count, 'byte')} to {path} at offset {event.offset:,}, into the"
+        " page cache."
+    )
+
+
+def _created(event: e.InodeCreated, state: State) -> str:
+    kind = KINDS.get(event.mode & f.S_IFMT, "file")
+    article = "A"
+    if not event.path:
+        return f"{article} {kind} without a name is made."
+    device = kind.endswith("device") and event.path.count("/") == 1
+    return f"{article} {kind} is made: {event.path.removeprefix('/') if device else event.path}."
+
+
+TELLERS: dict[type, Callable[[Any, State], str]] = {
+    e.DescriptorTableCreated: _table,
+    e.DescriptorTableDropped: lambda ev, s: (
+        f"{who(s)}'s table of descriptors is given back; every descriptor in it is closed."
+    ),
+    e.FileOpened: _opened,
+    e.FileClosed: lambda ev, s: "No descriptor leads to that open file any more: it is given back.",
+    e.FileFlagsSet: lambda ev, s: f"An open file has other flags now: {flags(ev.flags, 'open')}.",
+    e.DescriptorInstalled: _installed,
+    e.DescriptorClosed: _closed,
+    e.PipeCreated: lambda ev, s: (
+        f"A pipe is made, number {ev.pipe}: a buffer in the kernel with room for {ev.capacity:,} bytes."
+    ),
+    e.PipeWritten: _written,
+    e.PipeRead: _read,
+    e.PipeEndsChanged: _ends,
+    e.TerminalWritten: lambda ev, s: f"{who(s)} writes to the console: {data(ev.data)}.",
+    e.StreamWritten: lambda ev, s: f"{who(s)} writes to stream {ev.stream}: {data(ev.data)}.",
+    e.InputArrived: _arrived,
+    e.FileWritten: _file_written,
+    e.InodeCreated: _created,
+    e.NameRemoved: lambda ev, s: (
+        f"The name {ev.path} is gone; its inode stays as long as somebody has it open."
+    ),
+    e.Mounted: lambda ev, s: (
+        f"A file system of type {ev.type} is mounted on {ev.path}: what the directory held is covered."
+    ),
+    e.MountFlagsSet: lambda ev, s: f"{ev.path} is mounted with other flags: {ev.flags:#x}.",
+    e.Unmounted: lambda ev, s: f"{ev.path} is mounted no more: what it covered is seen again.",
+}
