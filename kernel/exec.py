@@ -285,6 +285,7 @@ def _adopt(
     task.comm = name[:15].decode("utf-8", "replace")
     task.exe = k.path_of(inode)
     task.tls = [0, 0, 0]
+    task.keep_capabilities = False
     task.altstack = [0, task.altstack[1], 0]
     task.rseq = 0
     k.free_ldt(task)

@@ -171,6 +171,7 @@ def do_fork(
         rlimits={n: limits[:] for n, limits in leader_of(k, parent).rlimits.items()},
         dumpable=parent.dumpable,
         no_new_privs=parent.no_new_privs,
+        keep_capabilities=parent.keep_capabilities,
         policy=parent.policy,
         rt_priority=parent.rt_priority,
         nice=parent.nice,

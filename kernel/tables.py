@@ -211,6 +211,8 @@ class Task(msgspec.Struct):
     name_changed: bool = False
     dumpable: int = 1
     no_new_privs: bool = False
+    keep_capabilities: bool = False
+    """PR_SET_KEEPCAPS, off again with exec. There are no capabilities beside uid 0 so far."""
     pdeath_signal: int = 0
     """The signal that the task gets when its parent ends, 0 for none."""
     fs: int = 0

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.files import S_IFCHR
+from kernel.abi.files import S_IFCHR, S_IFLNK
 from kernel.errors import KernelError
 from kernel.fs.iov import IovIter
 from kernel.fs.ramfs import add_name, new_inode
@@ -64,9 +64,21 @@ NODES: tuple[tuple[str, int, int], ...] = (
     ("console", CONSOLE, 0o600),
 )
 
+LINKS: tuple[tuple[str, str], ...] = (
+    ("fd", "/proc/self/fd"),
+    ("stdin", "/proc/self/fd/0"),
+    ("stdout", "/proc/self/fd/1"),
+    ("stderr", "/proc/self/fd/2"),
+)
+"""What udev or an initial script makes on other systems."""
+
 
 def make_nodes(k: Kernel, directory: Inode) -> None:
     """The entries of /dev."""
+    for name, target in LINKS:
+        link = new_inode(k, S_IFLNK | 0o777)
+        link.target, link.size = target, len(target)
+        add_name(k, directory, name, link)
     for name, rdev, mode in NODES:
         add_name(k, directory, name, new_inode(k, S_IFCHR | mode, rdev=rdev))
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from cpu.paging import DIRTY, FRAME_MASK, NX, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_WRITE, TASK_SIZE
+from kernel.abi.process import RLIMIT_AS, RLIMIT_DATA
 from kernel.errors import KernelError
 from kernel.events import (
     AddressSpaceCreated,
@@ -101,6 +102,29 @@ def fork_space(k: Kernel, number: int) -> Space:
     flush(k, parent.pgd)
     k.emit(AddressSpaceForked(parent.id, child.id, pgd, count))
     return child
+
+
+def may_expand(k: Kernel, space: Space, start: int, end: int, prot: int, flags: int) -> bool:
+    """Whether [start, end) may be mapped under RLIMIT_AS and RLIMIT_DATA (Linux's may_expand_vm).
+
+    What lies there now is replaced and does not count; private writable memory but the stack's is data. A
+    soft limit of 0 for data stands for the hard one.
+    """
+    most = k.rlimit(RLIMIT_AS)
+    most_data = k.rlimit(RLIMIT_DATA) or k.limits_of(k.task, RLIMIT_DATA)[1]
+    if most >= TASK_SIZE and most_data >= TASK_SIZE:
+        return True
+    total = data = end - start
+    for vma in space.vmas:
+        size = vma.end - vma.start - max(0, min(vma.end, end) - max(vma.start, start))
+        total += size
+        if _is_data(vma.prot, vma.flags):
+            data += size
+    return total <= most and (data <= most_data or not _is_data(prot, flags))
+
+
+def _is_data(prot: int, flags: int) -> bool:
+    return bool(prot & PROT_WRITE and flags & MAP_PRIVATE and not flags & MAP_GROWSDOWN)
 
 
 def find_vma(space: Space, va: int) -> Vma | None:

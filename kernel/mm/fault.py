@@ -14,7 +14,7 @@ from kernel.abi.process import RLIMIT_STACK
 from kernel.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
 from kernel.errors import Fault, KernelError
 from kernel.events import FaultHandled, OutOfMemory, PageCopied, PageMapped, PageReused, VmaMapped
-from kernel.mm.address_space import find_vma
+from kernel.mm.address_space import find_vma, may_expand
 from kernel.mm.frames import alloc_frame, get_frame, put_frame
 from kernel.mm.pagetables import event_bits, flush, get_pte, pte_word, set_pte
 from kernel.signals.state import force_signal, record_trap
@@ -91,6 +91,7 @@ def _grow_stack(k: Kernel, space: Space, va: int, write: bool) -> Vma:
         or not above.flags & MAP_GROWSDOWN
         or above.end - page > limit
         or any(page - STACK_GUARD < vma.end <= above.start for vma in space.vmas)
+        or not may_expand(k, space, page, above.start, above.prot, above.flags)
     ):
         raise BadAccess(va, write, SIGSEGV, SEGV_MAPERR)
     above.start = page

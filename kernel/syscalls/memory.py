@@ -28,6 +28,7 @@ from kernel.abi.mman import (
     PROT_WRITE,
     TASK_SIZE,
 )
+from kernel.abi.process import RLIMIT_DATA
 from kernel.errors import KernelError
 from kernel.events import BreakMoved, PagesDropped
 from kernel.fs import ramfs
@@ -38,6 +39,7 @@ from kernel.mm.address_space import (
     find_gap,
     find_vma,
     insert,
+    may_expand,
     overlaps,
     protect,
     remove,
@@ -68,9 +70,14 @@ def sys_brk(k: Kernel, address: int) -> int:
     if new < old:
         remove(k, space, new, old)
     elif new > old:
-        if overlaps(space, old, new + 0x1000):
+        prot = PROT_READ | PROT_WRITE
+        if (
+            overlaps(space, old, new + 0x1000)
+            or address - space.brk_start > k.rlimit(RLIMIT_DATA)
+            or not may_expand(k, space, old, new, prot, MAP_PRIVATE)
+        ):
             return space.brk
-        insert(k, space, Vma(old, new, PROT_READ | PROT_WRITE, MAP_PRIVATE, 0, 0, "[heap]"))
+        insert(k, space, Vma(old, new, prot, MAP_PRIVATE, 0, 0, "[heap]"))
     if address != space.brk:
         space.brk = address
         k.emit(BreakMoved(space.id, address))
@@ -119,6 +126,8 @@ def do_mmap(k: Kernel, address: int, length: int, prot: int, flags: int, fd: int
         hint = at >= MMAP_MIN and at + size <= TASK_SIZE - 0x1000 and not overlaps(space, at, at + size)
         if not hint:
             at = find_gap(space, size)
+    if not may_expand(k, space, at, at + size, prot, flags):
+        raise KernelError(Errno.ENOMEM)
     if kind != MAP_PRIVATE and not inode:
         inode = ramfs.anonymous_inode(k, size).ino
         name = "/dev/zero (deleted)"

@@ -28,10 +28,12 @@ from kernel.abi.process import (
     P_PID,
     P_PIDFD,
     PR_GET_DUMPABLE,
+    PR_GET_KEEPCAPS,
     PR_GET_NAME,
     PR_GET_NO_NEW_PRIVS,
     PR_GET_PDEATHSIG,
     PR_SET_DUMPABLE,
+    PR_SET_KEEPCAPS,
     PR_SET_NAME,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
@@ -478,6 +480,13 @@ def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
         if a or b or c or d:
             raise KernelError(Errno.EINVAL)
         return int(task.no_new_privs)
+    if option == PR_SET_KEEPCAPS:
+        if a > 1:
+            raise KernelError(Errno.EINVAL)
+        task.keep_capabilities = bool(a)
+        return 0
+    if option == PR_GET_KEEPCAPS:
+        return int(task.keep_capabilities)
     if option == PR_SET_PDEATHSIG:
         if a > 64:
             raise KernelError(Errno.EINVAL)
