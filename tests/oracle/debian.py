@@ -135,16 +135,17 @@ def _download(work: Path) -> list[Path]:
 
 
 def _extract(package: Path, target: Path) -> None:
-    unpacked = subprocess.Popen(["dpkg-deb", "--fsys-tarfile", str(package)], stdout=subprocess.PIPE)
     owner = () if os.getuid() == 0 else ("--no-same-owner",)
-    done = subprocess.run(
-        ["tar", "-x", "--keep-directory-symlink", *owner, "-C", str(target)],
-        stdin=unpacked.stdout,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if unpacked.wait() or done.returncode:
+    command = ["dpkg-deb", "--fsys-tarfile", str(package)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as unpacked:
+        done = subprocess.run(
+            ["tar", "-x", "--keep-directory-symlink", *owner, "-C", str(target)],
+            stdin=unpacked.stdout,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    if unpacked.returncode or done.returncode:
         raise Missing(f"{package.name} cannot be unpacked: {' '.join(done.stderr.split())[:200]}")
 
 

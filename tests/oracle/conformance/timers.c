@@ -194,7 +194,7 @@ int main(void)
 	struct rusage mine, children, one;
 	struct timespec cpu, own;
 	times(&before);
-	burn(60);
+	burn(150); /* thrice what is asked for: hosts sample what a process used */
 	times(&after);
 	printf("ran %d\n", after.tms_utime + after.tms_stime - before.tms_utime - before.tms_stime >= 5);
 	printf("children %d\n", (int)(after.tms_cutime));
