@@ -34,6 +34,13 @@ def what_it_is(state: State, file: FileView) -> str | None:
             watched = machine.epolls.get(number, {})
             fds = " ".join(name.partition(":")[0] for name in watched)
             return f"epoll set {number}, watches {fds or 'nothing'}"
+        case "inotify":
+            watching = machine.inotifies.get(number)
+            if watching is None:
+                return f"watcher of files {number}"
+            names = ", ".join(file_name(state, inode) for inode, _ in list(watching.watches.values())[:4])
+            waiting = f", {len(watching.queued)} to be read" if watching.queued else ""
+            return f"watcher of files {number}: {names or 'nothing'}{waiting}"
         case "pidfd":
             return f"process {task_name(state, number)} (pid {number})"
     return None
@@ -63,6 +70,8 @@ def waits_on(state: State, queue: str) -> tuple[str, str] | None:
             return f"waits for timer {number}", ""
         case "signalfd":
             return "waits for a signal to read", ""
+        case "inotify":
+            return f"waits for something to happen to what watcher {number} watches", ""
         case "pidfd":
             pid = int(number) if number.isdigit() else -1
             return f"waits for {task_name(state, pid) or f'process {number}'} to end", ""
@@ -101,6 +110,14 @@ def lock_text(state: State, lock: tuple[str, int, int, int, int, int]) -> str:
     return f"{task_name(state, pid) or f'task {pid}'} {'writing' if mode else 'reading'}, {which} ({kind})"
 
 
+def _happened(event: e.InotifyQueued, state: State) -> str:
+    one = state.machine.inotifies.get(event.inotify)
+    inode = one.watches[event.wd][0] if one is not None and event.wd in one.watches else 0
+    what = file_name(state, inode) if inode else "what it watched"
+    inside = f": {event.name}" if event.name else ""
+    return f"Watcher {event.inotify} has {flags(event.mask, 'inotify')} of {what}{inside} to be read."
+
+
 def _watched(event: e.EpollWatched, state: State) -> str:
     return f"Epoll set {event.epoll} watches descriptor {event.fd} for {flags(event.events, 'epoll')}."
 
@@ -117,6 +134,12 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.TimerfdExpired: lambda ev, s: f"Timer {ev.timerfd} has expired: it can be read.",
     e.SignalfdSet: lambda ev, s: f"Signal descriptor {ev.signalfd} gives {signal_set(ev.mask, 8)}.",
     e.EpollWatched: _watched,
+    e.InotifyWatched: lambda ev, s: (
+        f"Watcher {ev.inotify} watches {ev.path or file_name(s, ev.inode)} for {flags(ev.mask, 'inotify')}."
+    ),
+    e.InotifyUnwatched: lambda ev, s: f"Watch {ev.wd} of watcher {ev.inotify} is gone.",
+    e.InotifyQueued: _happened,
+    e.InotifyRead: lambda ev, s: f"{count(ev.count)} of what watcher {ev.inotify} saw were read.",
     e.EpollUnwatched: lambda ev, s: f"Epoll set {ev.epoll} watches descriptor {ev.fd} no longer.",
 }
 """A sentence for each of these events."""

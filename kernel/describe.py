@@ -111,6 +111,13 @@ class TimerfdView(msgspec.Struct, array_like=True):
     interval: int
 
 
+class InotifyView(msgspec.Struct, array_like=True):
+    """`watches` leads from a watch's number to inode and mask; `queued` are wd, mask, cookie, name."""
+
+    watches: dict[int, tuple[int, int]]
+    queued: list[tuple[int, int, int, str]]
+
+
 class MountView(msgspec.Struct, array_like=True):
     """A mount: what, where, and in which other one (0 for the root). `flags` are MS_*."""
 
@@ -151,6 +158,7 @@ class Description(msgspec.Struct, array_like=True):
     epolls: dict[int, dict[str, tuple[int, int]]] = {}
     """What each set watches: `FD:FILE` to events and data."""
     mounts: dict[int, MountView] = {}
+    inotifies: dict[int, InotifyView] = {}
 
 
 def describe(k: Kernel) -> Description:
@@ -184,6 +192,13 @@ def describe(k: Kernel) -> Description:
         signalfds={number: one.mask for number, one in t.signalfds.items()},
         epolls={number: _watched(t, one) for number, one in t.epolls.items()},
         mounts={number: _mount(t, mount) for number, mount in t.mounts.items()},
+        inotifies={
+            number: InotifyView(
+                {wd: (watch.inode, watch.mask) for wd, watch in one.watches.items()},
+                [(event.wd, event.mask, event.cookie, event.name) for event in one.queue],
+            )
+            for number, one in t.inotifies.items()
+        },
     )
 
 

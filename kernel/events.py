@@ -323,6 +323,13 @@ class DescriptorTableDropped(KernelEvent, frozen=True, tag="DescriptorTableDropp
     fdtable: int
 
 
+class DescriptorTableUnshared(KernelEvent, frozen=True, tag="DescriptorTableUnshared"):
+    """`task` has this table instead of one that it shared."""
+
+    task: int
+    fdtable: int
+
+
 class FileOpened(KernelEvent, frozen=True, tag="FileOpened"):
     """An open file description came to be. Fields as in `tables.OpenFile`."""
 
@@ -439,6 +446,38 @@ class EpollUnwatched(KernelEvent, frozen=True, tag="EpollUnwatched"):
     epoll: int
     file: int
     fd: int
+
+
+class InotifyWatched(KernelEvent, frozen=True, tag="InotifyWatched"):
+    """An inotify instance watches `inode` for `mask` (IN_*) as `wd` from now on; known already: changed."""
+
+    inotify: int
+    wd: int
+    inode: int
+    mask: int
+    path: str
+
+
+class InotifyUnwatched(KernelEvent, frozen=True, tag="InotifyUnwatched"):
+    inotify: int
+    wd: int
+
+
+class InotifyQueued(KernelEvent, frozen=True, tag="InotifyQueued"):
+    """Something happened to what is watched, and can be read. Fields as in `struct inotify_event`."""
+
+    inotify: int
+    wd: int
+    mask: int
+    cookie: int
+    name: str
+
+
+class InotifyRead(KernelEvent, frozen=True, tag="InotifyRead"):
+    """The first `count` of what was queued was read."""
+
+    inotify: int
+    count: int
 
 
 class TerminalWritten(KernelEvent, frozen=True, tag="TerminalWritten"):
@@ -598,6 +637,7 @@ Event = (
     | FaultHandled
     | DescriptorTableCreated
     | DescriptorTableDropped
+    | DescriptorTableUnshared
     | FileOpened
     | FileClosed
     | FileFlagsSet
@@ -615,6 +655,10 @@ Event = (
     | SignalfdSet
     | EpollWatched
     | EpollUnwatched
+    | InotifyWatched
+    | InotifyUnwatched
+    | InotifyQueued
+    | InotifyRead
     | TerminalWritten
     | StreamWritten
     | InputArrived

@@ -361,7 +361,7 @@ class OpenFile(msgspec.Struct):
     id: int
     kind: str
     """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH),
-    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd'."""
+    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify'."""
     flags: int
     """O_* as F_GETFL gives them."""
     inode: int = 0
@@ -401,7 +401,10 @@ class Pipe(msgspec.Struct):
     readers: int = 0
     writers: int = 0
     slots: list[int] = []
-    """The pages that hold `data`, oldest first: up to where each is filled. The first begins at `head`."""
+    """The pages that hold `data`, oldest first: up to where each is filled, with `fs.pipe`'s flags.
+
+    The first begins at `head`.
+    """
     head: int = 0
     fifo: int = 0
     """Inode number of a named pipe."""
@@ -512,6 +515,31 @@ class EpollItem(msgspec.Struct, array_like=True):
     """Wait queues on which it listens."""
 
 
+class InotifyWatch(msgspec.Struct, array_like=True):
+    """An inode that is watched, and for what (IN_*)."""
+
+    inode: int
+    mask: int
+
+
+class InotifyEvent(msgspec.Struct, array_like=True):
+    """As in `struct inotify_event`."""
+
+    wd: int
+    mask: int
+    cookie: int = 0
+    name: str = ""
+
+
+class Inotify(msgspec.Struct, array_like=True):
+    """Watches by their numbers, and what happened and was not read (man 7 inotify)."""
+
+    id: int
+    last_wd: int = 0
+    watches: dict[int, InotifyWatch] = {}
+    queue: list[InotifyEvent] = []
+
+
 class Tables(msgspec.Struct):
     """All of the kernel's state that is not in RAM. Everything is reached by key."""
 
@@ -568,6 +596,10 @@ class Tables(msgspec.Struct):
     signalfds: dict[int, Signalfd] = {}
     epolls: dict[int, Epoll] = {}
     epoll_items: dict[int, EpollItem] = {}
+    inotifies: dict[int, Inotify] = {}
+    watched: dict[int, list[int]] = {}
+    """Inode number to the inotify instances that watch it."""
+    inotify_cookie: int = 0
     listening: dict[str, list[int]] = {}
     """Wait queue to the epoll items that are told when it is woken."""
     timers: dict[str, int] = {}

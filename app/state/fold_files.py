@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.state.handlers import Handlers
 from app.state.state import Output, State, Traffic, Transfer, append_output
 from kernel import events as e
-from kernel.describe import EventfdView, FileView, MountView, PipeView, TimerfdView
+from kernel.describe import EventfdView, FileView, InotifyView, MountView, PipeView, TimerfdView
 
 TRANSFER_SHOWN = 256
 """Bytes of the last transfer that are kept to be shown."""
@@ -20,10 +20,16 @@ def descriptor_table_dropped(state: State, event: e.DescriptorTableDropped) -> N
     del state.machine.fdtables[event.fdtable]
 
 
+def descriptor_table_unshared(state: State, event: e.DescriptorTableUnshared) -> None:
+    state.machine.tasks[event.task].fdtable = event.fdtable
+
+
 def file_opened(state: State, event: e.FileOpened) -> None:
     state.machine.files[event.file] = FileView(event.kind, event.flags, event.inode, event.object, event.path)
     if event.kind == "epoll":
         state.machine.epolls[event.object] = {}
+    elif event.kind == "inotify":
+        state.machine.inotifies.setdefault(event.object, InotifyView({}, []))
 
 
 def file_closed(state: State, event: e.FileClosed) -> None:
@@ -37,6 +43,8 @@ def file_closed(state: State, event: e.FileClosed) -> None:
             del state.machine.signalfds[file.object]
         case "epoll":
             del state.machine.epolls[file.object]
+        case "inotify":
+            del state.machine.inotifies[file.object]
 
 
 def file_flags_set(state: State, event: e.FileFlagsSet) -> None:
@@ -120,6 +128,23 @@ def epoll_unwatched(state: State, event: e.EpollUnwatched) -> None:
     del state.machine.epolls[event.epoll][f"{event.fd}:{event.file}"]
 
 
+def inotify_watched(state: State, event: e.InotifyWatched) -> None:
+    state.machine.inotifies[event.inotify].watches[event.wd] = (event.inode, event.mask)
+
+
+def inotify_unwatched(state: State, event: e.InotifyUnwatched) -> None:
+    del state.machine.inotifies[event.inotify].watches[event.wd]
+
+
+def inotify_queued(state: State, event: e.InotifyQueued) -> None:
+    queued = (event.wd, event.mask, event.cookie, event.name)
+    state.machine.inotifies[event.inotify].queued.append(queued)
+
+
+def inotify_read(state: State, event: e.InotifyRead) -> None:
+    del state.machine.inotifies[event.inotify].queued[: event.count]
+
+
 def terminal_written(state: State, event: e.TerminalWritten) -> None:
     append_output(state.terminals.setdefault(event.terminal, Output()), event.data)
 
@@ -162,6 +187,7 @@ def unmounted(state: State, event: e.Unmounted) -> None:
 HANDLERS: Handlers = {
     e.DescriptorTableCreated: descriptor_table_created,
     e.DescriptorTableDropped: descriptor_table_dropped,
+    e.DescriptorTableUnshared: descriptor_table_unshared,
     e.FileOpened: file_opened,
     e.FileClosed: file_closed,
     e.FileFlagsSet: file_flags_set,
@@ -179,6 +205,10 @@ HANDLERS: Handlers = {
     e.SignalfdSet: signalfd_set,
     e.EpollWatched: epoll_watched,
     e.EpollUnwatched: epoll_unwatched,
+    e.InotifyWatched: inotify_watched,
+    e.InotifyUnwatched: inotify_unwatched,
+    e.InotifyQueued: inotify_queued,
+    e.InotifyRead: inotify_read,
     e.TerminalWritten: terminal_written,
     e.StreamWritten: stream_written,
     e.InputArrived: input_arrived,

@@ -118,6 +118,9 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.DescriptorTableDropped: lambda ev, s: (
         f"{who(s)}'s table of descriptors is given back; every descriptor in it is closed."
     ),
+    e.DescriptorTableUnshared: lambda ev, s: (
+        f"{who(s)} shares its descriptors with nobody any more: it has a table of its own."
+    ),
     e.FileOpened: _opened,
     e.FileClosed: lambda ev, s: "No descriptor leads to that open file any more: it is given back.",
     e.FileFlagsSet: lambda ev, s: f"An open file has other flags now: {flags(ev.flags, 'open')}.",

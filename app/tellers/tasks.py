@@ -109,6 +109,8 @@ def cause(queue: str) -> str:
             return "somebody called FUTEX_WAKE on its word"
         case "eventfd" | "timerfd" | "epoll" | "signalfd":
             return f"{kind} {number} has news"
+        case "inotify":
+            return f"something happened to what watcher {number} watches"
         case "pidfd":
             return f"process {number} has ended"
         case "lock" | "flock":

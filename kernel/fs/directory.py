@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    RENAME_EXCHANGE,
     RENAME_NOREPLACE,
+    RENAME_WHITEOUT,
     S_IFBLK,
     S_IFCHR,
     S_IFDIR,
@@ -25,7 +27,7 @@ from kernel.abi.files import (
     S_IXGRP,
 )
 from kernel.errors import KernelError
-from kernel.fs import procfs, ramfs
+from kernel.fs import inotify, procfs, ramfs
 from kernel.fs.names import encode_name
 from kernel.fs.vfs import (
     MAY_EXEC,
@@ -51,15 +53,21 @@ if TYPE_CHECKING:
 def create(k: Kernel, found: Found, mode: int, rdev: int = 0) -> Inode:
     """A new inode under the name that a walk found free. `mode` has the type; the umask is applied here."""
     parent = writable_parent(k, found)
+    inode = new_child(k, parent, mode, rdev)
+    ramfs.add_name(k, parent, found.name, inode)
+    inotify.created(k, parent, inode, found.name)
+    return inode
+
+
+def new_child(k: Kernel, parent: Inode, mode: int, rdev: int = 0) -> Inode:
+    """An inode as the current task makes them in that directory, without a name so far."""
     cred = k.task.cred
     gid = parent.gid if parent.mode & S_ISGID else cred.fsgid
     if mode & S_IFMT != S_IFLNK:
         mode &= ~k.task.umask
     if mode & S_IFMT == S_IFDIR and parent.mode & S_ISGID:
         mode |= S_ISGID
-    inode = ramfs.new_inode(k, mode, cred.fsuid, gid, rdev, parent.dev)
-    ramfs.add_name(k, parent, found.name, inode)
-    return inode
+    return ramfs.new_inode(k, mode, cred.fsuid, gid, rdev, parent.dev)
 
 
 def writable_parent(k: Kernel, found: Found) -> Inode:
@@ -126,14 +134,16 @@ def link(k: Kernel, inode: Inode, mount: int, path: str, start: int = 0) -> None
     if k.task.cred.fsuid not in (0, inode.uid) and not _is_harmless(k, inode):
         raise KernelError(Errno.EPERM)
     parent = writable_parent(k, found)
-    if mount != found.parent_mount or not inode.parent or inode.dev != parent.dev:
-        raise KernelError(Errno.EXDEV)
+    if mount != found.parent_mount or inode.dev != parent.dev or not (inode.parent or inode.linkable):
+        raise KernelError(Errno.EXDEV if inode.parent or not inode.dev else Errno.ENOENT)
     if is_dir(inode):
         raise KernelError(Errno.EPERM)
-    if not inode.nlink:
+    if not inode.nlink and not inode.linkable:
         raise KernelError(Errno.ENOENT)
     inode.nlink += 1
+    inode.linkable = False
     ramfs.add_name(k, parent, found.name, inode)
+    inotify.linked(k, parent, inode, found.name)
 
 
 def _is_harmless(k: Kernel, inode: Inode) -> bool:
@@ -170,7 +180,9 @@ def unlink(k: Kernel, path: str, start: int = 0) -> None:
     if is_mount_point(k, inode.ino):
         raise KernelError(Errno.EBUSY)
     ramfs.remove_name(k, parent, found.name, inode)
+    inotify.link_count(k, inode)
     ramfs.drop_link(k, inode)
+    inotify.removed(k, parent, inode, found.name)
 
 
 def rmdir(k: Kernel, path: str, start: int = 0) -> None:
@@ -193,17 +205,20 @@ def rmdir(k: Kernel, path: str, start: int = 0) -> None:
         raise KernelError(Errno.ENOTEMPTY)
     ramfs.remove_name(k, parent, found.name, inode)
     ramfs.drop_link(k, inode)
+    inotify.removed(k, parent, inode, found.name)
 
 
 def rename(k: Kernel, source: Found, target: Found, flags: int = 0) -> None:
-    """Move a name; what the new one led to goes (man 2 rename). Of the flags only RENAME_NOREPLACE.
+    """Move a name; what the new one led to goes, or changes places with RENAME_EXCHANGE (man 2 rename).
+
+    RENAME_WHITEOUT leaves a character device 0:0 behind.
 
     `source` and `target` are from walks with `naming`. The order of the checks is `do_renameat2`'s.
     """
     if source.parent_mount != target.parent_mount:
         raise KernelError(Errno.EXDEV)
     if not source.name or not target.name:
-        raise KernelError(Errno.EEXIST if flags and source.name else Errno.EBUSY)
+        raise KernelError(Errno.EEXIST if flags & RENAME_NOREPLACE and source.name else Errno.EBUSY)
     want_write(k, source.parent_mount, get_inode(k, source.parent))
     source = look_up(k, source)
     if not source.inode:
@@ -211,26 +226,51 @@ def rename(k: Kernel, source: Found, target: Found, flags: int = 0) -> None:
     target = look_up(k, target)
     if target.inode and flags & RENAME_NOREPLACE:
         raise KernelError(Errno.EEXIST)
+    exchange = bool(flags & RENAME_EXCHANGE)
+    if exchange and not target.inode:
+        raise KernelError(Errno.ENOENT)
     inode = get_inode(k, source.inode)
     replaced = get_inode(k, target.inode) if target.inode else None
-    if not is_dir(inode) and (source.slash or target.slash):
+    if exchange and replaced is not None and not is_dir(replaced) and target.slash:
+        raise KernelError(Errno.ENOTDIR)
+    if not is_dir(inode) and (source.slash or (target.slash and not exchange)):
         raise KernelError(Errno.ENOTDIR)
     if is_dir(inode) and _is_inside(k, target.parent, inode.ino):
         raise KernelError(Errno.EINVAL)
     if replaced is not None and is_dir(replaced) and _is_inside(k, source.parent, replaced.ino):
-        raise KernelError(Errno.ENOTEMPTY)
+        raise KernelError(Errno.EINVAL if exchange else Errno.ENOTEMPTY)
     if replaced is inode:
         return
-    old_parent, new_parent = _may_rename(k, source, target, inode, replaced)
+    old_parent, new_parent = _may_rename(k, source, target, inode, replaced, exchange)
+    parents, names = (old_parent, new_parent), (source.name, target.name)
+    left = None
+    if flags & RENAME_WHITEOUT:
+        if k.task.cred.euid:
+            raise KernelError(Errno.EPERM)
+        left = new_child(k, old_parent, S_IFCHR)
     if replaced is not None:
         ramfs.remove_name(k, new_parent, target.name, replaced)
-        ramfs.drop_link(k, replaced)
     ramfs.remove_name(k, old_parent, source.name, inode)
     ramfs.add_name(k, new_parent, target.name, inode)
+    if exchange and replaced is not None:
+        ramfs.add_name(k, old_parent, source.name, replaced)
+    if left is not None:
+        ramfs.add_name(k, old_parent, source.name, left)
+    inotify.moved(k, parents, names, inode)
+    if replaced is not None and not exchange:
+        inotify.link_count(k, replaced)
+    inotify.moved_self(k, inode)
+    if replaced is None:
+        return
+    if exchange:
+        inotify.moved(k, parents[::-1], names[::-1], replaced)
+        inotify.moved_self(k, replaced)
+    else:
+        ramfs.drop_link(k, replaced)
 
 
 def _may_rename(
-    k: Kernel, source: Found, target: Found, inode: Inode, replaced: Inode | None
+    k: Kernel, source: Found, target: Found, inode: Inode, replaced: Inode | None, exchange: bool
 ) -> tuple[Inode, Inode]:
     """Permissions and types, as `vfs_rename` has them; the directories."""
     old_parent = writable_parent(k, source)
@@ -238,15 +278,18 @@ def _may_rename(
     new_parent = writable_parent(k, target)
     if replaced is not None:
         _may_delete(k, new_parent, replaced)
+    if replaced is not None and not exchange:
         if is_dir(inode) and not is_dir(replaced):
             raise KernelError(Errno.ENOTDIR)
         if is_dir(replaced) and not is_dir(inode):
             raise KernelError(Errno.EISDIR)
     if is_dir(inode) and source.parent != target.parent:
         need(k.task, inode, MAY_WRITE)
+    if exchange and replaced is not None and is_dir(replaced) and source.parent != target.parent:
+        need(k.task, replaced, MAY_WRITE)
     if is_mount_point(k, source.inode) or is_mount_point(k, target.inode):
         raise KernelError(Errno.EBUSY)
-    if replaced is not None and is_dir(replaced) and ramfs.entries(k, replaced):
+    if not exchange and replaced is not None and is_dir(replaced) and ramfs.entries(k, replaced):
         raise KernelError(Errno.ENOTEMPTY)
     return old_parent, new_parent
 

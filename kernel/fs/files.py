@@ -18,10 +18,11 @@ from kernel.events import (
     DescriptorInstalled,
     DescriptorTableCreated,
     DescriptorTableDropped,
+    DescriptorTableUnshared,
     FileClosed,
     FileOpened,
 )
-from kernel.fs import epoll, eventfd, locks, pipe, signalfd, timerfd
+from kernel.fs import epoll, eventfd, inotify, locks, pipe, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
 from kernel.tables import FdTable, OpenFile
 
@@ -37,6 +38,7 @@ RELEASES: dict[str, Callable[[Kernel, OpenFile], None]] = {
     "timerfd": timerfd.release,
     "signalfd": signalfd.release,
     "epoll": epoll.release,
+    "inotify": inotify.release,
 }
 """What there is to be done when the last descriptor of a kind is closed."""
 
@@ -71,12 +73,13 @@ def anonymous_file(k: Kernel, kind: str, flags: int, number: int, name: str, clo
 
 def need_files(k: Kernel, count: int) -> None:
     """ENFILE unless so many more files may be open."""
-    if len(k.tables.files) + count > FILE_MAX:
+    if len(k.tables.files) + count > k.tables.settings.get("file-max", FILE_MAX):
         raise KernelError(Errno.ENFILE)
 
 
 def close_file(k: Kernel, file: OpenFile) -> None:
     """Nobody has it any more: let go of what it holds."""
+    inotify.closed(k, file)
     if file.watchers:
         epoll.forget_file(k, file)
     if file.inode in k.tables.locks:
@@ -201,6 +204,16 @@ def copy_fdtable(k: Kernel, source_id: int) -> int:
         k.tables.files[number].refs += 1
     k.emit(DescriptorTableCreated(table.id, source_id))
     return table.id
+
+
+def unshare_table(k: Kernel) -> None:
+    """The current task's table is its own from now on (CLONE_FILES undone)."""
+    task = k.task
+    if k.tables.fdtables[task.fdtable].refs > 1:
+        old = task.fdtable
+        task.fdtable = copy_fdtable(k, old)
+        drop_fdtable(k, old)
+        k.emit(DescriptorTableUnshared(task.pid, task.fdtable))
 
 
 def drop_fdtable(k: Kernel, table_id: int) -> None:

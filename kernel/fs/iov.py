@@ -54,6 +54,13 @@ class IovIter:
         """Bytes left of the present segment: what a file that knows no vectors gets at once."""
         return self._piece()[1] if self.count else 0
 
+    def to_page_end(self) -> int:
+        """Bytes left of the present segment within its first page."""
+        if not self.count:
+            return 0
+        address, length = self._piece()
+        return min(length, 0x1000 - (address & 0xFFF))
+
     def take(self, k: Kernel, count: int) -> bytes:
         """Up to `count` bytes from user memory; fewer if it could not be reached further."""
         wanted = min(count, self.count)
@@ -103,3 +110,35 @@ def import_iovec(k: Kernel, address: int, length: int) -> IovIter:
         segments.append((vector.iov_base, size))
         total += size
     return IovIter(segments)
+
+
+class KernelIter(IovIter):
+    """The same interface over memory of the kernel's own: what sendfile and splice move never sees a program.
+
+    Given `data` to be taken, or room for `size` bytes, which are then in `data`.
+    """
+
+    __slots__ = ("data",)
+
+    def __init__(self, data: bytes = b"", size: int = 0) -> None:
+        super().__init__([])
+        self.data = data
+        self.count = len(data) or size
+
+    def advance(self, count: int) -> None:
+        self.count -= min(count, self.count)
+
+    def segment(self) -> int:
+        return self.count
+
+    def take(self, k: Kernel, count: int) -> bytes:
+        at = len(self.data) - self.count
+        piece = self.data[at : at + count]
+        self.count -= len(piece)
+        return piece
+
+    def give(self, k: Kernel, data: bytes) -> int:
+        piece = data[: self.count]
+        self.data += piece
+        self.count -= len(piece)
+        return len(piece)

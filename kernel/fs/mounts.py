@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    IN_UNMOUNT,
     MS_DIRSYNC,
     MS_NOATIME,
     MS_NODEV,
@@ -28,7 +29,7 @@ from kernel.abi.files import (
 )
 from kernel.errors import KernelError
 from kernel.events import Mounted, MountFlagsSet, Unmounted
-from kernel.fs import hostfs, procfs, ramfs, vfs
+from kernel.fs import hostfs, inotify, procfs, ramfs, vfs
 from kernel.mm.frames import put_frame
 from kernel.tables import FileSystem, Mount
 
@@ -206,6 +207,8 @@ def drop_unmounted(k: Kernel) -> None:
         if inode.opened > 0 or inode.ino in places:
             kept.add(inode.dev)
             continue
+        if inode.ino in t.watched:
+            inotify.gone(k, inode.ino, IN_UNMOUNT)
         for frame in inode.pages.values():
             put_frame(k, frame)
         del t.inodes[inode.ino]

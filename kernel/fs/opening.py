@@ -32,10 +32,21 @@ from kernel.abi.files import (
     S_IFSOCK,
 )
 from kernel.errors import KernelError
-from kernel.fs import devfs, pipe, procfs, ramfs, tty
-from kernel.fs.directory import create
+from kernel.fs import devfs, inotify, pipe, procfs, ramfs, tty
+from kernel.fs.directory import create, new_child
 from kernel.fs.files import close_file, open_file
-from kernel.fs.vfs import MAY_READ, MAY_WRITE, Found, get_inode, insist, need, path_found, walk, want_write
+from kernel.fs.vfs import (
+    MAY_EXEC,
+    MAY_READ,
+    MAY_WRITE,
+    Found,
+    get_inode,
+    insist,
+    need,
+    path_found,
+    walk,
+    want_write,
+)
 from kernel.tables import Inode, OpenFile
 
 if TYPE_CHECKING:
@@ -53,7 +64,7 @@ def check_flags(flags: int) -> int:
     if flags & __O_TMPFILE:
         if flags & O_CREAT or not flags & O_DIRECTORY or not flags & O_ACCMODE:
             raise KernelError(Errno.EINVAL)
-        raise KernelError(Errno.EOPNOTSUPP)
+        return flags
     if flags & O_PATH:
         return flags & (O_DIRECTORY | O_NOFOLLOW | O_PATH | O_CLOEXEC)
     if flags & O_CREAT and flags & O_DIRECTORY:
@@ -61,13 +72,17 @@ def check_flags(flags: int) -> int:
     return flags
 
 
-def do_open(k: Kernel, path: str, flags: int, mode: int, start: int = 0) -> OpenFile:
+def do_open(k: Kernel, path: str, flags: int, mode: int, start: int = 0, resolve: int = 0) -> OpenFile:
     """The open file that `path` leads to, created if asked for. `flags` are from `check_flags`.
+
+    `resolve` are rules for the way (RESOLVE_*).
 
     Opening a named pipe may wait: then `continue_open` is to be called after each wake-up.
     """
+    if flags & __O_TMPFILE:
+        return _unnamed(k, path, flags, mode, start, resolve)
     follow = not flags & O_NOFOLLOW and not (flags & O_CREAT and flags & O_EXCL)
-    found = walk(k, k.task, path, start, follow)
+    found = walk(k, k.task, path, start, follow, resolve=resolve)
     if flags & O_CREAT and found.slash and found.name:
         raise KernelError(Errno.EISDIR)
     created = not found.inode and bool(flags & O_CREAT)
@@ -78,15 +93,43 @@ def do_open(k: Kernel, path: str, flags: int, mode: int, start: int = 0) -> Open
         if found.file and found.file in k.tables.files:
             return _reopen(k, k.tables.files[found.file], flags)
         _may_open(k, found, inode, flags)
-    path = path_found(k, found)
+    return open_found(k, inode, found.mount, flags, path_found(k, found), created)
+
+
+def open_found(k: Kernel, inode: Inode, mount: int, flags: int, path: str, created: bool = False) -> OpenFile:
+    """An open file on an inode that may be opened."""
     if flags & O_PATH:
         file = open_file(k, "path", flags & ~O_CLOEXEC, inode.ino, path=path)
     else:
         file = _open_inode(k, inode, flags, created, path)
-    file.mount = found.mount
+    file.mount = mount
     if file.kind == "pipe":
         _continue_fifo(k, file)
     return file
+
+
+def _unnamed(k: Kernel, path: str, flags: int, mode: int, start: int, resolve: int) -> OpenFile:
+    """O_TMPFILE: a file in the file system of a directory, without a name there (`do_tmpfile`)."""
+    found = walk(k, k.task, path, start, not flags & O_NOFOLLOW, resolve=resolve)
+    parent = insist(k, found)
+    if parent.mode & S_IFMT != S_IFDIR:
+        raise KernelError(Errno.ENOTDIR)
+    want_write(k, found.mount, parent)
+    need(k.task, parent, MAY_WRITE | MAY_EXEC)
+    if procfs.is_proc(parent.ino):
+        raise KernelError(Errno.EOPNOTSUPP)
+    where = path_found(k, found)
+    inode = new_child(k, parent, S_IFREG | mode & 0o7777)
+    inode.nlink = 0
+    inode.linkable = not flags & O_EXCL
+    kept = flags & ~(_NOT_KEPT & ~O_EXCL)
+    try:
+        file = open_file(k, "file", kept, inode.ino, path=f"{where.rstrip('/')}/#{inode.ino} (deleted)")
+    except KernelError:
+        ramfs.free_unused(k, inode)
+        raise
+    file.mount = found.mount
+    return inotify.opened(k, file)
 
 
 def _may_open(k: Kernel, found: Found, inode: Inode, flags: int) -> None:
@@ -127,16 +170,19 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -
     kind = inode.mode & S_IFMT
     if kind == S_IFREG and procfs.is_proc(inode.ino):
         procfs.check_open(k, inode, flags)
-        return open_file(k, "proc", kept, inode.ino, path=path)
+        return inotify.opened(k, open_file(k, "proc", kept, inode.ino, path=path))
     if kind == S_IFREG:
         if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:
             raise KernelError(Errno.EOVERFLOW)
+        file = open_file(k, "file", kept, inode.ino, path=path)
+        inotify.opened(k, file)
         if flags & O_TRUNC and not created:
             ramfs.remove_privileges(k, inode)
             ramfs.truncate(k, inode, 0)
-        return open_file(k, "file", kept, inode.ino, path=path)
+            inotify.modified(k, file)
+        return file
     if kind == S_IFDIR:
-        return open_file(k, "dir", kept, inode.ino, path=path)
+        return inotify.opened(k, open_file(k, "dir", kept, inode.ino, path=path))
     if kind == S_IFIFO:
         return _open_fifo(k, inode, kept, path)
     if kind == S_IFCHR:
@@ -153,7 +199,7 @@ def _open_device(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
         number = tty.controlling(k, k.task) if inode.rdev == devfs.TTY else 0
         if number not in k.tables.terminals:
             raise KernelError(Errno.ENXIO)
-    return open_file(k, kind, flags, inode.ino, number, path)
+    return inotify.opened(k, open_file(k, kind, flags, inode.ino, number, path))
 
 
 def _open_fifo(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
@@ -178,7 +224,7 @@ def _continue_fifo(k: Kernel, file: OpenFile) -> OpenFile:
     except KernelError:
         close_file(k, file)
         raise
-    return file
+    return inotify.opened(k, file)
 
 
 def _reopen(k: Kernel, file: OpenFile, flags: int) -> OpenFile:
@@ -195,4 +241,4 @@ def _reopen(k: Kernel, file: OpenFile, flags: int) -> OpenFile:
         raise KernelError(Errno.ENXIO)
     if file.kind == "pipe" and flags & O_ACCMODE > O_RDWR:
         raise KernelError(Errno.EINVAL)
-    return open_file(k, file.kind, flags & ~_NOT_KEPT, file.inode, file.object, file.path)
+    return inotify.opened(k, open_file(k, file.kind, flags & ~_NOT_KEPT, file.inode, file.object, file.path))

@@ -14,7 +14,20 @@ from kernel.abi.errno import Errno
 from kernel.abi.files import O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from kernel.abi.tty import FIONREAD
 from kernel.errors import KernelError
-from kernel.fs import devfs, epoll, eventfd, pidfd, pipe, procfs, ramfs, signalfd, stream, timerfd, tty
+from kernel.fs import (
+    devfs,
+    epoll,
+    eventfd,
+    inotify,
+    pidfd,
+    pipe,
+    procfs,
+    ramfs,
+    signalfd,
+    stream,
+    timerfd,
+    tty,
+)
 from kernel.fs.iov import IovIter
 from kernel.tables import OpenFile
 
@@ -86,6 +99,7 @@ OPERATIONS: dict[str, Operations] = {
     "signalfd": Operations(signalfd.read, None, False, signalfd.poll, _no_ioctl),
     "epoll": Operations(None, None, False, epoll.poll, _no_ioctl),
     "pidfd": Operations(None, None, False, pidfd.poll, _no_ioctl),
+    "inotify": Operations(inotify.read, None, False, inotify.poll, inotify.ioctl),
 }
 
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from kernel.abi.errno import ERESTARTSYS, Errno
 from kernel.abi.files import (
     O_ACCMODE,
+    O_DIRECT,
     O_NONBLOCK,
     O_RDONLY,
     O_RDWR,
@@ -44,6 +45,12 @@ PIPE_MAX_SIZE = 1 << 20
 """What a user may have (man 5 proc, pipe-max-size)."""
 MAX_CAPACITY = 1 << 24
 """What root may have: a machine's memory is finite."""
+FILL = 0x1FFF
+"""The bits of a slot that say up to where it is filled."""
+SEALED = 1 << 16
+"""Of a slot: later writes put nothing more into it."""
+PACKET = 1 << 17
+"""Of a slot: what one read does not take of it is lost (O_DIRECT)."""
 
 
 def create_pipe(k: Kernel) -> Pipe:
@@ -154,23 +161,33 @@ def read_pipe(k: Kernel, file: OpenFile, to: IovIter, _at: int | None) -> int:
             raise KernelError(Errno.EAGAIN)
         raise Blocked(f"pipe:{pipe.id}:read")
     was_full = is_full(pipe)
-    done = 0
+    done = gone = 0
     while to.count and pipe.slots:
-        chunk = min(pipe.slots[0] - pipe.head, to.count)
-        if to.give(k, pipe.data[done : done + chunk]) < chunk:
+        slot = pipe.slots[0]
+        held = (slot & FILL) - pipe.head
+        chunk = min(held, to.count)
+        if to.give(k, pipe.data[gone : gone + chunk]) < chunk:
             break  # the piece stays in the pipe as a whole
         done += chunk
+        gone += held if slot & PACKET else chunk
         pipe.head += chunk
-        if pipe.head == pipe.slots[0]:
+        if slot & PACKET or chunk == held:
             del pipe.slots[0]
             pipe.head = 0
-    if not done:
+        if slot & PACKET:
+            break
+    if not gone:
         raise KernelError(Errno.EFAULT)
-    pipe.data = pipe.data[done:]
-    k.emit(PipeRead(pipe.id, done))
+    _taken(k, pipe, gone, was_full)
+    return done
+
+
+def _taken(k: Kernel, pipe: Pipe, count: int, was_full: bool) -> None:
+    """The slots are as they shall be; so many bytes of them are gone."""
+    pipe.data = pipe.data[count:]
+    k.emit(PipeRead(pipe.id, count))
     if was_full and not is_full(pipe):
         wake_up(k, f"pipe:{pipe.id}:write")
-    return done
 
 
 def write_pipe(k: Kernel, file: OpenFile, source: IovIter, _at: int | None) -> int:
@@ -200,7 +217,7 @@ def write_pipe(k: Kernel, file: OpenFile, source: IovIter, _at: int | None) -> i
             error = Errno.EFAULT  # the page is given back, with what it had of the data
             break
         pieces.append(data)
-        pipe.slots.append(len(data))
+        pipe.slots.append(len(data) | (SEALED | PACKET if file.flags & O_DIRECT else 0))
     done = before
     if pieces:
         data = b"".join(pieces)
@@ -219,7 +236,7 @@ def write_pipe(k: Kernel, file: OpenFile, source: IovIter, _at: int | None) -> i
 def _merge(k: Kernel, pipe: Pipe, source: IovIter, pieces: list[bytes]) -> int:
     """Put what does not fill a page into the last page in use, if it fits there; 0 or EFAULT."""
     chunk = source.count % PAGE
-    if not chunk or not pipe.slots or pipe.slots[-1] + chunk > PAGE:
+    if not chunk or not pipe.slots or pipe.slots[-1] & SEALED or pipe.slots[-1] + chunk > PAGE:
         return 0
     data = source.take(k, chunk)
     if len(data) < chunk:
@@ -232,6 +249,63 @@ def _merge(k: Kernel, pipe: Pipe, source: IovIter, pieces: list[bytes]) -> int:
 def _broken_pipe(k: Kernel) -> None:
     task = k.task
     send_signal(k, task, SigInfo(SIGPIPE, SI_USER, pid=task.tgid, uid=task.cred.uid), shared=False)
+
+
+# --- what splice, tee and sendfile need ---------------------------------------------------------------------
+
+
+def wait_for_data(k: Kernel, pipe: Pipe, nonblock: bool) -> bool:
+    """Whether there is any; False is end of file. EAGAIN, or Blocked until there is."""
+    if pipe.slots or not pipe.writers:
+        return bool(pipe.slots)
+    if nonblock:
+        raise KernelError(Errno.EAGAIN)
+    raise Blocked(f"pipe:{pipe.id}:read")
+
+
+def wait_for_room(k: Kernel, pipe: Pipe, nonblock: bool) -> None:
+    """There is a free slot. EPIPE with SIGPIPE without a reader, EAGAIN, or Blocked until there is one."""
+    if not pipe.readers:
+        _broken_pipe(k)
+        raise KernelError(Errno.EPIPE)
+    if not is_full(pipe):
+        return
+    if nonblock:
+        raise KernelError(Errno.EAGAIN)
+    raise Blocked(f"pipe:{pipe.id}:write")
+
+
+def room(pipe: Pipe) -> int:
+    """How many slots are free."""
+    return max(pipe.capacity // PAGE - len(pipe.slots), 0)
+
+
+def consume(k: Kernel, pipe: Pipe, count: int) -> None:
+    """The first `count` bytes leave the pipe."""
+    if not count:
+        return
+    was_full = is_full(pipe)
+    left = count
+    while left:
+        held = (pipe.slots[0] & FILL) - pipe.head
+        if held > left:
+            pipe.head += left
+            break
+        del pipe.slots[0]
+        pipe.head = 0
+        left -= held
+    _taken(k, pipe, count, was_full)
+
+
+def put(k: Kernel, pipe: Pipe, pieces: list[bytes], flags: int = SEALED) -> int:
+    """Each piece, at most a page, gets a slot of its own; how many bytes that were."""
+    data = b"".join(pieces)
+    if data:
+        pipe.slots += [len(piece) | flags for piece in pieces]
+        pipe.data += data
+        k.emit(PipeWritten(pipe.id, data))
+        wake_up(k, f"pipe:{pipe.id}:read")
+    return len(data)
 
 
 def set_capacity(k: Kernel, pipe: Pipe, size: int) -> int:

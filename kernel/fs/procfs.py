@@ -117,6 +117,11 @@ def is_sys(ino: int) -> bool:
     return ino >= SYS_ROOT
 
 
+def is_of_process(ino: int) -> bool:
+    """Whether it is one of a process's own directory."""
+    return is_proc(ino) and _tree(ino) is None
+
+
 def _tree(ino: int) -> Tree | None:
     return STATIC if STATIC.holds(ino) else SYS if SYS.holds(ino) else None
 

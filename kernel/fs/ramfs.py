@@ -29,10 +29,10 @@ from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
 from kernel.abi.signal import SI_USER, SIGXFSZ
 from kernel.errors import KernelError
 from kernel.events import FileWritten, InodeCreated, NameRemoved, PagesDropped
-from kernel.fs import hostfs
+from kernel.fs import hostfs, inotify
 from kernel.fs.iov import IovIter
 from kernel.mm.address_space import drop_pages
-from kernel.mm.frames import alloc_frame, put_frame, touch_code
+from kernel.mm.frames import alloc_frame, frames_left, put_frame, touch_code
 from kernel.signals.state import send_signal
 from kernel.tables import Inode, OpenFile, SigInfo
 
@@ -133,6 +133,8 @@ def free_unused(k: Kernel, inode: Inode) -> None:
         return
     if any(inode.ino in (mount.root, mount.point) for mount in k.tables.mounts.values()):
         return
+    if inode.ino in k.tables.watched:
+        inotify.gone(k, inode.ino)
     for frame in inode.pages.values():
         put_frame(k, frame)
     if inode.xattrs:
@@ -297,16 +299,70 @@ def truncate(k: Kernel, inode: Inode, size: int) -> None:
     inode.mtime = inode.ctime = k.now
 
 
-def unmap_from(k: Kernel, ino: int, index: int) -> None:
-    """Pages of the file from `index` on are in no address space any more, private copies included
+def punch_hole(k: Kernel, inode: Inode, start: int, end: int) -> None:
+    """Zeroes from `start` to `end`, whole pages as a hole (`shmem_fallocate`). Mappings see it."""
+    end = min(end, -(-max(inode.size, 1) // PAGE) * PAGE)
+    first, last = -(-start // PAGE), end // PAGE
+    if inode.blob_size > start:  # what came from outside is brought in, and then cleared
+        for index in range(start // PAGE, min(-(-end // PAGE), -(-inode.blob_size // PAGE))):
+            page_of(k, inode, index)
+    if first < last:
+        unmap_from(k, inode.ino, first, last)
+        for index in [index for index in inode.pages if first <= index < last]:
+            if index * PAGE < inode.blob_size:
+                _zero(k, inode.pages[index], 0, PAGE)
+            else:
+                put_frame(k, inode.pages.pop(index))
+    for index, low, high in (
+        (start // PAGE, start, min(end, first * PAGE)),
+        (last, max(start, last * PAGE), end),
+    ):
+        if low < high and index in inode.pages:
+            _zero(k, inode.pages[index], low % PAGE, low % PAGE + high - low)
+    inode.mtime = inode.ctime = k.now
+
+
+def _zero(k: Kernel, frame: int, start: int, end: int) -> None:
+    touch_code(k, frame)
+    k.ram.frame(frame)[start:end] = bytes(end - start)
+
+
+def allocate(k: Kernel, inode: Inode, start: int, end: int, keep_size: bool) -> None:
+    """Pages for all of a stretch, as fallocate wants them: all or ENOSPC; EFBIG beyond the limit of sizes."""
+    limit = k.rlimit(RLIMIT_FSIZE)
+    if not keep_size and end > inode.size and limit < RLIM_INFINITY and end > limit:
+        send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.pid, uid=k.task.cred.uid), shared=False)
+        raise KernelError(Errno.EFBIG)
+    first, last = start // PAGE, -(-end // PAGE)
+    if last - first > frames_left(k) + len(inode.pages):
+        raise KernelError(Errno.ENOSPC)
+    made: list[int] = []
+    for index in range(first, last):
+        if index in inode.pages:
+            continue
+        try:
+            page_of(k, inode, index)
+        except KernelError:
+            for given in made:
+                put_frame(k, inode.pages.pop(given))
+            raise KernelError(Errno.ENOSPC) from None
+        made.append(index)
+    if not keep_size:
+        inode.size = max(inode.size, end)
+    inode.ctime = k.now
+
+
+def unmap_from(k: Kernel, ino: int, index: int, until: int = 1 << 52) -> None:
+    """Pages of the file from `index` up to `until` are in no address space any more, private copies included
     (unmap_mapping_range)."""
     for space in k.tables.spaces.values():
         for vma in space.vmas:
             if vma.inode != ino:
                 continue
             start = max(vma.start, vma.start + (index - vma.offset << 12))
-            if start < vma.end and drop_pages(k, space, start, vma.end):
-                k.emit(PagesDropped(space.id, start, vma.end))
+            end = min(vma.end, vma.start + (until - vma.offset << 12))
+            if start < end and drop_pages(k, space, start, end):
+                k.emit(PagesDropped(space.id, start, end))
 
 
 # --- open files ---------------------------------------------------------------------------------------------

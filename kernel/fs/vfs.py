@@ -18,6 +18,11 @@ from kernel.abi.files import (
     MS_RDONLY,
     NAME_MAX,
     PATH_MAX,
+    RESOLVE_BENEATH,
+    RESOLVE_IN_ROOT,
+    RESOLVE_NO_MAGICLINKS,
+    RESOLVE_NO_SYMLINKS,
+    RESOLVE_NO_XDEV,
     S_IFDIR,
     S_IFLNK,
     S_IFMT,
@@ -146,12 +151,19 @@ def want_write(k: Kernel, mount: int, inode: Inode) -> None:
 
 
 def walk(
-    k: Kernel, task: Task, path: str, start: int = 0, follow: bool = True, naming: bool = False
+    k: Kernel,
+    task: Task,
+    path: str,
+    start: int = 0,
+    follow: bool = True,
+    naming: bool = False,
+    resolve: int = 0,
 ) -> Found:
     """Follow `path` from the place `start` (0: the task's directory).
 
     With `follow` a symbolic link at its end too; a slash there has it followed all the same. With `naming`
-    the last name is not looked up at all, but for `.` and `..`: that is left to `look_up`.
+    the last name is not looked up at all, but for `.` and `..`: that is left to `look_up`. `resolve` are the
+    rules of openat2 (RESOLVE_*): EXDEV for a way that leaves where it has to stay, ELOOP for links.
 
     ENOENT, ENOTDIR, EACCES, ELOOP, ENAMETOOLONG for everything before the last name; what that leads to, and
     whether it is a directory where `slash` demands one, is left to the caller.
@@ -159,7 +171,18 @@ def walk(
     if not path:
         raise KernelError(Errno.ENOENT)
     root_mount, root = root_of(k, task)
+    if resolve & RESOLVE_IN_ROOT:
+        root_mount, root = (
+            (start >> _MOUNT_SHIFT, start & (1 << _MOUNT_SHIFT) - 1)
+            if start
+            else (
+                task.cwd_mount,
+                task.cwd,
+            )
+        )
     if path.startswith("/"):
+        if resolve & RESOLVE_BENEATH:
+            raise KernelError(Errno.EXDEV)
         mount, here = root_mount, root
     elif start:
         mount, here = start >> _MOUNT_SHIFT, start & (1 << _MOUNT_SHIFT) - 1
@@ -169,6 +192,7 @@ def walk(
     pending = [name for name in reversed(path.split("/")) if name]
     links = 0
     parent, parent_mount, name, found, file = here, mount, "", here, 0
+    top = (mount, here)
     while pending:
         directory = get_inode(k, here)
         if not is_dir(directory):
@@ -179,24 +203,36 @@ def walk(
             return Found(here, name, 0, slash, 0, mount, mount)
         parent, parent_mount, file = here, mount, 0
         if name == "..":
+            if resolve & RESOLVE_BENEATH and (mount, here) == top:
+                raise KernelError(Errno.EXDEV)
             mount, found = _above(k, root_mount, root, mount, directory)
             name = ""
         elif name == ".":
             found, name = here, ""
         else:
             mount, found = covering(k, mount, _step(k, directory, name))
+        if resolve & RESOLVE_NO_XDEV and mount != parent_mount:
+            raise KernelError(Errno.EXDEV)
         if not found:
             if pending:
                 raise KernelError(Errno.ENOENT)
             break
         if pending or follow or slash:
             node = get_inode(k, found)
+            if is_link(node) and resolve & RESOLVE_NO_SYMLINKS and (pending or follow):
+                raise KernelError(Errno.ELOOP)
             if is_link(node):
                 links += 1
                 if links > MAXSYMLINKS:
                     raise KernelError(Errno.ELOOP)
                 linked = procfs.followed(k, found)
                 if linked is not None:
+                    if resolve & RESOLVE_NO_MAGICLINKS:
+                        raise KernelError(Errno.ELOOP)
+                    if resolve & (RESOLVE_BENEATH | RESOLVE_IN_ROOT) or (
+                        resolve & RESOLVE_NO_XDEV and linked[0] != mount
+                    ):
+                        raise KernelError(Errno.EXDEV)
                     mount, found, file = linked
                 else:
                     if not node.target:
@@ -204,6 +240,8 @@ def walk(
                     if not pending and node.target.endswith("/"):
                         slash = True
                     if node.target.startswith("/"):
+                        if resolve & RESOLVE_BENEATH or (resolve & RESOLVE_NO_XDEV and root_mount != mount):
+                            raise KernelError(Errno.EXDEV)
                         here = found = parent = root
                         mount = parent_mount = root_mount
                         name = ""

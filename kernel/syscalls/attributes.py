@@ -17,6 +17,9 @@ from kernel.abi.files import (
     AT_NO_AUTOMOUNT,
     AT_STATX_SYNC_TYPE,
     AT_SYMLINK_NOFOLLOW,
+    IN_ACCESS,
+    IN_ATTRIB,
+    IN_MODIFY,
     S_IFDIR,
     S_IFLNK,
     S_IFMT,
@@ -35,7 +38,7 @@ from kernel.abi.files import (
 from kernel.abi.structs import CStruct, OldStat, Stat, Stat64, Statx, Timespec, Timespec64, Timeval
 from kernel.abi.time import NSEC_PER_SEC, NSEC_PER_USEC, USEC_PER_SEC, UTIME_NOW, UTIME_OMIT
 from kernel.errors import KernelError
-from kernel.fs import procfs, ramfs, vfs
+from kernel.fs import inotify, procfs, ramfs, vfs
 from kernel.fs.devfs import major, minor
 from kernel.fs.files import get_file
 from kernel.tables import Inode
@@ -263,6 +266,7 @@ def _chmod(k: Kernel, inode: Inode, mode: int) -> int:
         mode &= ~S_ISGID
     inode.mode = inode.mode & S_IFMT | mode & 0o7777
     inode.ctime = k.now
+    inotify.happened(k, inode, IN_ATTRIB)
     return 0
 
 
@@ -317,6 +321,8 @@ def _chown(k: Kernel, inode: Inode, user: int, group: int) -> int:
             _own(k, inode)
         inode.mode &= ~(S_ISUID | (S_ISGID if inode.mode & S_IXGRP else 0))
     inode.uid, inode.gid, inode.ctime = uid, gid, k.now
+    if user != KEEP or group != KEEP:
+        inotify.happened(k, inode, IN_ATTRIB)
     return 0
 
 
@@ -384,6 +390,8 @@ def _set_times(k: Kernel, dirfd: int, filename: int, times: tuple[Pair, Pair] | 
     inode.atime = _chosen(k, access, inode.atime)
     inode.mtime = _chosen(k, modification, inode.mtime)
     inode.ctime = k.now
+    kept = [nanoseconds == UTIME_OMIT for _, nanoseconds in (access, modification)]
+    inotify.happened(k, inode, IN_ACCESS if kept[1] else IN_MODIFY if kept[0] else IN_ATTRIB)
     return 0
 
 
@@ -462,6 +470,7 @@ def sys_truncate64(k: Kernel, path: int, length_low: int, length_high: int) -> i
         raise KernelError(Errno.EPERM)
     ramfs.remove_privileges(k, inode)
     ramfs.truncate(k, inode, length)
+    inotify.happened(k, inode, IN_MODIFY)
     return 0
 
 

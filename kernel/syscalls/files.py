@@ -13,6 +13,8 @@ from kernel import uaccess
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
     AT_FDCWD,
+    CLOSE_RANGE_CLOEXEC,
+    CLOSE_RANGE_UNSHARE,
     DT_DIR,
     F_DUPFD,
     F_DUPFD_CLOEXEC,
@@ -58,7 +60,7 @@ from kernel.abi.structs import pack_dirent, pack_dirent64
 from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.fs import files, ramfs, vfs
+from kernel.fs import files, inotify, ramfs, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
@@ -74,7 +76,6 @@ if TYPE_CHECKING:
 SETFL_MASK = O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME
 """What F_SETFL may change (fs/fcntl.c)."""
 OWNER_COMMANDS = (F_GETOWN, F_SETOWN, F_GETOWN_EX, F_SETOWN_EX, F_GETSIG, F_SETSIG)
-CLOSE_RANGE_CLOEXEC = 4
 NOOP_SEEK = ("eventfd", "timerfd", "signalfd", "epoll", "inotify")
 """Where lseek changes nothing and is no error either (`noop_llseek`)."""
 CWD = AT_FDCWD & 0xFFFF_FFFF
@@ -99,6 +100,11 @@ def sys_openat(k: Kernel, dirfd: int, filename: int, flags: int, mode: int) -> i
         path = vfs.getname(k, filename)
         files.free_fds(k, 1)
         file = do_open(k, path, flags, mode, vfs.start_of(k, dirfd, path))
+    return install_opened(k, file, flags)
+
+
+def install_opened(k: Kernel, file: OpenFile, flags: int) -> int:
+    """A descriptor for a file that was just opened; without a free one it is closed again."""
     try:
         return files.install_fd(k, file, bool(flags & O_CLOEXEC))
     except KernelError:
@@ -120,12 +126,13 @@ def sys_close(k: Kernel, fd: int) -> int:
 
 
 def sys_close_range(k: Kernel, first: int, last: int, flags: int) -> int:
-    """Without CLOSE_RANGE_UNSHARE."""
-    if flags & ~CLOSE_RANGE_CLOEXEC or first > last:
+    if flags & ~(CLOSE_RANGE_CLOEXEC | CLOSE_RANGE_UNSHARE) or first > last:
         raise KernelError(Errno.EINVAL)
+    if flags & CLOSE_RANGE_UNSHARE:
+        files.unshare_table(k)
     table = files.current_table(k)
     for fd in [fd for fd in sorted(table.fds) if first <= fd <= last]:
-        if flags:
+        if flags & CLOSE_RANGE_CLOEXEC:
             files.set_cloexec(table, fd, True)
         else:
             files.close_fd(k, fd)
@@ -135,36 +142,43 @@ def sys_close_range(k: Kernel, first: int, last: int, flags: int) -> int:
 # --- read and write -----------------------------------------------------------------------------------------
 
 
-def _counted(k: Kernel, writing: int, count: int) -> int:
-    """What /proc/PID/io tells: bytes and calls."""
+def _counted(k: Kernel, file: OpenFile, writing: int, count: int) -> int:
+    """What /proc/PID/io tells (bytes and calls), and who watches the file."""
     io = k.task.io
     io[writing] += count
     io[writing + 2] += 1
-    return count
+    return inotify.modified(k, file, count) if writing else inotify.accessed(k, file, count)
 
 
 def sys_read(k: Kernel, fd: int, buf: int, count: int) -> int:
     file = files.get_file(k, fd)
-    return _counted(k, 0, check_read(file)(k, file, one_buffer(buf, count), None))
+    return _counted(k, file, 0, check_read(file)(k, file, one_buffer(buf, count), None))
 
 
 def sys_write(k: Kernel, fd: int, buf: int, count: int) -> int:
     file = files.get_file(k, fd)
-    return _counted(k, 1, check_write(file)(k, file, one_buffer(buf, count), None))
+    return _counted(k, file, 1, check_write(file)(k, file, one_buffer(buf, count), None))
+
+
+def _read_vector(k: Kernel, file: OpenFile, count: int) -> int:
+    """For who watches the file a vector is read even if it has no bytes (`vfs_readv`)."""
+    if not count:
+        inotify.accessed(k, file)
+    return _counted(k, file, 0, count)
 
 
 def sys_readv(k: Kernel, fd: int, vec: int, vlen: int) -> int:
     file = files.get_file(k, fd)
     read = check_read(file)
     to = import_iovec(k, vec, vlen)
-    return _counted(k, 0, read(k, file, to, None) if to.count else 0)
+    return _read_vector(k, file, read(k, file, to, None) if to.count else 0)
 
 
 def sys_writev(k: Kernel, fd: int, vec: int, vlen: int) -> int:
     file = files.get_file(k, fd)
     write = check_write(file)
     source = import_iovec(k, vec, vlen)
-    return _counted(k, 1, write(k, file, source, None) if source.count else 0)
+    return _counted(k, file, 1, write(k, file, source, None) if source.count else 0)
 
 
 def _seekable(k: Kernel, fd: int) -> OpenFile:
@@ -177,13 +191,13 @@ def _seekable(k: Kernel, fd: int) -> OpenFile:
 def sys_pread64(k: Kernel, fd: int, buf: int, count: int, pos_low: int, pos_high: int) -> int:
     at = _offset(pos_low, pos_high)
     file = _seekable(k, fd)
-    return check_read(file)(k, file, one_buffer(buf, count), at)
+    return _counted(k, file, 0, check_read(file)(k, file, one_buffer(buf, count), at))
 
 
 def sys_pwrite64(k: Kernel, fd: int, buf: int, count: int, pos_low: int, pos_high: int) -> int:
     at = _offset(pos_low, pos_high)
     file = _seekable(k, fd)
-    return check_write(file)(k, file, one_buffer(buf, count), at)
+    return _counted(k, file, 1, check_write(file)(k, file, one_buffer(buf, count), at))
 
 
 def sys_preadv(k: Kernel, fd: int, vec: int, vlen: int, pos_low: int, pos_high: int) -> int:
@@ -191,7 +205,7 @@ def sys_preadv(k: Kernel, fd: int, vec: int, vlen: int, pos_low: int, pos_high: 
     file = _seekable(k, fd)
     read = check_read(file)
     to = import_iovec(k, vec, vlen)
-    return read(k, file, to, at) if to.count else 0
+    return _read_vector(k, file, read(k, file, to, at) if to.count else 0)
 
 
 def sys_pwritev(k: Kernel, fd: int, vec: int, vlen: int, pos_low: int, pos_high: int) -> int:
@@ -199,7 +213,7 @@ def sys_pwritev(k: Kernel, fd: int, vec: int, vlen: int, pos_low: int, pos_high:
     file = _seekable(k, fd)
     write = check_write(file)
     source = import_iovec(k, vec, vlen)
-    return write(k, file, source, at) if source.count else 0
+    return _counted(k, file, 1, write(k, file, source, at) if source.count else 0)
 
 
 # --- positions ----------------------------------------------------------------------------------------------
@@ -266,6 +280,7 @@ def sys_ftruncate64(k: Kernel, fd: int, length_low: int, length_high: int) -> in
     inode = k.tables.inodes[file.inode]
     ramfs.remove_privileges(k, inode)
     ramfs.truncate(k, inode, length)
+    inotify.modified(k, file)
     return 0
 
 
@@ -322,8 +337,8 @@ def sys_dup3(k: Kernel, old: int, new: int, flags: int) -> int:
 
 
 def sys_pipe2(k: Kernel, fildes: int, flags: int) -> int:
-    """Without packet mode (O_DIRECT). Nothing is made unless the numbers can be handed over."""
-    if flags & ~(O_CLOEXEC | O_NONBLOCK):
+    """Nothing is made unless the numbers can be handed over. With O_DIRECT a read gets one write's bytes."""
+    if flags & ~(O_CLOEXEC | O_NONBLOCK | O_DIRECT):
         raise KernelError(Errno.EINVAL)
     read_fd, write_fd = files.free_fds(k, 2)
     files.need_files(k, 2)
@@ -332,7 +347,7 @@ def sys_pipe2(k: Kernel, fildes: int, flags: int) -> int:
     path = f"pipe:[{pipe.id}]"
     status = flags & O_NONBLOCK
     reader = files.open_file(k, "pipe", O_RDONLY | status, pipe.id, pipe.id, path)
-    writer = files.open_file(k, "pipe", O_WRONLY | status, pipe.id, pipe.id, path)
+    writer = files.open_file(k, "pipe", O_WRONLY | status | flags & O_DIRECT, pipe.id, pipe.id, path)
     files.install_fd(k, reader, bool(flags & O_CLOEXEC))
     files.install_fd(k, writer, bool(flags & O_CLOEXEC))
     return 0
@@ -365,6 +380,8 @@ def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     if file.kind == "path":
         raise KernelError(Errno.EBADF)
     if cmd == F_SETFL:
+        if arg & O_DIRECT and file.kind not in ("pipe", "file"):
+            raise KernelError(Errno.EINVAL)
         _set_flags(k, file, file.flags & ~SETFL_MASK | arg & SETFL_MASK)
         return 0
     if cmd in locks.GETS or cmd in locks.SETS:
@@ -479,6 +496,7 @@ def _getdents(k: Kernel, fd: int, address: int, count: int, wide: bool) -> int:
                 break
             done += len(data)
         file.pos += 1
+    inotify.accessed(k, file)
     if error and not done:
         raise KernelError(error)
     return done

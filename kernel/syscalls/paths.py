@@ -15,7 +15,9 @@ from kernel.abi.files import (
     AT_EMPTY_PATH,
     AT_REMOVEDIR,
     AT_SYMLINK_FOLLOW,
+    RENAME_EXCHANGE,
     RENAME_NOREPLACE,
+    RENAME_WHITEOUT,
 )
 from kernel.errors import KernelError
 from kernel.fs import directory, procfs, ramfs, vfs
@@ -116,7 +118,9 @@ def sys_link(k: Kernel, oldname: int, newname: int) -> int:
 
 
 def sys_renameat2(k: Kernel, olddfd: int, oldname: int, newdfd: int, newname: int, flags: int) -> int:
-    if flags & ~RENAME_NOREPLACE:
+    if flags & ~(RENAME_NOREPLACE | RENAME_EXCHANGE | RENAME_WHITEOUT):
+        raise KernelError(Errno.EINVAL)
+    if flags & RENAME_EXCHANGE and flags & (RENAME_NOREPLACE | RENAME_WHITEOUT):
         raise KernelError(Errno.EINVAL)
     source = _name(k, olddfd, oldname)
     directory.rename(k, source, _name(k, newdfd, newname), flags)

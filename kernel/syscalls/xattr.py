@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from kernel import uaccess
 from kernel.abi.errno import Errno
-from kernel.abi.files import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, S_ISVTX
+from kernel.abi.files import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, IN_ATTRIB, S_ISVTX
 from kernel.errors import KernelError
-from kernel.fs import procfs, vfs
+from kernel.fs import inotify, procfs, vfs
 from kernel.fs.files import get_file
 from kernel.fs.names import decode_name, encode_name
 from kernel.syscalls.attributes import CWD, file_to_change, inode_at, inode_to_change
@@ -96,6 +96,7 @@ def _set(k: Kernel, find: Find, name_at: int, value: int, size: int, flags: int)
     k.tables.xattr_bytes += more
     inode.xattrs[name] = data
     inode.ctime = k.now
+    inotify.happened(k, inode, IN_ATTRIB)
     return 0
 
 
@@ -134,6 +135,7 @@ def _remove(k: Kernel, find: Find, name_at: int) -> int:
     if name not in inode.xattrs:
         raise KernelError(Errno.ENODATA)
     k.tables.xattr_bytes -= len(inode.xattrs.pop(name)) + len(name)
+    inotify.happened(k, inode, IN_ATTRIB)
     inode.ctime = k.now
     return 0
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from kernel.abi.errno import Errno
 from kernel.errors import KernelError
 from kernel.fs.files import FILE_MAX
+from kernel.fs.inotify import MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES
 from kernel.fs.proc.process import number_of
 from kernel.fs.proc.tree import Entry
 from kernel.uts import RELEASE, SYSNAME, VERSION
@@ -89,6 +90,9 @@ ENTRIES: dict[str, Entry] = {
     "fs/file-max": _setting("file-max", FILE_MAX, 1, FILE_MAX),
     "fs/file-nr": Entry(_file_nr),
     "fs/inode-nr": Entry(_inode_nr),
+    "fs/inotify/max_queued_events": _fixed(MAX_QUEUED_EVENTS),
+    "fs/inotify/max_user_instances": _fixed(MAX_USER_INSTANCES),
+    "fs/inotify/max_user_watches": _fixed(MAX_USER_WATCHES),
     "fs/nr_open": _fixed(1048576),
     "fs/pipe-max-size": _fixed(1048576),
     "fs/pipe-user-pages-hard": _fixed(0),
