@@ -14,12 +14,13 @@ from kernel.abi import elf as auxv
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE
 from kernel.abi.process import RLIMIT_STACK
+from kernel.capabilities import ExecCredentials, commit, exec_credentials
 from kernel.cputime import note_peak
 from kernel.elf import ET_DYN, PF_R, PF_W, PF_X, PT_GNU_STACK, BadElf, Image, parse
 from kernel.errors import Fault, KernelError
 from kernel.events import BreakMoved, ProgramExecuted
 from kernel.fs.files import close_on_exec
-from kernel.fs.vfs import executable
+from kernel.fs.vfs import executable, executable_in
 from kernel.futex import exit_futexes
 from kernel.mm.address_space import create_space, drop_space, insert, overlaps, remove
 from kernel.mm.fault import user_page
@@ -53,7 +54,7 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
     """Replace the task's program. Until everything has been found in order, nothing is changed."""
     filename = path
     for _ in range(SCRIPT_DEPTH + 1):
-        inode = executable(k, task, path)
+        mount, inode = executable_in(k, task, path)
         head = k.read_inode(inode, 0, SCRIPT_HEAD)
         if head[:2] != b"#!":
             break
@@ -83,9 +84,10 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
     ):
         raise KernelError(Errno.E2BIG)
 
+    become = exec_credentials(k, task, inode, mount)
     space = create_space(k)
     try:
-        entry, stack = _build(k, space, inode, image, loader_inode, loader, filename, argv, envp)
+        entry, stack = _build(k, space, inode, image, loader_inode, loader, filename, argv, envp, become)
     except KernelError:
         drop_space(k, space.id)
         raise
@@ -93,6 +95,11 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
         drop_space(k, space.id)
         raise KernelError(Errno.ENOMEM) from None
     _adopt(k, task, space, filename, path, argv, entry, stack, inode)
+    cred = become.cred
+    task.dumpable = int(cred.euid == cred.uid and cred.egid == cred.gid)
+    if become.secure:
+        task.pdeath_signal = 0
+    commit(task, cred)
 
 
 def _parse(k: Kernel, inode: Inode) -> Image:
@@ -123,6 +130,7 @@ def _build(
     filename: str,
     argv: list[bytes],
     envp: list[bytes],
+    become: ExecCredentials,
 ) -> tuple[int, int]:
     """Map the program and its stack; the entry point and stack pointer."""
     bias = DYN_BASE if image.type == ET_DYN else 0
@@ -160,7 +168,7 @@ def _build(
         (auxv.AT_FLAGS, 0),
         (auxv.AT_ENTRY, entry),
     ]
-    return start, _push_stack(k, space, filename.encode("utf-8", "surrogateescape"), argv, envp, aux)
+    return start, _push_stack(k, space, filename.encode("utf-8", "surrogateescape"), argv, envp, aux, become)
 
 
 def _note_extents(space: Space, image: Image, bias: int) -> None:
@@ -207,7 +215,13 @@ def _map_image(k: Kernel, space: Space, inode: Inode, image: Image, bias: int) -
 
 
 def _push_stack(
-    k: Kernel, space: Space, filename: bytes, argv: list[bytes], envp: list[bytes], aux: list[tuple[int, int]]
+    k: Kernel,
+    space: Space,
+    filename: bytes,
+    argv: list[bytes],
+    envp: list[bytes],
+    aux: list[tuple[int, int]],
+    become: ExecCredentials,
 ) -> int:
     """Strings, auxv, envp, argv, argc from the top down (System V ABI i386, figure 3-31)."""
     at = STACK_TOP - 4
@@ -228,12 +242,12 @@ def _push_stack(
     platform = push(b"i686\0")
     random = push(k.entropy(16))
     at &= ~15
-    cred = k.task.cred if k.tables.current in k.tables.tasks else None
-    ids = (cred.uid, cred.euid, cred.gid, cred.egid) if cred else (0, 0, 0, 0)
+    cred = become.cred
+    ids = (cred.uid, cred.euid, cred.gid, cred.egid)
     aux = [
         *aux,
         *zip((auxv.AT_UID, auxv.AT_EUID, auxv.AT_GID, auxv.AT_EGID), ids, strict=True),
-        (auxv.AT_SECURE, 0),
+        (auxv.AT_SECURE, int(become.secure)),
         (auxv.AT_RANDOM, random),
         (auxv.AT_HWCAP2, 0),
         (auxv.AT_EXECFN, execfn),
@@ -285,7 +299,6 @@ def _adopt(
     task.comm = name[:15].decode("utf-8", "replace")
     task.exe = k.path_of(inode)
     task.tls = [0, 0, 0]
-    task.keep_capabilities = False
     task.altstack = [0, task.altstack[1], 0]
     task.rseq = 0
     k.free_ldt(task)

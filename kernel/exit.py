@@ -113,16 +113,31 @@ def _group_is_empty(k: Kernel, leader: Task) -> bool:
     return not any(other.tgid == leader.tgid and other.pid != leader.pid for other in k.tables.tasks.values())
 
 
+def _reaper(k: Kernel, task: Task) -> int:
+    """Who gets the task's children: the nearest ancestor that asked for them, or init."""
+    tasks = k.tables.tasks
+    above = tasks.get(task.ppid)
+    while above is not None and above.pid != INIT_PID:
+        if above.subreaper and above.group_status < 0:
+            return above.pid
+        above = tasks.get(above.ppid)
+    return INIT_PID
+
+
 def _reparent_children(k: Kernel, task: Task) -> None:
+    reaper = _reaper(k, task)
     for child in list(k.tables.tasks.values()):
         if child.ppid == task.tgid and child.tgid != task.tgid:
-            child.ppid = INIT_PID
-            k.emit(TaskReparented(child.pid, INIT_PID))
+            child.ppid = reaper
+            k.emit(TaskReparented(child.pid, reaper))
             if child.pdeath_signal and child.state != TaskState.ZOMBIE:
                 info = SigInfo(child.pdeath_signal, pid=task.tgid, uid=task.cred.uid)
                 send_signal(k, child, info, shared=True)
             if child.state == TaskState.ZOMBIE and child.pid == child.tgid:
-                release(k, child, by=INIT_PID)
+                if reaper == INIT_PID:
+                    release(k, child, by=INIT_PID)
+                elif _group_is_empty(k, child):
+                    _notify_parent(k, child)
 
 
 def _notify_parent(k: Kernel, task: Task) -> None:

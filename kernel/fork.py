@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel import capabilities
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
+    CAP_SYS_ADMIN,
+    CAP_SYS_RESOURCE,
     CLONE_CHILD_CLEARTID,
     CLONE_CHILD_SETTID,
     CLONE_CLEAR_SIGHAND,
@@ -39,7 +42,7 @@ from kernel.mm.frames import alloc_stack
 from kernel.policy import enqueue
 from kernel.signals.pending import leader_of
 from kernel.signals.state import flush_handlers
-from kernel.tables import Credentials, SigAction, SigHand, Task, TaskState
+from kernel.tables import SigAction, SigHand, Task, TaskState
 from kernel.thread import (
     PAGE_OFFSET,
     PT_SIZE,
@@ -150,17 +153,7 @@ def do_fork(
         root=parent.root,
         root_mount=parent.root_mount,
         sighand=sighand,
-        cred=Credentials(
-            cred.uid,
-            cred.euid,
-            cred.suid,
-            cred.fsuid,
-            cred.gid,
-            cred.egid,
-            cred.sgid,
-            cred.fsgid,
-            cred.groups[:],
-        ),
+        cred=capabilities.copy(cred),
         exe=parent.exe,
         umask=parent.umask,
         exit_signal=_exit_signal(k, parent, flags, exit_signal),
@@ -171,7 +164,6 @@ def do_fork(
         rlimits={n: limits[:] for n, limits in leader_of(k, parent).rlimits.items()},
         dumpable=parent.dumpable,
         no_new_privs=parent.no_new_privs,
-        keep_capabilities=parent.keep_capabilities,
         policy=parent.policy,
         rt_priority=parent.rt_priority,
         nice=parent.nice,
@@ -240,7 +232,7 @@ def _exit_signal(k: Kernel, parent: Task, flags: int, given: int) -> int:
 def _too_many(k: Kernel, parent: Task) -> bool:
     """Whether the user has as many tasks as RLIMIT_NPROC allows; root may have more."""
     user = parent.cred.uid
-    if not user or not parent.cred.euid:
+    if not user or any(capabilities.holds(parent.cred, one) for one in (CAP_SYS_RESOURCE, CAP_SYS_ADMIN)):
         return False
     limit = k.rlimit(RLIMIT_NPROC)
     return sum(task.cred.uid == user for task in k.tables.tasks.values()) >= limit

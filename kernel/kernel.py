@@ -17,7 +17,7 @@ import msgspec
 from cpu.bus import Bus, Sink
 from cpu.core import NEVER, Core, Hypercall, Interrupted
 from cpu.ram import Ram
-from kernel import boot, describe, entry, exec, posix_timers, sched
+from kernel import boot, capabilities, describe, entry, exec, posix_timers, sched
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
     RLIM64_INFINITY,
@@ -42,7 +42,7 @@ from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.stream import stream_input
 from kernel.fs.tty import terminal_input
 from kernel.mm import frames
-from kernel.tables import Credentials, Inode, OpenFile, SigHand, Space, Tables, Task, TaskState
+from kernel.tables import Inode, OpenFile, SigHand, Space, Tables, Task, TaskState
 from kernel.thread import PAGE_OFFSET, TI_CR3, TI_LDT, TI_PID
 from kernel.uaccess import peek_user
 
@@ -118,11 +118,6 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     """One at `/` can only be the first; without it the root is in memory."""
     schedule: int = -1
     """Seed of random choices of the scheduler; -1: it takes turns."""
-
-
-def _user(uid: int) -> Credentials:
-    """A user alone in a group of the same number."""
-    return Credentials(uid, uid, uid, uid, uid, uid, uid, uid)
 
 
 class Idle(msgspec.Struct, frozen=True):
@@ -492,7 +487,7 @@ class Kernel:
             fdtable=0,
             cwd=t.root,
             sighand=sighand,
-            cred=_user(start.uid),
+            cred=capabilities.user(start.uid),
         )
         t.tasks[pid] = task
         t.first = pid

@@ -10,6 +10,8 @@ from enum import IntEnum
 
 import msgspec
 
+from kernel.abi.process import ALL_CAPABILITIES
+
 
 class TaskState(IntEnum):
     RUNNABLE = 0
@@ -30,6 +32,14 @@ class Credentials(msgspec.Struct, array_like=True):
     sgid: int = 0
     fsgid: int = 0
     groups: list[int] = []
+    effective: int = ALL_CAPABILITIES
+    """Capabilities that count, as bits (man 7 capabilities); the other sets say what may become of them."""
+    permitted: int = ALL_CAPABILITIES
+    inheritable: int = 0
+    bounding: int = ALL_CAPABILITIES
+    ambient: int = 0
+    securebits: int = 0
+    """SECURE_*."""
 
 
 class Wait(msgspec.Struct, array_like=True):
@@ -211,8 +221,9 @@ class Task(msgspec.Struct):
     name_changed: bool = False
     dumpable: int = 1
     no_new_privs: bool = False
-    keep_capabilities: bool = False
-    """PR_SET_KEEPCAPS, off again with exec. There are no capabilities beside uid 0 so far."""
+    subreaper: bool = False
+    """Of a leader: orphans below it become its children (PR_SET_CHILD_SUBREAPER)."""
+    thp_disabled: bool = False
     pdeath_signal: int = 0
     """The signal that the task gets when its parent ends, 0 for none."""
     fs: int = 0

@@ -270,6 +270,16 @@ CAP_AUDIT_READ = 37
 CAP_PERFMON = 38
 CAP_BPF = 39
 CAP_CHECKPOINT_RESTORE = 40
+ALL_CAPABILITIES = (1 << CAP_CHECKPOINT_RESTORE + 1) - 1
+
+# prctl(PR_SET_SECUREBITS), uapi linux/securebits.h; each is followed by the bit that locks it
+SECURE_NOROOT = 0x1
+SECURE_NO_SETUID_FIXUP = 0x4
+SECURE_KEEP_CAPS = 0x10
+SECURE_NO_CAP_AMBIENT_RAISE = 0x40
+SECURE_ALL_UNPRIVILEGED = 0x500
+SECURE_ALL_BITS = 0x555
+SECURE_ALL_LOCKS = 0xAAA
 
 
 # names: include/linux/sched.h (TASK_COMM_LEN), asm-generic/param.h (USER_HZ: what times() and /proc count in)

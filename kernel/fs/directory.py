@@ -26,6 +26,8 @@ from kernel.abi.files import (
     S_ISVTX,
     S_IXGRP,
 )
+from kernel.abi.process import CAP_DAC_OVERRIDE, CAP_FOWNER, CAP_MKNOD
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs import inotify, procfs, ramfs
 from kernel.fs.names import encode_name
@@ -77,7 +79,7 @@ def writable_parent(k: Kernel, found: Found) -> Inode:
     """
     if procfs.is_proc(found.parent):
         if found.inode:
-            raise KernelError(Errno.EACCES if k.task.cred.fsuid else Errno.EPERM)
+            raise KernelError(Errno.EPERM if capable(k, CAP_DAC_OVERRIDE) else Errno.EACCES)
         raise KernelError(Errno.EACCES if procfs.is_sys(found.parent) else Errno.ENOENT)
     parent = get_inode(k, found.parent)
     want_write(k, found.parent_mount, parent)
@@ -111,10 +113,11 @@ def check_mknod(mode: int) -> None:
 
 
 def mknod(k: Kernel, path: str, mode: int, dev: int, start: int = 0) -> None:
-    """A file of a type that `check_mknod` has passed. EPERM for devices unless root."""
+    """A file of a type that `check_mknod` has passed. EPERM for devices without CAP_MKNOD, but for 0:0."""
     kind = mode & S_IFMT or S_IFREG
     found = _free_name(k, path, start)
-    if kind in (S_IFCHR, S_IFBLK) and k.task.cred.euid:
+    whiteout = kind == S_IFCHR and not dev
+    if kind in (S_IFCHR, S_IFBLK) and not whiteout and not capable(k, CAP_MKNOD):
         raise KernelError(Errno.EPERM)
     create(k, found, kind | mode & 0o7777, dev if kind in (S_IFCHR, S_IFBLK) else 0)
 
@@ -131,7 +134,7 @@ def symlink(k: Kernel, target: str, path: str, start: int = 0) -> None:
 def link(k: Kernel, inode: Inode, mount: int, path: str, start: int = 0) -> None:
     """One more name for `inode`, found in `mount`. EPERM for directories, EXDEV from one mount to another."""
     found = _free_name(k, path, start)
-    if k.task.cred.fsuid not in (0, inode.uid) and not _is_harmless(k, inode):
+    if k.task.cred.fsuid != inode.uid and not capable(k, CAP_FOWNER) and not _is_harmless(k, inode):
         raise KernelError(Errno.EPERM)
     parent = writable_parent(k, found)
     if mount != found.parent_mount or inode.dev != parent.dev or not (inode.parent or inode.linkable):
@@ -157,8 +160,9 @@ def _is_harmless(k: Kernel, inode: Inode) -> bool:
 
 def _may_delete(k: Kernel, parent: Inode, victim: Inode) -> None:
     """In a sticky directory only the owners may (`may_delete`)."""
-    uid = k.task.cred.fsuid
-    if parent.mode & S_ISVTX and uid and uid not in (victim.uid, parent.uid):
+    if not parent.mode & S_ISVTX or k.task.cred.fsuid in (victim.uid, parent.uid):
+        return
+    if not capable(k, CAP_FOWNER):
         raise KernelError(Errno.EPERM)
 
 
@@ -245,8 +249,6 @@ def rename(k: Kernel, source: Found, target: Found, flags: int = 0) -> None:
     parents, names = (old_parent, new_parent), (source.name, target.name)
     left = None
     if flags & RENAME_WHITEOUT:
-        if k.task.cred.euid:
-            raise KernelError(Errno.EPERM)
         left = new_child(k, old_parent, S_IFCHR)
     if replaced is not None:
         ramfs.remove_name(k, new_parent, target.name, replaced)

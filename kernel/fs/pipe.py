@@ -29,7 +29,9 @@ from kernel.abi.files import (
     POLLWRNORM,
     S_IFIFO,
 )
+from kernel.abi.process import CAP_SYS_RESOURCE
 from kernel.abi.signal import SI_USER, SIGPIPE
+from kernel.capabilities import capable
 from kernel.errors import Blocked, KernelError
 from kernel.events import PipeCreated, PipeEndsChanged, PipeRead, PipeResized, PipeWritten
 from kernel.fs.iov import IovIter
@@ -313,7 +315,7 @@ def set_capacity(k: Kernel, pipe: Pipe, size: int) -> int:
     if size > 1 << 31:
         raise KernelError(Errno.EINVAL)
     capacity = max(PAGE, 1 << max(size - 1, 0).bit_length())
-    limit = max(PIPE_MAX_SIZE, pipe.capacity) if k.task.cred.euid else MAX_CAPACITY
+    limit = MAX_CAPACITY if capable(k, CAP_SYS_RESOURCE) else max(PIPE_MAX_SIZE, pipe.capacity)
     if capacity > limit:
         raise KernelError(Errno.EPERM)
     if len(pipe.slots) * PAGE > capacity:

@@ -25,8 +25,9 @@ from kernel.abi.files import (
     S_ISUID,
     S_IXGRP,
 )
-from kernel.abi.process import RLIM_INFINITY, RLIMIT_FSIZE
+from kernel.abi.process import CAP_FSETID, RLIM_INFINITY, RLIMIT_FSIZE
 from kernel.abi.signal import SI_USER, SIGXFSZ
+from kernel.capabilities import XATTR, capable
 from kernel.errors import KernelError
 from kernel.events import FileWritten, InodeCreated, NameRemoved, PagesDropped
 from kernel.fs import hostfs, inotify
@@ -278,9 +279,18 @@ def pages_in(k: Kernel, dev: int) -> int:
 
 
 def remove_privileges(k: Kernel, inode: Inode) -> None:
-    """A program that is changed by anyone but root is no longer set-user-ID (`file_remove_privs`)."""
-    if k.task.cred.fsuid:
+    """A program that is changed gives no capabilities any more, and unless its changer has CAP_FSETID it is
+    no longer set-user-ID (`file_remove_privs`)."""
+    forget_capabilities(k, inode)
+    if not capable(k, CAP_FSETID):
         inode.mode &= ~(S_ISUID | (S_ISGID if inode.mode & S_IXGRP else 0))
+
+
+def forget_capabilities(k: Kernel, inode: Inode) -> None:
+    """The file gives whoever executes it no capabilities any more."""
+    gone = inode.xattrs.pop(XATTR, None) if inode.xattrs else None
+    if gone is not None:
+        k.tables.xattr_bytes -= len(gone) + len(XATTR)
 
 
 def truncate(k: Kernel, inode: Inode, size: int) -> None:

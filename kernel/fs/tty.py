@@ -15,8 +15,10 @@ from kernel import uaccess
 from kernel.abi import tty as abi
 from kernel.abi.errno import ERESTARTSYS, Errno
 from kernel.abi.files import O_NONBLOCK, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
+from kernel.abi.process import CAP_SYS_ADMIN
 from kernel.abi.signal import SI_KERNEL, SIG_IGN, SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH, sigmask
 from kernel.abi.structs import Termios, Winsize
+from kernel.capabilities import capable
 from kernel.errors import Blocked, KernelError
 from kernel.events import TerminalWritten
 from kernel.fs import n_tty
@@ -335,7 +337,7 @@ def _set_controlling(k: Kernel, terminal: Terminal, arg: int) -> None:
         return
     if not leader or controlling(k, task) >= 0:
         raise KernelError(Errno.EPERM)
-    if terminal.session and not (arg == 1 and task.cred.euid == 0):
+    if terminal.session and not (arg == 1 and capable(k, CAP_SYS_ADMIN)):
         raise KernelError(Errno.EPERM)
     terminal.session = task.session
     terminal.pgrp = task.pgrp

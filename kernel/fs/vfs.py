@@ -28,6 +28,8 @@ from kernel.abi.files import (
     S_IFMT,
     S_IFREG,
 )
+from kernel.abi.process import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
+from kernel.capabilities import by_real_ids, holds
 from kernel.errors import KernelError
 from kernel.fs import hostfs, procfs, ramfs
 from kernel.fs.files import get_file
@@ -112,18 +114,21 @@ def path_of(k: Kernel, inode: Inode) -> str:
 def permitted(task: Task, inode: Inode, mask: int, real: bool = False) -> bool:
     """Whether the task may do all of `mask` (MAY_*); with `real` judged by its real ids, as access(2) does.
 
-    Root may everything, but execute only what somebody may (man 7 capabilities, CAP_DAC_OVERRIDE).
+    Who may not by the mode may by capabilities, but execute only what somebody may (`generic_permission`).
     """
-    cred = task.cred
-    uid, gid = (cred.uid, cred.gid) if real else (cred.fsuid, cred.fsgid)
+    cred = by_real_ids(task.cred) if real else task.cred
     mode = inode.mode
-    if uid == 0:
-        return not mask & MAY_EXEC or is_dir(inode) or bool(mode & 0o111)
-    if uid == inode.uid:
+    if cred.fsuid == inode.uid:
         mode >>= 6
-    elif gid == inode.gid or inode.gid in cred.groups:
+    elif cred.fsgid == inode.gid or inode.gid in cred.groups:
         mode >>= 3
-    return not mask & ~mode & 7
+    if not mask & ~mode & 7:
+        return True
+    reads = not mask & MAY_WRITE if is_dir(inode) else mask == MAY_READ
+    if reads and holds(cred, CAP_DAC_READ_SEARCH):
+        return True
+    executes = mask & MAY_EXEC and not is_dir(inode) and not inode.mode & 0o111
+    return not executes and holds(cred, CAP_DAC_OVERRIDE)
 
 
 def need(task: Task, inode: Inode, mask: int) -> None:
@@ -383,6 +388,11 @@ def lookup(k: Kernel, task: Task, path: str) -> Inode:
 
 def executable(k: Kernel, task: Task, path: str) -> Inode:
     """The regular file that execve may run: EACCES for all others (fs/exec.c)."""
+    return executable_in(k, task, path)[1]
+
+
+def executable_in(k: Kernel, task: Task, path: str) -> tuple[int, Inode]:
+    """The same with the mount that it is in."""
     found = walk(k, task, decode_name(path.encode("utf-8", "surrogateescape")))
     inode = insist(k, found)
     mount = k.tables.mounts.get(found.mount)
@@ -391,7 +401,7 @@ def executable(k: Kernel, task: Task, path: str) -> Inode:
     if not is_regular(inode) or procfs.is_proc(inode.ino):
         raise KernelError(Errno.EACCES)
     need(task, inode, MAY_EXEC)
-    return inode
+    return found.mount, inode
 
 
 def set_cwd(k: Kernel, mount: int, inode: Inode) -> None:

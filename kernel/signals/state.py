@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel.abi.process import CAP_KILL
 from kernel.abi.signal import (
     CLD_CONTINUED,
     CLD_STOPPED,
@@ -26,6 +27,7 @@ from kernel.abi.signal import (
     SIGTTOU,
     sigmask,
 )
+from kernel.capabilities import holds
 from kernel.events import (
     SignalActionSet,
     SignalDelivered,
@@ -329,7 +331,7 @@ def kill_permitted(k: Kernel, target: Task, signo: int) -> bool:
     if target.tgid == me.tgid:
         return True
     mine, its = me.cred, target.cred
-    if mine.euid == 0 or mine.euid in (its.suid, its.uid) or mine.uid in (its.suid, its.uid):
+    if holds(mine, CAP_KILL) or mine.euid in (its.suid, its.uid) or mine.uid in (its.suid, its.uid):
         return True
     return signo == SIGCONT and target.session == me.session
 

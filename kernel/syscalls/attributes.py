@@ -35,8 +35,10 @@ from kernel.abi.files import (
     STATX_BTIME,
     STATX_MNT_ID,
 )
+from kernel.abi.process import CAP_CHOWN, CAP_FOWNER, CAP_FSETID
 from kernel.abi.structs import CStruct, OldStat, Stat, Stat64, Statx, Timespec, Timespec64, Timeval
 from kernel.abi.time import NSEC_PER_SEC, NSEC_PER_USEC, USEC_PER_SEC, UTIME_NOW, UTIME_OMIT
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs import inotify, procfs, ramfs, vfs
 from kernel.fs.devfs import major, minor
@@ -254,15 +256,16 @@ def sys_faccessat2(k: Kernel, dirfd: int, filename: int, mode: int, flags: int) 
 
 def _own(k: Kernel, inode: Inode) -> None:
     """Only the owner and root may change a file's attributes; nobody those of /proc."""
-    uid = k.task.cred.fsuid
-    if procfs.is_proc(inode.ino) or (uid and uid != inode.uid):
+    mine = k.task.cred.fsuid == inode.uid or capable(k, CAP_FOWNER)
+    if procfs.is_proc(inode.ino) or not mine:
         raise KernelError(Errno.EPERM)
 
 
 def _chmod(k: Kernel, inode: Inode, mode: int) -> int:
     _own(k, inode)
     cred = k.task.cred
-    if cred.fsuid and inode.gid != cred.fsgid and inode.gid not in cred.groups:
+    mine = inode.gid == cred.fsgid or inode.gid in cred.groups
+    if not mine and not capable(k, CAP_FSETID):
         mode &= ~S_ISGID
     inode.mode = inode.mode & S_IFMT | mode & 0o7777
     inode.ctime = k.now
@@ -310,7 +313,7 @@ def _chown(k: Kernel, inode: Inode, user: int, group: int) -> int:
     gid = inode.gid if group == KEEP else group
     if procfs.is_proc(inode.ino):
         raise KernelError(Errno.EPERM)
-    if cred.fsuid:
+    if not capable(k, CAP_CHOWN):
         mine = cred.fsuid == inode.uid
         if user != KEEP and not (mine and uid == inode.uid):
             raise KernelError(Errno.EPERM)
@@ -320,6 +323,7 @@ def _chown(k: Kernel, inode: Inode, user: int, group: int) -> int:
         if inode.mode & S_ISUID or inode.mode & S_ISGID:
             _own(k, inode)
         inode.mode &= ~(S_ISUID | (S_ISGID if inode.mode & S_IXGRP else 0))
+        ramfs.forget_capabilities(k, inode)
     inode.uid, inode.gid, inode.ctime = uid, gid, k.now
     if user != KEEP or group != KEEP:
         inotify.happened(k, inode, IN_ATTRIB)
@@ -381,8 +385,8 @@ def _set_times(k: Kernel, dirfd: int, filename: int, times: tuple[Pair, Pair] | 
         if flags & ~(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH):
             raise KernelError(Errno.EINVAL)
         inode = inode_to_change(k, dirfd, filename, flags, not flags & AT_SYMLINK_NOFOLLOW)
-    uid = k.task.cred.fsuid
-    if procfs.is_proc(inode.ino) or (uid and uid != inode.uid):
+    mine = k.task.cred.fsuid == inode.uid or capable(k, CAP_FOWNER)
+    if procfs.is_proc(inode.ino) or not mine:
         if times or procfs.is_proc(inode.ino):
             raise KernelError(Errno.EPERM)
         vfs.need(k.task, inode, vfs.MAY_WRITE)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kernel import posix_timers
 from kernel.abi.errno import Errno
+from kernel.abi.process import CAP_SYS_TIME
 from kernel.abi.time import (
     ADJ_ESTERROR,
     ADJ_FREQUENCY,
@@ -29,6 +30,7 @@ from kernel.abi.time import (
     TIME_OK,
     USEC_PER_SEC,
 )
+from kernel.capabilities import need_capability
 from kernel.errors import KernelError
 from kernel.events import ClockSet
 from kernel.syscalls.time import SECOND, clock_time, realtime
@@ -48,8 +50,7 @@ STATUS, FREQUENCY, MAXERROR, ESTERROR, CONSTANT, TAI, TICKS = range(7)
 
 def _ask_permission(k: Kernel) -> None:
     """CAP_SYS_TIME."""
-    if k.task.cred.euid:
-        raise KernelError(Errno.EPERM)
+    need_capability(k, CAP_SYS_TIME)
 
 
 def set_realtime(k: Kernel, nanoseconds: int) -> None:

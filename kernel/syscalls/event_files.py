@@ -29,7 +29,7 @@ from kernel.abi.files import (
     TFD_TIMER_CANCEL_ON_SET,
 )
 from kernel.abi.mman import TASK_SIZE
-from kernel.abi.process import PIDFD_THREAD
+from kernel.abi.process import CAP_SYS_PTRACE, CAP_WAKE_ALARM, PIDFD_THREAD
 from kernel.abi.sigframe import SIGINFO_SIZE, Siginfo
 from kernel.abi.signal import SI_TKILL, SI_USER
 from kernel.abi.structs import EpollEvent, Itimerspec, Itimerspec64, Timespec64
@@ -41,6 +41,7 @@ from kernel.abi.time import (
     CLOCK_REALTIME_ALARM,
     NSEC_PER_SEC,
 )
+from kernel.capabilities import capable
 from kernel.errors import Blocked, KernelError
 from kernel.fs import epoll, eventfd, files, signalfd, timerfd
 from kernel.fs.files import anonymous_file, get_file
@@ -96,7 +97,7 @@ def _anonymous(k: Kernel, kind: str, access: int, number: int, name: str, flags:
 def sys_timerfd_create(k: Kernel, clockid: int, flags: int) -> int:
     clocks = (CLOCK_REALTIME, CLOCK_MONOTONIC, CLOCK_BOOTTIME, CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM)
     _refuse_unless(not flags & ~FILE_FLAGS and clockid in clocks, Errno.EINVAL)
-    if clockid in (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM) and k.task.cred.euid:
+    if clockid in (CLOCK_REALTIME_ALARM, CLOCK_BOOTTIME_ALARM) and not capable(k, CAP_WAKE_ALARM):
         raise KernelError(Errno.EPERM)
     _ready_for_one(k)
     return _anonymous(k, "timerfd", O_RDWR, timerfd.create(k, clockid), "[timerfd]", flags)
@@ -352,7 +353,7 @@ def sys_pidfd_getfd(k: Kernel, pidfd: int, fd: int, flags: int) -> int:
     task = _process(k, pidfd)
     mine, its = k.task.cred, task.cred
     same = {mine.uid} == {its.uid, its.euid, its.suid} and {mine.gid} == {its.gid, its.egid, its.sgid}
-    _refuse_unless(task.tgid == k.task.tgid or not mine.euid or same, Errno.EPERM)
+    _refuse_unless(task.tgid == k.task.tgid or capable(k, CAP_SYS_PTRACE) or same, Errno.EPERM)
     _refuse_unless(task.state != TaskState.ZOMBIE, Errno.ESRCH)
     number = k.tables.fdtables[task.fdtable].fds.get(fd)
     if number is None:

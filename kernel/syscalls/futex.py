@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kernel import futex
 from kernel.abi.errno import Errno
+from kernel.abi.process import CAP_SYS_PTRACE
 from kernel.abi.time import (
     CLOCK_MONOTONIC,
     CLOCK_REALTIME,
@@ -34,6 +35,7 @@ from kernel.abi.time import (
     FUTEX_WAKE_OP,
     NSEC_PER_SEC,
 )
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.tables import Task
 from kernel.uaccess import copy_from_user, get_user32, put_user32, signed
@@ -242,7 +244,7 @@ def sys_get_robust_list(k: Kernel, pid: int, head: int, length: int) -> int:
     mine, its = k.task.cred, task.cred
     if (
         task.tgid != k.task.tgid
-        and mine.euid
+        and not capable(k, CAP_SYS_PTRACE)
         and (mine.uid, mine.uid, mine.uid) != (its.uid, its.euid, its.suid)
     ):
         raise KernelError(Errno.EPERM)

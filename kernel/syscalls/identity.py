@@ -1,6 +1,6 @@
 """Who a process is: user and group ids, supplementary groups (man 2 setreuid, setresuid, setgroups).
 
-kernel/sys.c, uid16.c and groups.c of Linux. Being root stands for all capabilities. The old calls with 16-bit
+kernel/sys.c, uid16.c and groups.c of Linux. The old calls with 16-bit
 ids are here too. Process groups and sessions are `kernel.syscalls.process`'s.
 """
 
@@ -9,7 +9,9 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING
 
+from kernel import capabilities
 from kernel.abi.errno import Errno
+from kernel.abi.process import CAP_SETGID, CAP_SETUID
 from kernel.errors import KernelError
 from kernel.tables import Credentials
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
@@ -51,29 +53,39 @@ def _wide(value: int) -> int:
     return SAME if value & 0xFFFF == 0xFFFF else value & 0xFFFF
 
 
-def _commit(k: Kernel, names: _Names, real: int, effective: int, saved: int, file_system: int) -> int:
+def _commit(
+    k: Kernel,
+    names: _Names,
+    real: int,
+    effective: int,
+    saved: int,
+    file_system: int,
+    fs_only: bool = False,
+) -> int:
     """commit_creds: another effective id makes the process undumpable and forgets its death signal."""
     task = k.task
-    cred = task.cred
-    if getattr(cred, names.effective) != effective or getattr(cred, names.file_system) != file_system:
-        task.dumpable = 0
-        task.pdeath_signal = 0
-    setattr(cred, names.real, real)
-    setattr(cred, names.effective, effective)
-    setattr(cred, names.saved, saved)
-    setattr(cred, names.file_system, file_system)
+    new = capabilities.copy(task.cred)
+    setattr(new, names.real, real)
+    setattr(new, names.effective, effective)
+    setattr(new, names.saved, saved)
+    setattr(new, names.file_system, file_system)
+    if names is _USER and fs_only:
+        capabilities.file_id_changed(new, task.cred)
+    elif names is _USER:
+        capabilities.ids_changed(new, task.cred)
+    capabilities.commit(task, new)
     return 0
 
 
-def _privileged(k: Kernel) -> bool:
-    return k.task.cred.euid == 0
+def _privileged(k: Kernel, names: _Names) -> bool:
+    return capabilities.capable(k, CAP_SETUID if names is _USER else CAP_SETGID)
 
 
 def _set(k: Kernel, names: _Names, wanted: int) -> int:
     if wanted == SAME:
         raise KernelError(Errno.EINVAL)
     real, _, saved = names.of(k.task.cred)
-    if _privileged(k):
+    if _privileged(k, names):
         real = saved = wanted
     elif wanted not in (real, saved):
         raise KernelError(Errno.EPERM)
@@ -82,7 +94,7 @@ def _set(k: Kernel, names: _Names, wanted: int) -> int:
 
 def _setre(k: Kernel, names: _Names, real: int, effective: int) -> int:
     old_real, old_effective, saved = names.of(k.task.cred)
-    allowed = _privileged(k)
+    allowed = _privileged(k, names)
     if real != SAME and real not in (old_real, old_effective) and not allowed:
         raise KernelError(Errno.EPERM)
     if effective != SAME and effective not in (old_real, old_effective, saved) and not allowed:
@@ -101,7 +113,7 @@ def _setres(k: Kernel, names: _Names, *wanted: int) -> int:
         wanted[1] == SAME or wanted[1] == file_system
     ):
         return 0
-    if not _privileged(k) and any(new != SAME and new not in old for new in wanted):
+    if not _privileged(k, names) and any(new != SAME and new not in old for new in wanted):
         raise KernelError(Errno.EPERM)
     real, effective, saved = (was if new == SAME else new for new, was in zip(wanted, old, strict=True))
     return _commit(k, names, real, effective, saved, effective)
@@ -112,8 +124,8 @@ def _setfs(k: Kernel, names: _Names, wanted: int) -> int:
     cred = k.task.cred
     old = getattr(cred, names.file_system)
     ids = names.of(cred)
-    if wanted not in (SAME, old) and (wanted in ids or _privileged(k)):
-        _commit(k, names, *ids, wanted)
+    if wanted not in (SAME, old) and (wanted in ids or _privileged(k, names)):
+        _commit(k, names, *ids, wanted, fs_only=True)
     return int(old)
 
 
@@ -252,7 +264,7 @@ def _get_groups(k: Kernel, size: int, address: int, form: str) -> int:
 
 
 def _set_groups(k: Kernel, size: int, address: int, form: str) -> int:
-    if not _privileged(k):
+    if not _privileged(k, _GROUP):
         raise KernelError(Errno.EPERM)
     if size > NGROUPS_MAX:
         raise KernelError(Errno.EINVAL)
@@ -262,7 +274,9 @@ def _set_groups(k: Kernel, size: int, address: int, form: str) -> int:
         groups = tuple(_wide(group) for group in groups)
     if SAME in groups:
         raise KernelError(Errno.EINVAL)
-    k.task.cred.groups = sorted(groups)
+    new = capabilities.copy(k.task.cred)
+    new.groups = sorted(groups)
+    k.task.cred = new
     return 0
 
 

@@ -6,7 +6,15 @@ import struct
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.process import RLIM64_INFINITY, RLIM_INFINITY, RLIM_NLIMITS, RLIMIT_CPU, RLIMIT_NOFILE
+from kernel.abi.process import (
+    CAP_SYS_RESOURCE,
+    RLIM64_INFINITY,
+    RLIM_INFINITY,
+    RLIM_NLIMITS,
+    RLIMIT_CPU,
+    RLIMIT_NOFILE,
+)
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.signals.pending import leader_of
 from kernel.tables import Task
@@ -46,7 +54,7 @@ def _set(k: Kernel, task: Task, resource: int, soft: int, hard: int) -> None:
         raise KernelError(Errno.EINVAL)
     if resource == RLIMIT_NOFILE and hard > NR_OPEN:
         raise KernelError(Errno.EPERM)
-    if hard > k.limits_of(task, resource)[1] and k.task.cred.euid:
+    if hard > k.limits_of(task, resource)[1] and not capable(k, CAP_SYS_RESOURCE):
         raise KernelError(Errno.EPERM)
     leader = leader_of(k, task)
     leader.rlimits = {**leader.rlimits, resource: [soft, hard]}
@@ -66,7 +74,7 @@ def _may_limit(k: Kernel, task: Task) -> bool:
     mine, its = k.task.cred, task.cred
     same_user = mine.uid == its.uid == its.euid == its.suid
     same_group = mine.gid == its.gid == its.egid == its.sgid
-    return task is k.task or (same_user and same_group) or not mine.euid
+    return task is k.task or (same_user and same_group) or capable(k, CAP_SYS_RESOURCE)
 
 
 def sys_prlimit64(k: Kernel, pid: int, resource: int, new: int, old: int) -> int:

@@ -28,7 +28,8 @@ from kernel.abi.mman import (
     PROT_WRITE,
     TASK_SIZE,
 )
-from kernel.abi.process import RLIMIT_DATA
+from kernel.abi.process import CAP_SYS_RAWIO, RLIMIT_DATA
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.events import BreakMoved, PagesDropped
 from kernel.fs import ramfs
@@ -116,7 +117,7 @@ def do_mmap(k: Kernel, address: int, length: int, prot: int, flags: int, fd: int
             raise KernelError(Errno.EINVAL)
         if address + size > TASK_SIZE:
             raise KernelError(Errno.ENOMEM)
-        if address < MMAP_MIN and k.task.cred.euid:
+        if address < MMAP_MIN and not capable(k, CAP_SYS_RAWIO):
             raise KernelError(Errno.EPERM)
         if flags & MAP_FIXED_NOREPLACE and overlaps(space, address, address + size):
             raise KernelError(Errno.EEXIST)

@@ -42,7 +42,9 @@ from kernel.abi.files import (
     TMPFS_MAGIC,
     UMOUNT_NOFOLLOW,
 )
+from kernel.abi.process import CAP_SYS_ADMIN
 from kernel.abi.structs import Statfs, Statfs64
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs import mounts, procfs, ramfs, vfs
 from kernel.fs.files import get_file
@@ -80,7 +82,7 @@ def sys_mount(k: Kernel, dev_name: int, dir_name: int, kind: int, flags: int, da
     source = _text(k, dev_name)
     options = _options_text(k, data) if data else ""
     target = place_at(k, CWD, dir_name)
-    if k.task.cred.euid:
+    if not capable(k, CAP_SYS_ADMIN):
         raise KernelError(Errno.EPERM)
     if flags & MS_MGC_MSK == MS_MGC_VAL:
         flags &= ~MS_MGC_MSK
@@ -243,7 +245,7 @@ def sys_umount2(k: Kernel, name: int, flags: int) -> int:
     if flags & ~(MNT_FORCE | MNT_DETACH | MNT_EXPIRE | UMOUNT_NOFOLLOW):
         raise KernelError(Errno.EINVAL)
     place = place_at(k, CWD, name, follow=not flags & UMOUNT_NOFOLLOW)
-    if k.task.cred.euid:
+    if not capable(k, CAP_SYS_ADMIN):
         raise KernelError(Errno.EPERM)
     mount = _mount_at(k, place)
     if flags & MNT_EXPIRE and flags & (MNT_FORCE | MNT_DETACH):
@@ -268,7 +270,7 @@ def sys_umount(k: Kernel, name: int) -> int:
 
 def sys_pivot_root(k: Kernel, new_root: int, put_old: int) -> int:
     """The first mount stays the root: EINVAL, as on Linux where that is an initial ramfs."""
-    if k.task.cred.euid:
+    if not capable(k, CAP_SYS_ADMIN):
         raise KernelError(Errno.EPERM)
     for address in (new_root, put_old):
         if not vfs.is_dir(place_at(k, CWD, address)[1]):

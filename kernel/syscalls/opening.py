@@ -28,7 +28,9 @@ from kernel.abi.files import (
     RESOLVE_CACHED,
     RESOLVE_IN_ROOT,
 )
+from kernel.abi.process import CAP_DAC_READ_SEARCH
 from kernel.abi.structs import OpenHow
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs import files, mounts, opening, procfs, vfs
 from kernel.fs.opening import VALID_FLAGS, check_flags, continue_open, do_open
@@ -115,7 +117,7 @@ def sys_open_by_handle_at(k: Kernel, mountdirfd: int, handle: int, flags: int) -
     if not 0 < size <= MAX_HANDLE_SZ or kind < 0:
         raise KernelError(Errno.EINVAL)
     at = files.get_file(k, fd).mount if fd != AT_FDCWD else k.task.cwd_mount
-    if k.task.cred.euid:
+    if not capable(k, CAP_DAC_READ_SEARCH):
         raise KernelError(Errno.EPERM)
     data = uaccess.copy_from_user(k, handle + 8, size)
     mount = k.tables.mounts.get(at)

@@ -19,6 +19,8 @@ from kernel.abi.files import (
     RENAME_NOREPLACE,
     RENAME_WHITEOUT,
 )
+from kernel.abi.process import CAP_SYS_CHROOT
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs import directory, procfs, ramfs, vfs
 from kernel.fs.names import encode_name
@@ -151,7 +153,7 @@ def sys_chdir(k: Kernel, filename: int) -> int:
 
 def sys_chroot(k: Kernel, filename: int) -> int:
     mount, inode = _directory_at(k, filename)
-    if k.task.cred.euid:
+    if not capable(k, CAP_SYS_CHROOT):
         raise KernelError(Errno.EPERM)
     vfs.set_root(k, mount, inode)
     return 0

@@ -13,6 +13,7 @@ from kernel.abi.process import __WALL as WALL
 from kernel.abi.process import __WCLONE as WCLONE
 from kernel.abi.process import __WNOTHREAD as WNOTHREAD
 from kernel.abi.process import (
+    CAP_CHECKPOINT_RESTORE,
     CLONE_ARGS_SIZE_VER0,
     CLONE_ARGS_SIZE_VER2,
     CLONE_CLEAR_SIGHAND,
@@ -27,16 +28,6 @@ from kernel.abi.process import (
     P_PGID,
     P_PID,
     P_PIDFD,
-    PR_GET_DUMPABLE,
-    PR_GET_KEEPCAPS,
-    PR_GET_NAME,
-    PR_GET_NO_NEW_PRIVS,
-    PR_GET_PDEATHSIG,
-    PR_SET_DUMPABLE,
-    PR_SET_KEEPCAPS,
-    PR_SET_NAME,
-    PR_SET_NO_NEW_PRIVS,
-    PR_SET_PDEATHSIG,
     WCONTINUED,
     WEXITED,
     WNOHANG,
@@ -45,9 +36,9 @@ from kernel.abi.process import (
 )
 from kernel.abi.signal import CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
 from kernel.abi.structs import CloneArgs
+from kernel.capabilities import capable
 from kernel.cputime import adopt_usage
 from kernel.errors import Blocked, KernelError
-from kernel.events import TaskRenamed
 from kernel.exec import do_execve, strings
 from kernel.exit import do_exit, do_group_exit, eligible, release
 from kernel.fork import do_fork
@@ -113,7 +104,7 @@ def sys_clone3(k: Kernel, uargs: int, size: int) -> int:
     if bool(args.stack) != bool(args.stack_size) or args.stack + args.stack_size > TASK_SIZE:
         raise KernelError(Errno.EINVAL)
     if args.set_tid_size:
-        raise KernelError(Errno.EPERM if k.task.cred.euid else Errno.EINVAL)
+        raise KernelError(Errno.EINVAL if capable(k, CAP_CHECKPOINT_RESTORE) else Errno.EPERM)
     stack = args.stack + args.stack_size
     parent_tid, tls, child_tid = (word & 0xFFFF_FFFF for word in (args.parent_tid, args.tls, args.child_tid))
     return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid, args.exit_signal)
@@ -447,52 +438,3 @@ def sys_rseq(k: Kernel, address: int, length: int, flags: int, signature: int) -
     copy_to_user(k, address, struct.pack("<IIQI", 0, 0, 0, 0))
     task.rseq = address
     return 0
-
-
-def sys_prctl(k: Kernel, option: int, a: int, b: int, c: int, d: int) -> int:
-    task = k.task
-    if option == PR_SET_NAME:
-        try:
-            name = strncpy_from_user(k, a, 16)
-        except KernelError as error:
-            if error.errno != Errno.ENAMETOOLONG:
-                raise
-            name = copy_from_user(k, a, 15)
-        task.comm = name[:15].decode("utf-8", "replace")
-        k.emit(TaskRenamed(task.pid, task.comm))
-        return 0
-    if option == PR_GET_NAME:
-        copy_to_user(k, a, task.comm.encode("utf-8", "replace")[:15].ljust(16, b"\0"))
-        return 0
-    if option == PR_GET_DUMPABLE:
-        return task.dumpable
-    if option == PR_SET_DUMPABLE:
-        if a > 1:
-            raise KernelError(Errno.EINVAL)
-        task.dumpable = a
-        return 0
-    if option == PR_SET_NO_NEW_PRIVS:
-        if a != 1 or b or c or d:
-            raise KernelError(Errno.EINVAL)
-        task.no_new_privs = True
-        return 0
-    if option == PR_GET_NO_NEW_PRIVS:
-        if a or b or c or d:
-            raise KernelError(Errno.EINVAL)
-        return int(task.no_new_privs)
-    if option == PR_SET_KEEPCAPS:
-        if a > 1:
-            raise KernelError(Errno.EINVAL)
-        task.keep_capabilities = bool(a)
-        return 0
-    if option == PR_GET_KEEPCAPS:
-        return int(task.keep_capabilities)
-    if option == PR_SET_PDEATHSIG:
-        if a > 64:
-            raise KernelError(Errno.EINVAL)
-        task.pdeath_signal = a
-        return 0
-    if option == PR_GET_PDEATHSIG:
-        put_user32(k, a, task.pdeath_signal)
-        return 0
-    raise KernelError(Errno.EINVAL)

@@ -13,6 +13,8 @@ MODULES = (
     "usage",
     "limits",
     "sharing",
+    "prctl",
+    "capabilities",
     "identity",
     "files",
     "paths",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
+    CAP_SYS_NICE,
     PRIO_PGRP,
     PRIO_PROCESS,
     PRIO_USER,
@@ -20,6 +21,7 @@ from kernel.abi.process import (
     SCHED_RESET_ON_FORK,
     SCHED_RR,
 )
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.policy import REAL_TIME, RR_SLICE, rank, replenish, resched, time_slice, unthrottle
 from kernel.tables import Task, TaskState
@@ -58,7 +60,7 @@ def _named(k: Kernel, pid: int, address: int) -> Task:
 
 def _may_nice(k: Kernel) -> bool:
     """CAP_SYS_NICE."""
-    return k.task.cred.euid == 0
+    return capable(k, CAP_SYS_NICE)
 
 
 def _can_nice(k: Kernel, task: Task, nice: int) -> bool:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
+    CAP_SYS_ADMIN,
+    CAP_SYS_PTRACE,
     CLONE_FILES,
     CLONE_FS,
     CLONE_NEWCGROUP,
@@ -24,6 +26,7 @@ from kernel.abi.process import (
     CLONE_THREAD,
     CLONE_VM,
 )
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs import files
 from kernel.tables import Task, TaskState
@@ -62,7 +65,7 @@ def sys_unshare(k: Kernel, unshare_flags: int) -> int:
     if flags & CLONE_NEWUSER:
         raise KernelError(Errno.EINVAL)
     if flags & NAMESPACES:
-        raise KernelError(Errno.EPERM if task.cred.euid else Errno.EINVAL)
+        raise KernelError(Errno.EINVAL if capable(k, CAP_SYS_ADMIN) else Errno.EPERM)
     if flags & CLONE_FS:
         task.fs = 0
     if flags & CLONE_FILES:
@@ -106,7 +109,7 @@ def _may_look(k: Kernel, task: Task) -> bool:
     """Whether the current task may see inside another one (`ptrace_may_access`)."""
     mine, its = k.task.cred, task.cred
     same = {mine.uid} == {its.uid, its.euid, its.suid} and {mine.gid} == {its.gid, its.egid, its.sgid}
-    return task.tgid == k.task.tgid or not mine.euid or (same and bool(task.dumpable))
+    return task.tgid == k.task.tgid or capable(k, CAP_SYS_PTRACE) or (same and bool(task.dumpable))
 
 
 def _file(k: Kernel, task: Task, fd: int) -> int:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 from kernel import uaccess
 from kernel.abi.errno import Errno
 from kernel.abi.files import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, IN_ATTRIB, S_ISVTX
+from kernel.abi.process import CAP_FOWNER, CAP_SETFCAP, CAP_SYS_ADMIN
+from kernel.capabilities import XATTR, capable
 from kernel.errors import KernelError
 from kernel.fs import inotify, procfs, vfs
 from kernel.fs.files import get_file
@@ -45,17 +47,17 @@ def _may(k: Kernel, inode: Inode, name: str, write: bool) -> None:
     cred = k.task.cred
     denied = KernelError(Errno.EPERM if write else Errno.ENODATA)
     if name.startswith("trusted."):
-        if cred.euid:
+        if not capable(k, CAP_SYS_ADMIN):
             raise denied
         return
     if name.startswith("user."):
         if not vfs.is_regular(inode) and not vfs.is_dir(inode):
             raise denied
         sticky = vfs.is_dir(inode) and inode.mode & S_ISVTX
-        if write and sticky and cred.fsuid not in (0, inode.uid):
+        if write and sticky and cred.fsuid != inode.uid and not capable(k, CAP_FOWNER):
             raise KernelError(Errno.EPERM)
     elif name.startswith("security."):
-        if write and cred.euid:
+        if write and not capable(k, CAP_SETFCAP if name == XATTR else CAP_SYS_ADMIN):
             raise KernelError(Errno.EPERM)
         return
     vfs.need(k.task, inode, vfs.MAY_WRITE if write else vfs.MAY_READ)
@@ -85,6 +87,8 @@ def _set(k: Kernel, find: Find, name_at: int, value: int, size: int, flags: int)
     inode = find()
     _may(k, inode, name, write=True)
     _known(inode, name)
+    if name == XATTR and (len(data), data[3:4]) not in ((20, b"\x02"), (24, b"\x03")):
+        raise KernelError(Errno.EINVAL)
     old = inode.xattrs.get(name)
     if old is not None and flags & XATTR_CREATE:
         raise KernelError(Errno.EEXIST)
@@ -122,7 +126,7 @@ def _give(k: Kernel, data: bytes, address: int, size: int) -> int:
 
 def _list(k: Kernel, find: Find, address: int, size: int) -> int:
     inode = find()
-    root = not k.task.cred.euid
+    root = capable(k, CAP_SYS_ADMIN)
     names = [name for name in inode.xattrs if root or not name.startswith("trusted.")]
     return _give(k, b"".join(encode_name(name) + b"\0" for name in names), address, size)
 

@@ -8,11 +8,12 @@ from typing import Any, cast
 from cpu.ram import Ram
 from cpu.registers import FpuState
 from kernel.abi.mman import MAP_ANONYMOUS, MAP_PRIVATE, PROT_READ, PROT_WRITE
+from kernel.capabilities import user
 from kernel.kernel import Kernel
 from kernel.mm.address_space import create_space, insert
 from kernel.mm.fault import user_page
 from kernel.mm.frames import alloc_frame, alloc_stack
-from kernel.tables import Credentials, SigHand, Space, Tables, Task, TaskState, Vma
+from kernel.tables import SigHand, Space, Tables, Task, TaskState, Vma
 from kernel.thread import INITIAL_FXSAVE, PAGE_OFFSET, TIF_NEED_RESCHED, TIF_SIGPENDING, Regs, fxsave_write
 
 STACK, STACK_TOP = 0x40000, 0x80000
@@ -96,7 +97,7 @@ class Machine:
             fdtable=0,
             cwd=0,
             sighand=sighand,
-            cred=Credentials(uid, uid, uid, uid, uid, uid, uid, uid),
+            cred=user(uid),
         )
         t.tasks[pid] = task
         words = [0, 0, 0, 0, 0, 0, 0, 0x7B, 0x7B, 0, 0x33, 0xFFFF_FFFF]

@@ -25,6 +25,7 @@ from kernel.abi.signal import (
     SIGUSR2,
     sigmask,
 )
+from kernel.capabilities import user
 from kernel.errors import Blocked, KernelError
 from kernel.signals import pending, state
 from kernel.syscalls import signals as calls
@@ -70,7 +71,7 @@ def test_kill_refuses(m: Machine) -> None:
     assert refused(calls.sys_kill, k, -99 & MINUS_ONE, 0) == Errno.ESRCH
     assert refused(calls.sys_kill, k, MINUS_ONE, SIGTERM) == Errno.ESRCH  # nobody but init and me
     stranger = m.add_task(3, uid=5)
-    m.task.cred.euid = m.task.cred.uid = 4
+    m.task.cred = user(4)
     assert refused(calls.sys_kill, k, 3, 0) == Errno.EPERM
     assert refused(calls.sys_kill, k, 1, SIGTERM) == Errno.EPERM
     assert calls.sys_kill(k, MINUS_ONE, SIGTERM) == 0  # as Linux: EPERM does not count
@@ -95,7 +96,7 @@ def test_kill_reaches(m: Machine) -> None:
 
 
 def test_one_success_is_enough_for_a_group(m: Machine) -> None:
-    m.task.cred.euid = m.task.cred.uid = 4
+    m.task.cred = user(4)
     m.add_task(3, uid=5, pgrp=7)
     assert refused(calls.sys_kill, m.kernel, -7 & MINUS_ONE, SIGTERM) == Errno.EPERM
     m.add_task(4, uid=4, pgrp=7)

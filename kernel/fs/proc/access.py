@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from cpu.paging import FRAME_MASK, PRESENT
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_SHARED, TASK_SIZE
+from kernel.abi.process import CAP_SYS_PTRACE
+from kernel.capabilities import holds
 from kernel.errors import Fault, KernelError
 from kernel.mm.address_space import find_vma
 from kernel.mm.fault import force_page, user_page
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 def may_access(caller: Task, target: Task) -> bool:
     """PTRACE_MODE_READ_FSCREDS: the same process; or all ids agree and it is dumpable; or root."""
-    if caller.tgid == target.tgid or not caller.cred.euid:
+    if caller.tgid == target.tgid or holds(caller.cred, CAP_SYS_PTRACE):
         return True
     me, other = caller.cred, target.cred
     same = all(me.fsuid == uid for uid in (other.euid, other.suid, other.uid)) and all(

@@ -8,8 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.process import RLIM64_INFINITY
+from kernel.abi.process import CAP_SYS_RESOURCE, RLIM64_INFINITY
 from kernel.abi.signal import SIG_IGN, sigmask
+from kernel.capabilities import capable
 from kernel.cputime import cpu_times
 from kernel.errors import KernelError
 from kernel.events import TaskRenamed
@@ -98,8 +99,6 @@ def status(k: Kernel, task: Task, whole: bool) -> str:
         while table.fds and max(table.fds) >= size:
             size *= 2
     ignored, caught = _dispositions(k, task)
-    effective = 0 if cred.euid else ALL_CAPABILITIES
-    permitted = 0 if cred.euid and cred.uid and cred.suid else ALL_CAPABILITIES
     lines: list[tuple[str, object]] = [
         ("Name", _escaped(task.comm)),
         ("Umask", f"{task.umask:04o}"),
@@ -125,11 +124,11 @@ def status(k: Kernel, task: Task, whole: bool) -> str:
         ("SigBlk", f"{task.blocked:016x}"),
         ("SigIgn", f"{ignored:016x}"),
         ("SigCgt", f"{caught:016x}"),
-        ("CapInh", f"{0:016x}"),
-        ("CapPrm", f"{permitted:016x}"),
-        ("CapEff", f"{effective:016x}"),
-        ("CapBnd", f"{ALL_CAPABILITIES:016x}"),
-        ("CapAmb", f"{0:016x}"),
+        ("CapInh", f"{cred.inheritable:016x}"),
+        ("CapPrm", f"{cred.permitted:016x}"),
+        ("CapEff", f"{cred.effective:016x}"),
+        ("CapBnd", f"{cred.bounding:016x}"),
+        ("CapAmb", f"{cred.ambient:016x}"),
         ("NoNewPrivs", int(task.no_new_privs)),
         ("Seccomp", 0),
         ("Seccomp_filters", 0),
@@ -379,7 +378,7 @@ def set_oom_score_adj(k: Kernel, task: Task, data: bytes) -> None:
     value = number_of(data)
     if not -1000 <= value <= 1000:
         raise KernelError(Errno.EINVAL)
-    if value < task.oom_score_adj and k.task.cred.euid:
+    if value < task.oom_score_adj and not capable(k, CAP_SYS_RESOURCE):
         raise KernelError(Errno.EACCES)
     for other in threads(k, task):
         other.oom_score_adj = value

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from cpu.cpuid import cpuid
 from kernel import boot
+from kernel.abi.process import CAP_SYSLOG
+from kernel.capabilities import capable
 from kernel.cputime import cpu_times
 from kernel.fs.names import encode_name
 from kernel.fs.proc import sysctl
@@ -322,7 +324,7 @@ def partitions(_k: Kernel) -> str:
 
 def kallsyms(k: Kernel) -> str:
     """The kernel image's symbols. Addresses are hidden from all but root (kptr_restrict)."""
-    hidden = bool(k.task.cred.euid)
+    hidden = not capable(k, CAP_SYSLOG)
     data = k.symbol("__start___rodata")
     lines = []
     for symbol in k.symbols.by_name.values():
