@@ -13,6 +13,7 @@ from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, read_linear, walk
 from cpu.registers import Registers
 from cpu.symbols import Symbols
 from kernel.elf import read_symbols
+from kernel.mm.pagetables import shared_owners
 from kernel.thread import PAGE_OFFSET, THREAD_SIZE
 
 if TYPE_CHECKING:
@@ -23,8 +24,9 @@ if TYPE_CHECKING:
 class FrameUse(NamedTuple):
     """What the kernel itself uses a frame for; `number` is the space, task or inode that it is about.
 
-    `kind` is image, stack, pgd, directory, table, ldt or cache (`name` and `page` of a file). A stack has
-    number -1 while its task is gone and the processor still stands on it.
+    `kind` is image, stack, pgd, directory, table, tables (a table that several spaces have), ldt or cache
+    (`name` and `page` of a file). A stack has number -1 while its task is gone and the processor still stands
+    on it.
     """
 
     kind: str
@@ -171,7 +173,8 @@ class View:
 
     def frame_refs(self, frame: int) -> int:
         """The kernel's own count of a frame's owners, 0 for a free one."""
-        return self._kernel.tables.frame_refs.get(frame, 0)
+        more = shared_owners(self._kernel).get(frame, 0)
+        return self._kernel.tables.frame_refs.get(frame, 0) + more
 
     def frame_uses(self) -> dict[int, FrameUse]:
         """Every frame that the kernel has for itself, page cache included, by frame number."""
@@ -194,7 +197,9 @@ class View:
             for directory in self._tables_in(space.pgd, 4):
                 if directory != kernel.kernel_directory:
                     found[directory] = FrameUse("directory", space.id)
-                    found.update((frame, FrameUse("table", space.id)) for frame in self._tables_in(directory))
+                    for frame in self._tables_in(directory):
+                        kind = "tables" if frame in found else "table"
+                        found[frame] = FrameUse(kind, 0 if kind == "tables" else space.id)
         for inode in kernel.tables.inodes.values():
             if inode.pages:
                 name = kernel.path_of(inode)

@@ -8,15 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpu.paging import PRESENT
-from kernel.mm.pagetables import pages
 from kernel.signals.pending import leader_of, thread_group
 from kernel.tables import Task, Usage
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
-
-USER_TOP = 0xC000_0000
 
 
 def ran(k: Kernel, task: Task) -> int:
@@ -78,9 +74,7 @@ def add(total: Usage, more: Usage) -> Usage:
 def resident(k: Kernel, task: Task) -> int:
     """Pages of the task's address space that are present."""
     space = k.tables.spaces.get(task.space)
-    if space is None:
-        return 0
-    return sum(1 for _, _, word in pages(k, space.pgd, 0, USER_TOP) if word & PRESENT)
+    return space.rss if space is not None else 0
 
 
 def note_peak(k: Kernel, task: Task) -> None:

@@ -266,6 +266,8 @@ class Space(msgspec.Struct):
     """Inode of the program; it is mapped, so it is still there."""
     peak: int = 0
     """Pages mapped at most so far."""
+    rss: int = 0
+    """Pages present now."""
     membarrier: int = 0
     """Commands of membarrier that were registered for."""
 

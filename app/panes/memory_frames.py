@@ -35,6 +35,7 @@ MARKS = {
     "pgd": ("t", "kernel"),
     "directory": ("t", "kernel"),
     "table": ("t", "kernel"),
+    "tables": ("t", "kernel"),
     "ldt": ("l", "kernel"),
     "cache": ("c", "soft"),
 }
@@ -52,6 +53,7 @@ USES = {
     "pgd": "page directory pointers (cr3) of {who}",
     "directory": "a page directory of {who}",
     "table": "a page table of {who}",
+    "tables": "a page table that several spaces have until one changes it",
     "ldt": "the LDT of {who}",
     "cache": "page cache: {name}, page {page}",
 }

@@ -26,7 +26,8 @@ def address_space_forked(state: State, event: e.AddressSpaceForked) -> None:
         if vma.flags & MAP_PRIVATE:
             for va in pages_between(parent.pages, vma.start, vma.end):
                 frame, bits = parent.pages[va]
-                parent.pages[va] = (frame, bits & ~WRITABLE)
+                if bits & WRITABLE:
+                    parent.pages[va] = (frame, bits & ~WRITABLE)
     state.machine.spaces[event.child] = SpaceView(
         event.child, event.pgd, parent.brk, parent.vmas, dict(parent.pages)
     )

@@ -21,7 +21,16 @@ from kernel.events import (
     VmaUnmapped,
 )
 from kernel.mm.frames import frames_left, get_frame, put_frame
-from kernel.mm.pagetables import flush, free_pgd, new_pgd, pages, set_pte
+from kernel.mm.pagetables import (
+    copy_tables,
+    flush,
+    free_pgd,
+    new_pgd,
+    own_tables,
+    pages,
+    tables,
+    write_protect,
+)
 from kernel.tables import Space, Vma
 
 if TYPE_CHECKING:
@@ -52,8 +61,6 @@ def drop_space(k: Kernel, number: int) -> None:
         k.use_kernel_space()
     for vma in space.vmas:
         _forget_inode(k, vma)
-    for _, _, word in pages(k, space.pgd, 0, TASK_SIZE):
-        put_frame(k, (word & FRAME_MASK) >> 12)
     free_pgd(k, space.pgd)
     del k.tables.spaces[number]
     k.emit(AddressSpaceDestroyed(number))
@@ -62,10 +69,9 @@ def drop_space(k: Kernel, number: int) -> None:
 def fork_space(k: Kernel, number: int) -> Space:
     """A copy for a child: private pages become read-only on both sides, to be copied when written."""
     parent = k.tables.spaces[number]
-    u64 = k.ram.u64
-    tables = len({va >> 21 for vma in parent.vmas for va in (vma.start, vma.end - 1)}) + 16
+    needed = len(tables(k, parent.pgd, 0, TASK_SIZE)) + 4
     vmas = sum(len(space.vmas) for space in k.tables.spaces.values()) + len(parent.vmas)
-    if frames_left(k) < tables + 64 or vmas > MAX_ALL_VMAS:
+    if frames_left(k) < needed + 64 or vmas > MAX_ALL_VMAS:
         raise KernelError(Errno.ENOMEM)
     pgd = new_pgd(k)
     child = Space(
@@ -85,22 +91,16 @@ def fork_space(k: Kernel, number: int) -> Space:
         end_data=parent.end_data,
         auxv=parent.auxv,
         exe=parent.exe,
+        rss=parent.rss,
     )
     k.tables.spaces[child.id] = child
-    count = 0
-    refs = k.tables.frame_refs
     for vma in parent.vmas:
         _remember_inode(k, vma)
-        private = vma.flags & MAP_PRIVATE
-        for va, index, word in pages(k, parent.pgd, vma.start, vma.end):
-            if private and word & WRITABLE:
-                word &= ~(WRITABLE | DIRTY)
-                u64[index] = word
-            refs[(word & FRAME_MASK) >> 12] += 1
-            set_pte(k, pgd, va, word)
-            count += 1
+        if vma.flags & MAP_PRIVATE:
+            write_protect(k, parent.pgd, vma.start, vma.end)
+    copy_tables(k, parent.pgd, pgd)
     flush(k, parent.pgd)
-    k.emit(AddressSpaceForked(parent.id, child.id, pgd, count))
+    k.emit(AddressSpaceForked(parent.id, child.id, pgd, child.rss))
     return child
 
 
@@ -170,6 +170,7 @@ def remove(k: Kernel, space: Space, start: int, end: int) -> None:
     """Nothing is mapped in [start, end) afterwards."""
     if not overlaps(space, start, end):
         return
+    own_tables(k, space.pgd, start, end)
     space.peak = max(space.peak, sum(one.end - one.start for one in space.vmas) >> 12)
     _split(k, space, start)
     _split(k, space, end)
@@ -182,6 +183,7 @@ def remove(k: Kernel, space: Space, start: int, end: int) -> None:
             u64[index] = 0
             put_frame(k, (word & FRAME_MASK) >> 12)
             found = True
+            space.rss -= 1
         _forget_inode(k, vma)
     if found:
         flush(k, space.pgd)
@@ -191,10 +193,12 @@ def remove(k: Kernel, space: Space, start: int, end: int) -> None:
 def drop_pages(k: Kernel, space: Space, start: int, end: int) -> bool:
     """Forget the present pages of [start, end) but keep the VMAs; whether there were any."""
     found = False
+    own_tables(k, space.pgd, start, end)
     for _, index, word in pages(k, space.pgd, start, end):
         k.ram.u64[index] = 0
         put_frame(k, (word & FRAME_MASK) >> 12)
         found = True
+        space.rss -= 1
     if found:
         flush(k, space.pgd)
     return found
@@ -202,6 +206,7 @@ def drop_pages(k: Kernel, space: Space, start: int, end: int) -> bool:
 
 def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
     """mprotect: [start, end), all of it mapped, gets `prot`."""
+    own_tables(k, space.pgd, start, end)
     _split(k, space, start)
     _split(k, space, end)
     u64 = k.ram.u64

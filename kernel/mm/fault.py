@@ -16,7 +16,7 @@ from kernel.errors import Fault, KernelError
 from kernel.events import FaultHandled, OutOfMemory, PageCopied, PageMapped, PageReused, VmaMapped
 from kernel.mm.address_space import find_vma, may_expand
 from kernel.mm.frames import alloc_frame, get_frame, put_frame
-from kernel.mm.pagetables import event_bits, flush, get_pte, pte_word, set_pte
+from kernel.mm.pagetables import event_bits, flush, get_pte, own_table, pte_word, set_pte
 from kernel.signals.state import force_signal, record_trap
 from kernel.tables import SigInfo, Space, Vma
 from kernel.thread import Regs
@@ -129,6 +129,7 @@ def _supply(k: Kernel, space: Space, vma: Vma, page: int, write: bool) -> int:
     except KernelError:
         put_frame(k, pfn)
         raise
+    space.rss += 1
     if vma.prot & PROT_EXEC:
         k.tables.executed.add(pfn)
     k.emit(PageMapped(space.id, page, pfn, event_bits(word), reason))
@@ -137,6 +138,7 @@ def _supply(k: Kernel, space: Space, vma: Vma, page: int, write: bool) -> int:
 
 def _break_sharing(k: Kernel, space: Space, vma: Vma, page: int, pte: int) -> int:
     """A write to a page that is present and read-only, where the VMA allows writing."""
+    own_table(k, space.pgd, page)
     old = (pte & FRAME_MASK) >> 12
     if vma.flags & MAP_SHARED or k.tables.frame_refs[old] == 1:
         word = pte | WRITABLE | DIRTY | USER
@@ -183,6 +185,8 @@ def force_page(k: Kernel, space: Space, va: int) -> int:
     pte = get_pte(k, space.pgd, page)
     if not pte & PRESENT:
         pte = _supply(k, space, vma, page, write=True)
-    elif k.tables.frame_refs[(pte & FRAME_MASK) >> 12] > 1:
-        pte = _break_sharing(k, space, vma, page, pte)
+    else:
+        own_table(k, space.pgd, page)
+        if k.tables.frame_refs[(pte & FRAME_MASK) >> 12] > 1:
+            pte = _break_sharing(k, space, vma, page, pte)
     return (pte & FRAME_MASK) | (va & 0xFFF)

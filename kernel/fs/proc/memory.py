@@ -20,7 +20,7 @@ from kernel.abi.mman import (
 from kernel.fs.devfs import major, minor
 from kernel.fs.names import encode_name
 from kernel.fs.proc.access import read_memory
-from kernel.mm.pagetables import pages
+from kernel.mm.pagetables import pages, shared_owners
 from kernel.tables import Space, Task, Vma
 
 if TYPE_CHECKING:
@@ -62,9 +62,10 @@ def resident(k: Kernel, space: Space, vma: Vma) -> Resident:
     counts = [[0, 0], [0, 0]]
     inode = k.tables.inodes.get(vma.inode)
     cached = inode.pages if inode is not None else {}
+    more = shared_owners(k)
     for va, _, word in pages(k, space.pgd, vma.start, vma.end):
         pfn = (word & FRAME_MASK) >> 12
-        owners = k.tables.frame_refs.get(pfn, 1)
+        owners = k.tables.frame_refs.get(pfn, 1) + more.get(pfn, 0)
         index = vma.offset + (va - vma.start >> 12)
         if cached.get(index) == pfn:
             owners = max(owners - 1, 1)
