@@ -104,12 +104,21 @@ PHASES = {
     " behind its"
     " int $0x80 as if it had been a very long instruction.",
 }
+TIMELINE = (
+    "A lane for each process, from the first event at the left to the last at the right: the higher a block,"
+    " the more of what happened there was this process's doing. Under the lanes lie marks.",
+    "◆ a new process or program, ▲ a signal is delivered, ! a fault, ✕ an end. ] and [ go from mark to mark.",
+    "The arrows move the cursor by a column, + and - show a smaller or a larger part around it, a click goes"
+    " to a place.",
+)
 RINGS = {0: "ring 0: the kernel", 3: "ring 3: programs"}
 
 
 def explain(subject: str, now: Moment) -> Explanation | None:
     """What is to be said about a subject; None for one that is not known."""
     kind, _, rest = subject.partition(":")
+    if kind == "timeline":
+        return Explanation("the timeline", TIMELINE)
     if kind in _ROOMS:
         told = _ROOMS[kind](rest, now)
         return Explanation(*told) if told is not None else None

@@ -6,25 +6,19 @@ with what is written there: re-execution checks itself. Checkpoints make the way
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
+from app.checkpoints import EVENTS_BETWEEN, TICKS_BETWEEN, Checkpoint, Checkpoints
 from app.frozen import Frozen
 from app.log import Log
 from cpu import checkpoint
 from cpu.bus import Sink
-from cpu.checkpoint import MachineState
 from kernel.kernel import Halted, Idle, Input, Kernel, Start
 from kernel.tables import Tables
 from kernel.thread import PAGE_OFFSET
-
-EVENTS_BETWEEN = 1500
-TICKS_BETWEEN = 40_000_000
-"""A checkpoint is due after that many events or ticks, whichever comes first."""
-MOST_CHECKPOINTS = 96
 
 _TABLES = msgspec.msgpack.Encoder()
 _TABLES_DECODER = msgspec.msgpack.Decoder(Tables)
@@ -38,23 +32,11 @@ class Divergence(Exception):
         self.seq = seq
 
 
-class Checkpoint(msgspec.Struct, array_like=True):
-    """The machine after `seq` events at tick `tick`, resting between two steps."""
-
-    seq: int
-    tick: int
-    tables: bytes
-    machine: MachineState
-    pid: int
-    reached: int
-    """Tick of the first rest with `seq` events."""
-
-
 class Machine:
     """A kernel with its log and its past. `sealed`: the log is a recording and nothing is added to it.
 
-    `spacing` is the number of events between two checkpoints, `also` a sink for what is new, `host` answers
-    for directories of the host that are mounted.
+    `spacing` is the least number of events between two checkpoints, `also` a sink for what is new, `host`
+    answers for directories of the host that are mounted.
     """
 
     def __init__(
@@ -70,7 +52,6 @@ class Machine:
         host: Frozen | None = None,
     ) -> None:
         self.log = log
-        self._spacing = spacing
         self._also = also
         self.sealed = sealed
         self.inputs = inputs
@@ -86,7 +67,7 @@ class Machine:
         """Events before the last step: the machine rests between `before` and `seq`."""
         self.reached = 0
         """Tick of the first rest with `seq` events: time may have passed since without an event."""
-        self.checkpoints: list[Checkpoint] = []
+        self.checkpoints = Checkpoints(spacing)
         self.outcome: Idle | Halted | None = None
         self.follow: Callable[[], None] | None = None
         """Called when something has happened: a recording writes it down."""
@@ -118,7 +99,7 @@ class Machine:
         del self.inputs[self.kernel.tables.inputs_done :]
         self.kernel.inputs = []
         self.kernel.reprogram_timer()
-        self.checkpoints = [one for one in self.checkpoints if (one.seq, one.tick) <= here]
+        self.checkpoints.forget_after(*here)
 
     # Moving.
 
@@ -145,8 +126,9 @@ class Machine:
     def go_to(self, seq: int, tick: int) -> None:
         """Stand at the first rest with at least `seq` events; from there on to `tick`, if that is later."""
         if not self._is_at(seq, tick):
-            if self._is_beyond(seq, tick):
-                self._restore(seq, tick)
+            near = self.checkpoints.at_or_before(seq, tick)
+            if self._is_beyond(seq, tick) or near.place > (self.seq, self.tick):
+                self.load(near)
             self.run_to_event(seq)
             if self.seq == seq:
                 self._run_to_tick(seq, tick)
@@ -196,8 +178,7 @@ class Machine:
 
     def rewind_before(self, seq: int, tick: int) -> tuple[int, int]:
         """Back to the last checkpoint before a place that is not the start; where that is."""
-        at = bisect_left(self.checkpoints, (seq, tick), key=lambda one: (one.seq, one.tick)) - 1
-        one = self.checkpoints[max(at, 0)]
+        one = self.checkpoints.before(seq, tick)
         self.load(one)
         return one.seq, one.tick
 
@@ -209,14 +190,10 @@ class Machine:
                 return
 
     def _restore(self, seq: int, tick: int) -> None:
-        at = bisect_right(self.checkpoints, (seq, tick), key=lambda one: (one.seq, one.tick)) - 1
-        self.load(self.checkpoints[max(at, 0)])
+        self.load(self.checkpoints.at_or_before(seq, tick))
 
     def _take_if_due(self) -> None:
-        last = self.checkpoints[-1]
-        if self.seq - last.seq >= self._spacing or (
-            self.tick - last.tick >= TICKS_BETWEEN and self._spacing == EVENTS_BETWEEN
-        ):
+        if self.checkpoints.due(self.seq, self.tick):
             self._take()
 
     def _take(self) -> None:
@@ -224,20 +201,12 @@ class Machine:
 
     def adopt(self, one: Checkpoint) -> None:
         """One more checkpoint to go back to."""
-        at = bisect_right(self.checkpoints, (one.seq, one.tick), key=lambda other: (other.seq, other.tick))
-        self.checkpoints.insert(at, one)
-        if len(self.checkpoints) > MOST_CHECKPOINTS:
-            self._thin()
-
-    def _thin(self) -> None:
-        """Every other one of the older half goes; the first stays."""
-        half = len(self.checkpoints) // 2
-        self.checkpoints = self.checkpoints[:1] + self.checkpoints[2:half:2] + self.checkpoints[half:]
+        self.checkpoints.adopt(one)
 
     def save(self) -> Checkpoint:
         """The machine as it stands."""
         kernel = self.kernel
-        near = self.checkpoints[-1].machine if self.checkpoints else None
+        near = self.checkpoints.at_or_before(self.seq, self.tick).machine if len(self.checkpoints) else None
         state = checkpoint.save(kernel.core, self._frames(), near)
         return Checkpoint(
             self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid, self.reached

@@ -12,11 +12,12 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from app.checkpoints import Checkpoint
 from app.history import History
 from app.host import Driver, complain, exit_code, output_to_host
 from app.launch import LaunchError, Options, open_mounts, prepare
 from app.log import Log
-from app.machine import Checkpoint, Machine
+from app.machine import Machine
 from app.resources import kernel_image
 from app.session.content import StoredCheckpoint, decode_cpu, decode_tables, encode_cpu
 from app.session.recorder import Recorder

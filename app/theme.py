@@ -95,6 +95,7 @@ class Paint:
         self.name = name
         self._colours = COLOURS[name]
         self._known: dict[str, Style] = {}
+        self._on_text: dict[str, Style] = {}
 
     def __call__(self, names: str) -> Style:
         known = self._known.get(names)
@@ -102,6 +103,13 @@ class Paint:
             known = self._known[names] = Style.combine(
                 [Style(), *(self._one(name) for name in names.split())]
             )
+        return known
+
+    def on_text(self, names: str) -> Style:
+        """The look on the ground that text stands on."""
+        known = self._on_text.get(names)
+        if known is None:
+            known = self._on_text[names] = self("text") + self(names)
         return known
 
     def _one(self, name: str) -> Style:

@@ -404,6 +404,10 @@ class Int80(App[int], inherit_bindings=False):
             self.ask_breakpoint()
 
     def change_speed(self, direction: int) -> None:
+        """Of playing; in the Timeline how much of it is in sight."""
+        if self.main.focused is self.main.timeline:
+            self.say(self.main.timeline.zoom_by(direction))
+            return
         self.player.change(direction)
         self.say(f"speed: {self.player.speed_text if self.player.rate else 'as fast as it goes'}")
         self.paint()
@@ -454,7 +458,10 @@ class Int80(App[int], inherit_bindings=False):
     def pane(self, name: str) -> None:
         """To the front and into focus; if it is there already, alone on the screen (Console: keys)."""
         main = self.main
-        pane = next(one for one in main.board if one.id == name)
+        pane = next(one for one in main.panes if one.id == name)
+        if pane is main.timeline:
+            self._focus(pane)
+            return
         if main.focused is pane:
             if name == "console":
                 self.give_keys(True)
@@ -470,6 +477,9 @@ class Int80(App[int], inherit_bindings=False):
 
     def zoom(self) -> None:
         main, pane = self.main, self._focused()
+        if pane is main.timeline:
+            self.say("the timeline has its line: + and - show less or more of it")
+            return
         main.zoom("" if main.zoomed else (pane.id if pane is not None and pane.id else main.front))
 
     def next_layout(self, direction: int) -> None:
@@ -485,6 +495,8 @@ class Int80(App[int], inherit_bindings=False):
         main, pane = self.main, self._focused()
         if pane is None:
             self.say("Tab goes to a pane, x hides it")
+        elif pane is main.timeline:
+            self.say("the timeline stays")
         elif main.zoomed or not main.hide_pane(pane.id or ""):
             self.say("the only pane in sight stays" + (": z shows the others" if main.zoomed else ""))
         else:
@@ -517,6 +529,8 @@ class Int80(App[int], inherit_bindings=False):
             at = names.index(shown[0].id or "") + direction
             self.pane(names[at % len(names)])
             return
+        if main.timeline.region.area:
+            shown.append(main.timeline)
         focused = self._focused()
         at = shown.index(focused) + direction if focused in shown else 0 if direction > 0 else -1
         if shown:

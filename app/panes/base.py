@@ -35,7 +35,10 @@ class Picked(Message):
 
 
 class Lines(Widget):
-    """Rows on the screen. `show` repaints those that changed."""
+    """Rows on the screen. `show` repaints those that changed.
+
+    There are no borders and no padding: the outer size, which Textual has at hand, is all there is.
+    """
 
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
@@ -49,7 +52,7 @@ class Lines(Widget):
 
     def show(self, rows: Sequence[Row]) -> None:
         """Make these the rows, the first one on top."""
-        height = self.size.height
+        width, height = self.outer_size
         now = list(rows[:height])
         now += [EMPTY] * (height - len(now))
         before = self.shown
@@ -61,7 +64,6 @@ class Lines(Widget):
             self._strips.clear()
             self.refresh()
             return
-        width = self.size.width
         changed = [y for y, one in enumerate(now) if one != before[y]]
         self.shown = now
         if changed:
@@ -75,22 +77,24 @@ class Lines(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The rows as they are: there are no borders, padding or filters that Textual would have to add."""
-        strips = [self.render_line(y) for y in crop.line_range]
-        if crop.column_span != (0, self.size.width):
+        width = self.outer_size.width
+        strips = [self._strip(y, width) for y in crop.line_range]
+        if crop.column_span != (0, width):
             strips = [strip.crop(*crop.column_span) for strip in strips]
         return strips
 
     def render_line(self, y: int) -> Strip:
+        return self._strip(y, self.outer_size.width)
+
+    def _strip(self, y: int, width: int) -> Strip:
         strip = self._strips.get(y)
-        width = self.size.width
         if strip is None or strip.cell_length != width:
             one = fit(self.shown[y], width) if y < len(self.shown) else EMPTY
             paint = self.host.paint_styles
-            text = paint("text")
-            segments = [Segment(span.text, text + paint(span.style)) for span in one]
+            segments = [Segment(span.text, paint.on_text(span.style)) for span in one]
             taken = width_of(one)
             if taken < width:
-                segments.append(Segment(" " * (width - taken), text))
+                segments.append(Segment(" " * (width - taken), paint.on_text("")))
             strip = self._strips[y] = Strip(segments, width)
         return strip
 
@@ -162,11 +166,11 @@ class Pane(Lines, can_focus=True):
     def room(self) -> tuple[int, int]:
         """Columns and rows inside the frame and its margins."""
         margins = 3 if self.frame.left else 2
-        return max(self.size.width - margins, 0), max(self.size.height - 1, 0)
+        return max(self.outer_size.width - margins, 0), max(self.outer_size.height - 1, 0)
 
     def body_height(self) -> int:
         """Rows that scroll."""
-        return max(self.size.height - 1 - len(self._sheet.head), 0)
+        return max(self.outer_size.height - 1 - len(self._sheet.head), 0)
 
     def repaint(self) -> None:
         now = self.now
@@ -200,7 +204,7 @@ class Pane(Lines, can_focus=True):
         return min(max(self._sheet.top if self._top is None else self._top, 0), last)
 
     def _rule(self, now: Moment, style: str) -> Row:
-        width, top, height = self.size.width, self.top(), self.body_height()
+        width, top, height = self.outer_size.width, self.top(), self.body_height()
         line = self.frame.top or "─" * width
         head = (Span("▸ " if self.has_focus else " ", style), *self.title(now), Span(" "))
         count = len(self._sheet.rows)
@@ -281,7 +285,7 @@ class Pane(Lines, can_focus=True):
     def clicked(self, event: events.Click) -> None:
         """One click chooses, two explain; two where there is nothing, or one on the key's name, zoom."""
         subject = self.subject_at(event.x, event.y)
-        label = self.size.width - len(self.key) - 3
+        label = self.outer_size.width - len(self.key) - 3
         if event.y == 0:
             zoom = event.chain > 1 or (self.key and event.x >= label)
             if zoom and self.can_focus:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from itertools import groupby
 
 from app.panes.row import Row, Span, cells, short
 
@@ -24,10 +24,9 @@ _LINES = {
 _CORNERS = {False: ("┌", "─", "┐", "│", "└", "┘"), True: ("┏", "━", "┓", "┃", "┗", "┛")}
 
 
-class Cell(NamedTuple):
-    text: str = " "
-    style: str = ""
-    subject: str = ""
+Look = tuple[str, str]
+"""Style and subject."""
+_PLAIN: Look = ("", "")
 
 
 class Canvas:
@@ -35,15 +34,19 @@ class Canvas:
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
-        self._cells = [[Cell()] * width for _ in range(height)]
+        self._texts = [[" "] * width for _ in range(height)]
+        self._looks = [[_PLAIN] * width for _ in range(height)]
 
     def put(self, x: int, y: int, text: str, style: str = "", subject: str = "") -> None:
         """A text; characters that do not take one column each are shown as `?`."""
         if not 0 <= y < self.height:
             return
-        for n, char in enumerate(text):
-            if 0 <= x + n < self.width:
-                self._cells[y][x + n] = Cell(char if cells(char) == 1 else "?", style, subject)
+        if cells(text) != len(text):
+            text = "".join(char if cells(char) == 1 else "?" for char in text)
+        first, last = max(x, 0), min(x + len(text), self.width)
+        if first < last:
+            self._texts[y][first:last] = text[first - x : last - x]
+            self._looks[y][first:last] = [(style, subject)] * (last - first)
 
     def box(self, x: int, y: int, width: int, height: int, style: str, heavy: bool = False) -> None:
         """An empty box."""
@@ -64,7 +67,7 @@ class Canvas:
     def across(self, x: int, end: int, y: int, style: str) -> None:
         """A line from `x` to before `end`, under the lines that it crosses."""
         for n in range(x, end):
-            if 0 <= y < self.height and 0 <= n < self.width and self._cells[y][n].text == " ":
+            if 0 <= y < self.height and 0 <= n < self.width and self._texts[y][n] == " ":
                 self.put(n, y, "─", style)
 
     def bus(self, x: int, rows: dict[int, tuple[bool, bool]], style: str) -> None:
@@ -76,15 +79,15 @@ class Canvas:
 
     def rows(self) -> list[Row]:
         """The cells as rows, like neighbours together."""
-        return [_row(line) for line in self._cells]
+        return [_row(texts, looks) for texts, looks in zip(self._texts, self._looks, strict=True)]
 
 
-def _row(line: list[Cell]) -> Row:
-    end = max((n + 1 for n, cell in enumerate(line) if cell.text != " "), default=0)
+def _row(texts: list[str], looks: list[Look]) -> Row:
+    line = "".join(texts).rstrip(" ")
     found: list[Span] = []
-    for cell in line[:end]:
-        if found and found[-1].style == cell.style and found[-1].subject == cell.subject:
-            found[-1] = found[-1]._replace(text=found[-1].text + cell.text)
-        else:
-            found.append(Span(cell.text, cell.style, cell.subject))
+    at = 0
+    for look, same in groupby(looks[: len(line)]):
+        end = at + sum(1 for _ in same)
+        found.append(Span(line[at:end], *look))
+        at = end
     return tuple(found)

@@ -7,6 +7,8 @@ line joins the same address of two processes where it is one frame, single lines
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -27,7 +29,7 @@ from app.panes.memory_facts import (
     waits_for_write,
 )
 from app.panes.moment import Moment
-from app.panes.row import Row, Sheet, Span, cells, row, short
+from app.panes.row import Lazy, Row, Sheet, Span, cells, row, short
 from kernel.abi.mman import TASK_SIZE
 from kernel.describe import VmaView
 
@@ -104,26 +106,26 @@ def rows(now: Moment, width: int, height: int) -> Sheet:
         [sorted(one.space.pages) for one in shown],
     )
     stretches = stretches_of(plan)
-    found = [_kernel_row(plan)]
+    found: list[Callable[[], Row]] = [partial(_kernel_row, plan)]
     focus, wanted = fault_address(now), 0
     if plan.changed.pages:
         focus = max(va for _, va in plan.changed.pages)
     above = TASK_SIZE
     for one in stretches:
         if one.end < above:
-            found.append(_hole_row(plan, one.end, above))
+            found.append(partial(_hole_row, plan, one.end, above))
         if focus is not None and one.start <= focus < one.end:
             wanted = len(found)
-        found.append(_stretch_row(plan, one))
+        found.append(partial(_stretch_row, plan, one))
         above = one.start
     if above:
-        found.append(_hole_row(plan, 0, above))
+        found.append(partial(_hole_row, plan, 0, above))
     head = [_head(plan, hidden)]
     if height >= ROOM_FOR_NOTICE:
         head.append(row(Span(short(notice_text(plan.changed), width), "changed")))
     room = max(height - len(head), 1)
     top = 0 if len(found) <= room else wanted // room * room
-    return Sheet(found, top, tuple(head))
+    return Sheet(Lazy(len(found), lambda n: found[n]()), top, tuple(head))
 
 
 def in_sight(now: Moment, every: list[Column], width: int) -> tuple[list[Column], int]:

@@ -7,6 +7,7 @@ name looks like is `app.theme`'s business.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache
 from typing import NamedTuple, TypeAlias, overload
 
 ELLIPSIS = "…"
@@ -63,15 +64,22 @@ def row(*parts: Span | str) -> Row:
 
 def cells(text: str) -> int:
     """Columns of a terminal that a text takes."""
-    if text.isascii():
-        return len(text)
+    return len(text) if text.isascii() else _cells(text)
+
+
+@lru_cache(maxsize=8192)
+def _cells(text: str) -> int:
     from rich.cells import cell_len
 
     return cell_len(text)
 
 
 def width_of(one: Row) -> int:
-    return sum(cells(span.text) for span in one)
+    total = 0
+    for span in one:
+        text = span[0]
+        total += len(text) if text.isascii() else _cells(text)
+    return total
 
 
 def text_of(one: Row) -> str:

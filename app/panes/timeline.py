@@ -1,124 +1,68 @@
-"""Timeline: a lane per process over the whole log, what stands out, and the cursor. A click goes there."""
+"""Timeline: a lane per process over the log, what stands out, and the cursor. A click goes there.
+
+The whole log, or a window of it: half as long with each step of the zoom, and with the cursor in sight.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from textual import events
 
-from app.finding import mark_of
 from app.panes.base import Pane, Picked
+from app.panes.lanes import Column, Lanes
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import Row, Sheet, Span, row
-from app.state.state import IDLE, INIT, State
+from app.state.state import State
 from app.units import count
-from kernel import events as e
 
-if TYPE_CHECKING:
-    from app.log import Log
-
-BLOCKS = 4096
-"""Stretches of the log that are kept apart; when there are more, two become one."""
-AT_ONCE = 20_000
-"""Events read for one frame: a long log appears piece by piece instead of holding everything up."""
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 MARKS = " ◆✕▲!"
 LABEL = 4
 LEGEND = "◆ new process or program   ▲ signal   ! fault   ✕ end"
+LEAST = 4
+"""Events that a window has at least."""
+
+Window = tuple[int, int]
+"""The first event in sight, and the one behind the last."""
 
 
-class Lanes:
-    """How often each task appears in each stretch of the log, and what stands out there."""
-
-    def __init__(self) -> None:
-        self.seen = 0
-        self.size = 1
-        """Events in a stretch."""
-        self.counts: list[dict[int, int]] = []
-        self.marks: list[int] = []
-        self.letters = State()
-        """Letters of all tasks of the log, those that come after the cursor too."""
-
-    def follow(self, log: Log, at_most: int = AT_ONCE) -> bool:
-        """Read on; False while there is more."""
-        if len(log) < self.seen:
-            self.__init__()  # type: ignore[misc]
-        stop = min(len(log), self.seen + at_most)
-        for _tick, pid, event in log.rows(self.seen, stop):
-            block = self.seen // self.size
-            if block == len(self.counts):
-                if block >= BLOCKS:
-                    self._halve()
-                    block = self.seen // self.size
-                if block == len(self.counts):
-                    self.counts.append({})
-                    self.marks.append(0)
-            counts = self.counts[block]
-            counts[pid] = counts.get(pid, 0) + 1
-            if isinstance(event, e.TaskCreated) and event.child not in (IDLE, INIT):
-                self.letters.letters.setdefault(event.child, len(self.letters.letters))
-            mark = mark_of(event)
-            if mark:
-                self.marks[block] = max(self.marks[block], mark)
-            self.seen += 1
-        return self.seen == len(log)
-
-    def _halve(self) -> None:
-        counts, marks = self.counts, self.marks
-        self.counts, self.marks = [], []
-        for n in range(0, len(counts), 2):
-            one = counts[n]
-            if n + 1 < len(counts):
-                for pid, times in counts[n + 1].items():
-                    one[pid] = one.get(pid, 0) + times
-            self.counts.append(one)
-            self.marks.append(max(marks[n : n + 2]))
-        self.size *= 2
-
-    def columns(self, number: int) -> list[tuple[dict[int, int], int]]:
-        """The log in `number` columns: events by task, and the mark."""
-        found: list[tuple[dict[int, int], int]] = []
-        blocks = len(self.counts)
-        for column in range(number):
-            first = column * blocks // number
-            last = max((column + 1) * blocks // number, first + 1)
-            total: dict[int, int] = {}
-            mark = 0
-            for n in range(first, min(last, blocks)):
-                for pid, times in self.counts[n].items():
-                    total[pid] = total.get(pid, 0) + times
-                mark = max(mark, self.marks[n])
-            found.append((total, mark))
-        return found
+def window_of(seq: int, length: int, zoom: int, before: Window = (0, 0)) -> Window:
+    """Where the window lies: where it was `before` if it has that length and the cursor is still in it."""
+    size = max(length >> zoom, min(LEAST, length))
+    if not zoom or size >= length:
+        return 0, length
+    if before[1] - before[0] == size and before[0] <= seq <= before[1] <= length:
+        return before
+    first = min(max(seq - size // 2, 0), length - size)
+    return first, first + size
 
 
-def column_of(seq: int, length: int, columns: int) -> int:
-    return min(seq * columns // max(length, 1), columns - 1)
+def column_of(seq: int, window: Window, columns: int) -> int:
+    first, last = window
+    return max(min((seq - first) * columns // max(last - first, 1), columns - 1), 0)
 
 
-def rows(now: Moment, width: int, height: int, lanes: Lanes) -> Sheet:
+def event_of(column: int, window: Window, columns: int) -> int:
+    """The event that a click on a column means."""
+    first, last = window
+    return first - (-column * (last - first) // columns)
+
+
+def rows(now: Moment, width: int, height: int, lanes: Lanes, window: Window | None = None) -> Sheet:
     """Lanes, and under them the line with marks and cursor."""
     columns = max(width - LABEL, 1)
-    data = lanes.columns(columns)
-    here = column_of(now.cursor.seq, now.length, columns)
-    tasks = tasks_in(lanes)
+    window = window if window is not None else (0, now.length)
+    data = lanes.columns(now.log, *window, columns)
+    here = column_of(now.cursor.seq, window, columns)
+    tasks = sorted(
+        (pid for pid in lanes.totals if pid > 1),
+        key=lambda pid: lanes.letters.letters.get(pid, 1 << 30 | pid),
+    )
     if len(tasks) > height - 1:
         return Sheet([who_row(lanes.letters, data, here), axis_row(data, here)])
     return Sheet([*(lane_row(lanes.letters, pid, data, here) for pid in tasks), axis_row(data, here)])
 
 
-def tasks_in(lanes: Lanes) -> list[int]:
-    """The tasks that anything is told of, in order of their letters."""
-    totals: dict[int, int] = {}
-    for counts in lanes.counts:
-        for pid, times in counts.items():
-            totals[pid] = totals.get(pid, 0) + times
-    return sorted(
-        (pid for pid in totals if pid > 1), key=lambda pid: lanes.letters.letters.get(pid, 1 << 30 | pid)
-    )
-
-
-def who_row(state: State, data: list[tuple[dict[int, int], int]], here: int) -> Row:
+def who_row(state: State, data: list[Column], here: int) -> Row:
     """One lane for all, where there is no room for one each: the letter of whom most of a column is about."""
     spans = [Span(f"{'who':<{LABEL}}", "dim")]
     for column, (counts, _) in enumerate(data):
@@ -134,9 +78,11 @@ def who_row(state: State, data: list[tuple[dict[int, int], int]], here: int) -> 
     return tuple(spans)
 
 
-def lane_row(state: State, pid: int, data: list[tuple[dict[int, int], int]], here: int) -> Row:
+def lane_row(state: State, pid: int, data: list[Column], here: int) -> Row:
     style = letter_style(state, pid)
-    text = "".join(HEIGHTS[-(-counts.get(pid, 0) * 8 // max(sum(counts.values()), 1))] for counts, _ in data)
+    text = "".join(
+        HEIGHTS[-(-counts[pid] * 8 // sum(counts.values()))] if pid in counts else " " for counts, _ in data
+    )
     return row(
         Span(f"{task_name(state, pid):<{LABEL}}"[:LABEL], style + " bold"),
         Span(text[:here], style),
@@ -145,7 +91,7 @@ def lane_row(state: State, pid: int, data: list[tuple[dict[int, int], int]], her
     )
 
 
-def axis_row(data: list[tuple[dict[int, int], int]], here: int) -> Row:
+def axis_row(data: list[Column], here: int) -> Row:
     text = "".join(MARKS[mark] if mark else "─" for _, mark in data)
     cursor = "┴" if text[here] == "─" else text[here]
     return row(
@@ -156,32 +102,74 @@ def axis_row(data: list[tuple[dict[int, int], int]], here: int) -> Row:
     )
 
 
-class Timeline(Pane, can_focus=False):
-    """The whole log at a glance."""
+class Timeline(Pane):
+    """The log at a glance. With the focus, the arrows move the cursor by a column."""
 
     label = "Timeline"
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.lanes = Lanes()
+        self.zoom = 0
+        """So many times the window is half as long as the log."""
+        self._window: Window = (0, 0)
 
     def sheet(self, now: Moment, width: int, height: int) -> Sheet:
         if now.log is not None and not self.lanes.follow(now.log):
             self.set_timer(0.03, self.repaint)
-        return rows(now, width, height, self.lanes)
+        return rows(now, width, height, self.lanes, self.window(now))
+
+    def window(self, now: Moment) -> Window:
+        self._window = window_of(now.cursor.seq, now.length, self.zoom, self._window)
+        return self._window
+
+    def zoom_by(self, direction: int) -> str:
+        """Half as much, or twice as much; what is in sight now, in words."""
+        now = self.now
+        if now is None:
+            return ""
+        longest = (max(now.length // LEAST, 1)).bit_length() - 1
+        self.zoom = min(max(self.zoom + direction, 0), longest)
+        first, last = self.window(now)
+        self.repaint()
+        if not self.zoom:
+            return "timeline: everything"
+        return f"timeline: events {count(first)} to {count(last)}"
 
     def title(self, now: Moment) -> Row:
-        legend = f"  {LEGEND}" if self.size.width >= 110 else ""
+        legend = f"  {LEGEND}" if self.outer_size.width >= 110 else ""
+        first, last = self.window(now)
+        part = f" · showing {count(first)}–{count(last)}" if self.zoom else ""
         return row(
             Span("Timeline", "title"),
-            Span(f" · event {count(now.cursor.seq)} of {count(now.length)}{legend}", "dim"),
+            Span(f" · event {count(now.cursor.seq)} of {count(now.length)}", "dim"),
+            Span(part, "mark"),
+            Span(legend, "dim"),
         )
 
+    def _columns(self) -> int:
+        return self.room()[0] - LABEL
+
+    def choose(self, down: int, right: int) -> None:
+        """Left and right: to the column before or behind; up and down: zoom."""
+        now, columns = self.now, self._columns()
+        if now is None or columns < 1:
+            return
+        if down:
+            self.zoom_by(-down)
+            return
+        window = self.window(now)
+        width = max((window[1] - window[0]) // columns, 1)
+        place = min(max(now.cursor.seq + right * width, 0), now.length)
+        self.post_message(Picked(f"goto:{place}"))
+
+    def explain(self) -> None:
+        self.post_message(Picked("timeline"))
+
     def clicked(self, event: events.Click) -> None:
-        now = self.now
         left = LABEL + (2 if self.frame.left else 1)
-        columns = self.room()[0] - LABEL
-        if now is None or event.y < 1 or event.x < left or columns < 1:
+        columns = self._columns()
+        if self.now is None or event.y < 1 or event.x < left or columns < 1:
             return
         column = min(event.x - left, columns - 1)
-        self.post_message(Picked(f"goto:{-(-column * now.length // columns)}"))
+        self.post_message(Picked(f"goto:{event_of(column, self.window(self.now), columns)}"))

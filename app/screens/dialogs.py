@@ -87,6 +87,7 @@ def list_breakpoints(app: Int80) -> None:
 def list_panes(app: Int80) -> None:
     """All panes; the chosen one comes to the front."""
     items = [Item(name, f"{key.upper():<4} {label}") for name, key, label in PANE_KEYS]
+    items.append(Item("timeline", f"{'Tab':<4} Timeline: + and - zoom, arrows move, a click goes there"))
     app.push_screen(Choose("panes", items), lambda name: app.pane(name) if name else None)
 
 

@@ -277,13 +277,13 @@ async def test_zoom() -> None:
 async def test_tab_goes_around() -> None:
     async with session() as on:
         seen = []
-        for _ in range(10):
+        for _ in range(11):
             await on.press("tab")
             assert on.app.main.focused is not None
             seen.append(on.app.main.focused.id)
         assert seen[:5] == ["cpu", "traps", "stacks", "source", "memory"]
-        assert seen[5:] == ["ipc", "signals", "trace", "console", "cpu"]
-        await on.press("shift+tab")
+        assert seen[5:] == ["ipc", "signals", "trace", "console", "timeline", "cpu"]
+        await on.press("shift+tab", "shift+tab")
         assert on.app.main.focused is not None
         assert on.app.main.focused.id == "console"
 
@@ -431,6 +431,27 @@ async def test_every_action_can_be_done(size: tuple[int, int], action: Any) -> N
     async with session(size) as on:
         on.app.action_do(action.name)
         await on.settle()
+        await on.press("escape")
+
+
+async def test_timeline_zoom() -> None:
+    async with session() as on:
+        timeline = on.app.main.timeline
+        await on.press("end", "shift+tab")
+        assert on.app.main.focused is timeline
+        length = on.engine.length
+        assert "showing" not in on.text("timeline")
+        await on.press("plus")
+        first, last = timeline.window(cast(Any, timeline.now))
+        assert last - first == length >> 1
+        assert last == length
+        assert f"showing {first}–{last}" in on.text("timeline")
+        await on.press("left")
+        assert on.engine.moved[-1].startswith("go_to")
+        await on.press("minus", "minus")
+        assert "showing" not in on.text("timeline")
+        await on.press("enter")
+        assert cast(Text, on.app.screen).heading == "the timeline"
         await on.press("escape")
 
 
