@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEFT, MIDDLE, RIGHT = range(3)
 AT_ONCE = 10_000
 """Events read for one frame."""
-CHANNELS = ("pipe", "tty", "stream")
+CHANNELS = ("pipe", "tty", "ptmx", "stream")
 """Kinds of open files that lead to a channel."""
 FAR, SAME_SIDE = 4, 3
 """What a slot between neighbours costs, and a partner on the same side."""
@@ -61,7 +61,8 @@ def links(state: State) -> list[Link]:
             file = state.machine.files.get(number)
             if file is None or file.kind not in CHANNELS:
                 continue
-            reads, writes = ends.setdefault(f"{file.kind}:{file.object}", ([], []))
+            kind = "tty" if file.kind == "ptmx" else file.kind
+            reads, writes = ends.setdefault(f"{kind}:{file.object}", ([], []))
             access = file.flags & O_ACCMODE
             if access != O_WRONLY:
                 reads.append(fd)

@@ -139,6 +139,14 @@ class TimerView(msgspec.Struct, array_like=True, frozen=True):
     interval: int
 
 
+class PtyView(msgspec.Struct, array_like=True):
+    """A pseudoterminal: what waits for its master, and how many open files of each side there are."""
+
+    outgoing: bytes = b""
+    masters: int = 0
+    slaves: int = 0
+
+
 class Description(msgspec.Struct, array_like=True):
     """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
 
@@ -148,6 +156,7 @@ class Description(msgspec.Struct, array_like=True):
     fdtables: dict[int, dict[int, int]] = {}
     files: dict[int, FileView] = {}
     pipes: dict[int, PipeView] = {}
+    ptys: dict[int, PtyView] = {}
     locks: dict[int, tuple[tuple[str, int, int, int, int, int], ...]] = {}
     """By inode, fields as in `tables.FileLock`."""
     timers: dict[int, TimerView] = {}
@@ -176,6 +185,11 @@ def describe(k: Kernel) -> Description:
         pipes={
             number: PipeView(bytes(pipe.data), pipe.readers, pipe.writers, pipe.capacity)
             for number, pipe in t.pipes.items()
+        },
+        ptys={
+            number: PtyView(terminal.outgoing, terminal.masters, terminal.slaves)
+            for number, terminal in t.terminals.items()
+            if terminal.pty
         },
         locks={
             ino: tuple((lock.kind, lock.owner, lock.pid, lock.type, lock.start, lock.end) for lock in locks)

@@ -487,6 +487,47 @@ class TerminalWritten(KernelEvent, frozen=True, tag="TerminalWritten"):
     data: bytes
 
 
+class TerminalResized(KernelEvent, frozen=True, tag="TerminalResized"):
+    terminal: int
+    rows: int
+    columns: int
+
+
+class PtyCreated(KernelEvent, frozen=True, tag="PtyCreated"):
+    """A pseudoterminal; `pty` is the number of its terminal, one more than in /dev/pts."""
+
+    pty: int
+
+
+class PtyEndsChanged(KernelEvent, frozen=True, tag="PtyEndsChanged"):
+    """How many open files of each side there are now; at 0 and 0 the pseudoterminal is gone."""
+
+    pty: int
+    masters: int
+    slaves: int
+
+
+class PtyTyped(KernelEvent, frozen=True, tag="PtyTyped"):
+    """The master wrote `data`: it goes to the slave's line discipline."""
+
+    pty: int
+    data: bytes
+
+
+class PtyWritten(KernelEvent, frozen=True, tag="PtyWritten"):
+    """`data`, written or echoed at the slave, waits for the master to read it."""
+
+    pty: int
+    data: bytes
+
+
+class PtyRead(KernelEvent, frozen=True, tag="PtyRead"):
+    """The master read `count` bytes."""
+
+    pty: int
+    count: int
+
+
 class StreamWritten(KernelEvent, frozen=True, tag="StreamWritten"):
     """`data` left the machine by the stream that is the first program's descriptor `stream`."""
 
@@ -495,7 +536,7 @@ class StreamWritten(KernelEvent, frozen=True, tag="StreamWritten"):
 
 
 class InputArrived(KernelEvent, frozen=True, tag="InputArrived"):
-    """Something from outside reached a device: `device` is tty or stream; empty `data` is end of file."""
+    """Something from outside reached a device (tty, stream, winsize). A stream's empty `data` is its end."""
 
     device: str
     number: int
@@ -660,6 +701,12 @@ Event = (
     | InotifyQueued
     | InotifyRead
     | TerminalWritten
+    | TerminalResized
+    | PtyCreated
+    | PtyEndsChanged
+    | PtyTyped
+    | PtyWritten
+    | PtyRead
     | StreamWritten
     | InputArrived
     | FileWritten

@@ -40,7 +40,7 @@ from kernel.fork import new_thread, set_thread_space
 from kernel.fs import operations, ramfs, setup, vfs
 from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.stream import stream_input
-from kernel.fs.tty import terminal_input
+from kernel.fs.tty import resize, size_input, terminal_input
 from kernel.mm import frames
 from kernel.tables import Inode, OpenFile, SigHand, Space, Tables, Task, TaskState
 from kernel.thread import PAGE_OFFSET, TI_CR3, TI_LDT, TI_PID
@@ -63,12 +63,16 @@ DEFAULT_RLIMITS = {
 NO_LIMIT = (RLIM64_INFINITY, RLIM64_INFINITY)
 
 
-INPUT_VECTORS = {"tty": boot.KEYBOARD_VECTOR, "scheduler": boot.TIMER_VECTOR}
+INPUT_VECTORS = {
+    "tty": boot.KEYBOARD_VECTOR,
+    "winsize": boot.KEYBOARD_VECTOR,
+    "scheduler": boot.TIMER_VECTOR,
+}
 """How a device says that it has something; those that are not here by the serial line's interrupt."""
 
 
 class Input(msgspec.Struct, frozen=True, array_like=True):
-    """Something from outside, from tick `tick` on: `data` for `device` (tty or stream) `number`.
+    """Something from outside, from tick `tick` on: `data` for `device` (tty, stream, winsize) `number`.
 
     The `scheduler`'s number is the pid of the task that is to run next.
     """
@@ -237,6 +241,8 @@ class Kernel:
             stream_input(self, one.number, one.data)
         elif one.device == "scheduler":
             sched.run_next(self, one.number)
+        elif one.device == "winsize":
+            size_input(self, one.number, one.data)
         self.reprogram_timer()
 
     def take_scheduler_input(self) -> None:
@@ -495,7 +501,7 @@ class Kernel:
         self.emit(TaskCreated(pid, 1, pid, "boot", "", 0, task.fdtable, thread, 0, sighand))
         terminal = t.terminals.get(0)
         if terminal is not None:
-            terminal.rows, terminal.columns = start.rows, start.columns
+            resize(self, 0, start.rows, start.columns)
             terminal.pgrp, terminal.session = pid, 1  # as under a login shell: init leads the session
         try:
             if refused is not None:

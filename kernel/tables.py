@@ -226,6 +226,8 @@ class Task(msgspec.Struct):
     thp_disabled: bool = False
     pdeath_signal: int = 0
     """The signal that the task gets when its parent ends, 0 for none."""
+    old_pgrp: int = 0
+    """Of a session's leader whose terminal was hung up: the group that was in the foreground."""
     fs: int = 0
     """Tasks of the same number, other than 0, share current directory and umask (CLONE_FS)."""
     group_status: int = -1
@@ -392,6 +394,8 @@ class OpenFile(msgspec.Struct):
     """Who is to get its signals (F_SETOWN): F_OWNER_*, the number, the signal's; empty for nobody."""
     watchers: list[int] = []
     """Entries of `Tables.epoll_items` about it."""
+    hung: bool = False
+    """Of a terminal: it was hung up under this file."""
     text: bytes = b""
     """Of a made file: its contents as they were when the reading began."""
 
@@ -452,6 +456,25 @@ class Terminal(msgspec.Struct):
     column: int = 0
     """Of the cursor, and where the line being typed began: what erasing a tab needs."""
     line_column: int = 0
+    typed: bytes = b""
+    """What has arrived and the line discipline has no room for yet."""
+    exclusive: bool = False
+    """TIOCEXCL: only root may open it."""
+    speeds: list[int] = msgspec.field(default_factory=lambda: [38400, 38400])
+    """In and out, bits per second."""
+    pty: bool = False
+    """A pseudoterminal's slave; the fields below are about its master."""
+    locked: bool = False
+    masters: int = 0
+    slaves: int = 0
+    """Open files of both sides."""
+    left: bool = False
+    """The last slave was closed, and none opened since."""
+    outgoing: bytes = b""
+    """What was written to the slave and the master has not read."""
+    packet: bool = False
+    """TIOCPKT, and what has happened that the master has not been told."""
+    packet_status: int = 0
 
 
 class Stream(msgspec.Struct):
@@ -631,6 +654,8 @@ class Tables(msgspec.Struct):
     domainname: str = "(none)"
     settings: dict[str, int] = {}
     """What was written to /proc/sys."""
+    devpts: int = 0
+    """Inode of /dev/pts."""
     boot_id: bytes = b""
     interrupts: dict[int, int] = {}
     """How often each device's vector was taken."""

@@ -42,7 +42,7 @@ def fresh(now: Moment) -> Transfer | None:
 def channel_name(channel: str) -> str:
     kind, _, number = channel.partition(":")
     if kind == "tty":
-        return "console" if number == "0" else f"terminal {number}"
+        return "console" if number == "0" else f"pts/{int(number) - 1}"
     return f"{kind} {number}"
 
 
@@ -70,6 +70,9 @@ def channel_reads(tied: list[Link], channel: str) -> bool:
 def device_traffic(state: State, channel: str) -> tuple[int, int]:
     """Bytes that came in from outside and that went out."""
     kind, _, number = channel.partition(":")
+    pty = state.pty_traffic.get(int(number)) if kind == "tty" else None
+    if pty is not None:
+        return pty.bytes_in, pty.bytes_out
     outputs = state.terminals if kind == "tty" else state.streams
     output = outputs.get(int(number))
     return state.arrived.get(channel, 0), output.total if output is not None else 0
@@ -102,6 +105,8 @@ def channel_facts(
             ("so far", traffic_text(state.traffic.get(number, Traffic()))),
         ]
         return [*facts, *_contents(pipe.data), *_last(now, channel), *_asleep(state, channel)]
+    if kind == "tty" and number in state.machine.ptys:
+        return _pty_facts(now, channel, number, holders)
     came, went = device_traffic(state, channel)
     both = any(link.reads and link.writes for link in mine) or (
         any(link.reads for link in mine) and any(link.writes for link in mine)
@@ -130,6 +135,26 @@ def channel_facts(
         line = bytes(output.kept[-256:]).rstrip().rpartition(b"\n")[2]
         facts.append(("last line", quote(line[:64], more=len(line) > 64)))
     return [*facts, *_asleep(state, channel)]
+
+
+def _pty_facts(now: Moment, channel: str, number: int, holders: str) -> list[tuple[str, str]]:
+    """A pseudoterminal: at one end a program has a terminal, at the other a program plays the person."""
+    state = now.state
+    pty = state.machine.ptys[number]
+    traffic = state.pty_traffic[number]
+    facts = [
+        ("established", f"open(/dev/ptmx); the other end by its name, /dev/pts/{number - 1}"),
+        ("processes", holders),
+        ("open ends", f"{pty.masters} of the master, {pty.slaves} of the slave"),
+        ("capacity", f"65 536 bytes each way; {count(len(pty.outgoing))} wait for the master"),
+        ("message size", "lines towards the slave, unless it asks for single keys; a stream of bytes back"),
+        ("direction", "two ways, through a line discipline"),
+        (
+            "so far",
+            f"{count(traffic.bytes_in)} bytes typed by the master, {count(traffic.bytes_out)} read by it",
+        ),
+    ]
+    return [*facts, *_contents(pty.outgoing), *_last(now, channel), *_asleep(state, channel)]
 
 
 def holder_text(state: State, link: Link) -> str:

@@ -325,6 +325,10 @@ def leads_to(state: State, file: FileView) -> tuple[str, Row]:
             Span("  "),
             *fill_spans(pipe),
         ) if pipe is not None else EMPTY
+    if file.kind == "ptmx":
+        return f"master of pts/{file.object - 1}", _access(file)
+    if file.kind == "tty" and file.object:
+        return f"pts/{file.object - 1}", _access(file)
     if file.kind == "stream":
         return f"stream {file.object}, out of the machine", _access(file)
     what = THINGS.get(file.kind) or what_it_is(state, file)

@@ -45,6 +45,16 @@ def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, 
     match kind:
         case "pipe":
             return _pipe_wait(state, number, end, polls)
+        case "tty" if number != "0":
+            name = f"pts/{int(number) - 1}"
+            if polls:
+                return f"waits for {'room' if end else 'input'} on {name}", ""
+            return (f"writes to {name}", "") if end else (f"reads {name}", ", no line there yet")
+        case "pty":
+            name = f"the master of pts/{int(number) - 1}"
+            if polls:
+                return f"waits for {'room' if end else 'output'} on {name}", ""
+            return (f"writes to {name}", "") if end else (f"reads {name}", ", where nothing was written")
         case "tty":
             if polls:
                 return ("waits for room on the console" if end else "waits for keys"), ""

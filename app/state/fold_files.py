@@ -5,7 +5,7 @@ from __future__ import annotations
 from app.state.handlers import Handlers
 from app.state.state import Output, State, Traffic, Transfer, append_output
 from kernel import events as e
-from kernel.describe import EventfdView, FileView, InotifyView, MountView, PipeView, TimerfdView
+from kernel.describe import EventfdView, FileView, InotifyView, MountView, PipeView, PtyView, TimerfdView
 
 TRANSFER_SHOWN = 256
 """Bytes of the last transfer that are kept to be shown."""
@@ -149,6 +149,51 @@ def terminal_written(state: State, event: e.TerminalWritten) -> None:
     append_output(state.terminals.setdefault(event.terminal, Output()), event.data)
 
 
+def terminal_resized(state: State, event: e.TerminalResized) -> None:
+    state.sizes[event.terminal] = (event.rows, event.columns)
+
+
+def pty_created(state: State, event: e.PtyCreated) -> None:
+    state.machine.ptys[event.pty] = PtyView()
+    state.pty_traffic[event.pty] = Traffic()
+
+
+def pty_ends_changed(state: State, event: e.PtyEndsChanged) -> None:
+    if not event.masters and not event.slaves:
+        del state.machine.ptys[event.pty], state.pty_traffic[event.pty]
+        state.sizes.pop(event.pty, None)
+        return
+    pty = state.machine.ptys[event.pty]
+    pty.masters = event.masters
+    pty.slaves = event.slaves
+
+
+def pty_typed(state: State, event: e.PtyTyped) -> None:
+    traffic = state.pty_traffic[event.pty]
+    traffic.bytes_in += len(event.data)
+    traffic.writes += 1
+    _moved(state, f"tty:{event.pty}", False, event.data)
+
+
+def pty_written(state: State, event: e.PtyWritten) -> None:
+    state.machine.ptys[event.pty].outgoing += event.data
+    _moved(state, f"tty:{event.pty}", False, event.data)
+
+
+def pty_read(state: State, event: e.PtyRead) -> None:
+    pty = state.machine.ptys[event.pty]
+    data = pty.outgoing[: event.count]
+    pty.outgoing = pty.outgoing[event.count :]
+    traffic = state.pty_traffic[event.pty]
+    traffic.bytes_out += event.count
+    traffic.reads += 1
+    _moved(state, f"tty:{event.pty}", True, data)
+
+
+def _moved(state: State, channel: str, taken: bool, data: bytes) -> None:
+    state.transfer = Transfer(state.events_seen, state.pid, channel, taken, data[:TRANSFER_SHOWN])
+
+
 def stream_written(state: State, event: e.StreamWritten) -> None:
     append_output(state.streams.setdefault(event.stream, Output()), event.data)
 
@@ -210,6 +255,12 @@ HANDLERS: Handlers = {
     e.InotifyQueued: inotify_queued,
     e.InotifyRead: inotify_read,
     e.TerminalWritten: terminal_written,
+    e.TerminalResized: terminal_resized,
+    e.PtyCreated: pty_created,
+    e.PtyEndsChanged: pty_ends_changed,
+    e.PtyTyped: pty_typed,
+    e.PtyWritten: pty_written,
+    e.PtyRead: pty_read,
     e.StreamWritten: stream_written,
     e.InputArrived: input_arrived,
     e.FileWritten: file_written,

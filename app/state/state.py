@@ -149,6 +149,10 @@ class State(msgspec.Struct):
     """Bytes of input per device (`tty:0`)."""
     traffic: dict[int, Traffic] = {}
     """Per pipe, for as long as it is there."""
+    pty_traffic: dict[int, Traffic] = {}
+    """Per pseudoterminal: in is what its master wrote, out what it read."""
+    sizes: dict[int, tuple[int, int]] = {}
+    """Rows and columns of terminals that are not 24 by 80."""
     transfer: Transfer | None = None
     written: dict[int, int] = {}
     """Bytes written to files by inode."""

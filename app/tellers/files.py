@@ -1,4 +1,4 @@
-"""Files: descriptors and what they lead to, pipes, consoles, names."""
+"""Files: descriptors and what they lead to, pipes, streams, names."""
 
 from __future__ import annotations
 
@@ -6,13 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from app.state.state import State
-from app.strace.text import flags, quote
+from app.strace.text import flags
 from app.tellers.people import open_file, plural, who, with_table
+from app.tellers.quoting import data
 from kernel import events as e
 from kernel.abi import files as f
 
-SHOWN = 32
-"""Bytes of data that a sentence quotes."""
 KINDS = {
     f.S_IFDIR: "directory",
     f.S_IFCHR: "character device",
@@ -22,10 +21,6 @@ KINDS = {
     f.S_IFSOCK: "socket",
     f.S_IFREG: "file",
 }
-
-
-def data(content: bytes) -> str:
-    return quote(content[:SHOWN], more=len(content) > SHOWN)
 
 
 def _table(event: e.DescriptorTableCreated, state: State) -> str:
@@ -88,11 +83,6 @@ def _ends(event: e.PipeEndsChanged, state: State) -> str:
     return f"{told}."
 
 
-def _arrived(event: e.InputArrived, state: State) -> str:
-    where = "the console" if event.device == "tty" else f"{event.device} {event.number}"
-    return f"From outside {plural(len(event.data), 'byte')} reach {where}: {data(event.data)}."
-
-
 def _file_written(event: e.FileWritten, state: State) -> str:
     path = state.paths.get(event.inode, "") or next(
         (one.path for one in state.machine.files.values() if one.inode == event.inode and one.path),
@@ -132,9 +122,7 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.PipeWritten: _written,
     e.PipeRead: _read,
     e.PipeEndsChanged: _ends,
-    e.TerminalWritten: lambda ev, s: f"{who(s)} writes to the console: {data(ev.data)}.",
     e.StreamWritten: lambda ev, s: f"{who(s)} writes to stream {ev.stream}: {data(ev.data)}.",
-    e.InputArrived: _arrived,
     e.FileWritten: _file_written,
     e.InodeCreated: _created,
     e.NameRemoved: lambda ev, s: (

@@ -101,6 +101,10 @@ def cause(queue: str) -> str:
             return "a child's state has changed"
         case "vfork":
             return "its child does not need the memory any more"
+        case "tty" if number != "0":
+            return f"pts/{int(number) - 1} has " + ("room" if end else "input, or was hung up")
+        case "pty":
+            return f"the master of pts/{int(number) - 1} has " + ("room" if end else "output to read")
         case "tty":
             return "the console has " + ("room" if end else "a line to read")
         case "fifo":

@@ -35,12 +35,14 @@ def minor(dev: int) -> int:
 
 
 NULL, ZERO, FULL, RANDOM, URANDOM = (makedev(1, number) for number in (3, 5, 7, 8, 9))
-TTY, CONSOLE = makedev(5, 0), makedev(5, 1)
+TTY, CONSOLE, PTMX = (makedev(5, number) for number in (0, 1, 2))
+TTY0, TTY1 = makedev(4, 0), makedev(4, 1)
+PTS = 136
 
 
 def device_of(terminal: int) -> int:
     """Device number of a terminal: 0 is the first virtual console, N is /dev/pts/N-1."""
-    return makedev(136, terminal - 1) if terminal else makedev(4, 1)
+    return makedev(PTS, terminal - 1) if terminal else TTY1
 
 
 KINDS: dict[int, str] = {
@@ -51,6 +53,9 @@ KINDS: dict[int, str] = {
     URANDOM: "random",
     TTY: "tty",
     CONSOLE: "tty",
+    TTY0: "tty",
+    TTY1: "tty",
+    PTMX: "ptmx",
 }
 """`OpenFile.kind` by device number; others are ENXIO to open."""
 
@@ -62,6 +67,9 @@ NODES: tuple[tuple[str, int, int], ...] = (
     ("urandom", URANDOM, 0o666),
     ("tty", TTY, 0o666),
     ("console", CONSOLE, 0o600),
+    ("ptmx", PTMX, 0o666),
+    ("tty0", TTY0, 0o620),
+    ("tty1", TTY1, 0o600),
 )
 
 LINKS: tuple[tuple[str, str], ...] = (

@@ -22,7 +22,7 @@ from kernel.events import (
     FileClosed,
     FileOpened,
 )
-from kernel.fs import epoll, eventfd, inotify, locks, pipe, signalfd, timerfd
+from kernel.fs import epoll, eventfd, inotify, locks, pipe, pty, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
 from kernel.tables import FdTable, OpenFile
 
@@ -34,6 +34,8 @@ FILE_MAX = 8192
 """Open files of the whole machine."""
 RELEASES: dict[str, Callable[[Kernel, OpenFile], None]] = {
     "pipe": pipe.remove_end,
+    "tty": pty.remove_end,
+    "ptmx": pty.remove_end,
     "eventfd": eventfd.release,
     "timerfd": timerfd.release,
     "signalfd": signalfd.release,
@@ -58,6 +60,8 @@ def open_file(k: Kernel, kind: str, flags: int, inode: int = 0, number: int = 0,
     k.emit(FileOpened(file.id, kind, flags, inode, number, path))
     if kind == "pipe":
         pipe.add_end(k, file)
+    elif kind in ("tty", "ptmx"):
+        pty.add_end(k, file)
     return file
 
 

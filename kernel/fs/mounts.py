@@ -40,6 +40,8 @@ MAX_MOUNTS = 1000
 MOUNT_FLAGS = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_RELATIME
 """What belongs to a mount; the rest to its file system, and MS_RDONLY to either."""
 MADE = {"proc": procfs.ROOT, "sysfs": procfs.SYS_ROOT}
+ONLY_ONE = (*MADE, "devpts")
+"""File systems of which there is one, however often mounted; devpts is there from the start."""
 SYSTEM_FLAGS = MS_RDONLY | MS_SYNCHRONOUS | MS_DIRSYNC
 
 
@@ -83,7 +85,7 @@ def new_tree(k: Kernel, kind: str, source: str, options: Options, flags: int = 0
 
 
 def made_filesystem(k: Kernel, kind: str) -> FileSystem:
-    """proc and sysfs: there is one, however often it is mounted, and its inodes are made when looked at."""
+    """The one that there is; the inodes of proc and sysfs are made when looked at."""
     for system in k.tables.filesystems.values():
         if system.type == kind:
             return system
@@ -198,7 +200,7 @@ def drop_unmounted(k: Kernel) -> None:
     """File systems that are nowhere mounted go, unless somebody still has something of them."""
     t = k.tables
     mounted = {mount.dev for mount in t.mounts.values()}
-    gone = {dev for dev, system in t.filesystems.items() if dev not in mounted and system.type not in MADE}
+    gone = {dev for dev, one in t.filesystems.items() if dev not in mounted and one.type not in ONLY_ONE}
     if not gone:
         return
     places = {ino for task in t.tasks.values() for ino in (task.cwd, task.root)}

@@ -5,7 +5,10 @@ Input: in canonical mode a line is edited here until return; characters with a m
 take effect; what is typed is echoed. Output: `\\n` becomes `\\r\\n`, and so on. Everything is driven by the
 terminal's termios (man 3 termios). Who may read and write, waiting and ioctls are in `tty`.
 
-Left out: ECHOPRT, OLCUC and IUCLC, delays, parity; echo while output is stopped appears at once.
+Input that finds no room waits in `Terminal.typed`.
+
+Left out: ECHOPRT, delays, parity, IXOFF (nobody at the other end heeds it); echo appears at once even while
+output is stopped.
 """
 
 from __future__ import annotations
@@ -28,16 +31,21 @@ from kernel.abi.tty import (
     INLCR,
     ISIG,
     ISTRIP,
+    IUCLC,
     IUTF8,
     IXANY,
     IXON,
     NOFLSH,
     OCRNL,
+    OLCUC,
     ONLCR,
     ONLRET,
     ONOCR,
     OPOST,
     TABDLY,
+    TIOCPKT_FLUSHREAD,
+    TIOCPKT_START,
+    TIOCPKT_STOP,
     VEOF,
     VEOL,
     VEOL2,
@@ -55,7 +63,7 @@ from kernel.abi.tty import (
     VWERASE,
     XTABS,
 )
-from kernel.events import TerminalWritten
+from kernel.events import PtyWritten, TerminalWritten
 from kernel.signals.state import send_to_group
 from kernel.tables import SigInfo, Terminal
 from kernel.wait import wake_up
@@ -102,8 +110,11 @@ def process_output(terminal: Terminal, data: bytes) -> bytes:
                 continue
         elif char == _BACKSPACE:
             column = max(0, column - 1)
-        elif not _is_control(char) and not _continues(terminal, char):
-            column += 1
+        elif not _is_control(char):
+            if flags & OLCUC and ord("a") <= char <= ord("z"):
+                char -= 32
+            if not _continues(terminal, char):
+                column += 1
         out.append(char)
     terminal.column = column
     return bytes(out)
@@ -121,15 +132,57 @@ def _continues(terminal: Terminal, char: int) -> bool:
 # --- input --------------------------------------------------------------------------------------------------
 
 
+def output(k: Kernel, number: int, data: bytes) -> None:
+    """What leaves a terminal: to the screen, or to the master of a pseudoterminal."""
+    terminal = k.tables.terminals[number]
+    if not data:
+        return
+    if not terminal.pty:
+        k.emit(TerminalWritten(number, data))
+    elif terminal.masters:
+        terminal.outgoing += data
+        k.emit(PtyWritten(number, data))
+        wake_up(k, f"pty:{number}")
+
+
 def receive(k: Kernel, number: int, data: bytes) -> None:
     """Characters from the keyboard, or whatever is at the other end."""
+    k.tables.terminals[number].typed += data
+    take_typed(k, number)
+
+
+def _has_room(terminal: Terminal) -> bool:
+    """Whether one more character is taken. A line that has no end yet takes all, and drops what is too much,
+    so that erasing still works (`n_tty_receive_room`)."""
+    if len(terminal.editing) + len(terminal.ready) < BUFFER - 1:
+        return True
+    return bool(terminal.lflag & ICANON) and not terminal.lines
+
+
+def take_typed(k: Kernel, number: int) -> None:
+    """As much of what has arrived as there is room for."""
     terminal = k.tables.terminals[number]
+    data = terminal.typed
+    if not data:
+        return
+    terminal.typed = b""
     echo = bytearray()
-    for char in data:
+    column = terminal.column
+    for at, char in enumerate(data):
+        if not _has_room(terminal):
+            terminal.typed = data[at:]
+            break
         signo = _receive_char(terminal, char, echo)
+        if not echo:
+            column = terminal.column
         if signo:
-            # As isig(): the signal first, then what was typed and not yet read is forgotten.
-            _show(k, number, echo)
+            # As isig(): the signal first, then what was typed and not yet read is forgotten, and with it the
+            # echo of what came in one piece with this character.
+            if terminal.lflag & NOFLSH:
+                _show(k, number, echo)
+            else:
+                echo.clear()
+                terminal.column = column
             signal_foreground(k, terminal, signo)
             if not terminal.lflag & NOFLSH:
                 flush_input(terminal)
@@ -140,11 +193,13 @@ def receive(k: Kernel, number: int, data: bytes) -> None:
         wake_up(k, f"tty:{number}")
     if not terminal.stopped:
         wake_up(k, f"tty:{number}:write")
+    if terminal.pty:
+        wake_up(k, f"pty:{number}:write")
 
 
 def _show(k: Kernel, number: int, echo: bytearray) -> None:
     if echo:
-        k.emit(TerminalWritten(number, bytes(echo)))
+        output(k, number, bytes(echo))
         echo.clear()
 
 
@@ -156,9 +211,10 @@ def signal_foreground(k: Kernel, terminal: Terminal, signo: int) -> None:
 
 def flush_input(terminal: Terminal) -> None:
     """Forget what was typed and not read."""
-    terminal.editing = terminal.ready = b""
+    terminal.editing = terminal.ready = terminal.typed = b""
     terminal.lines = []
     terminal.literal = False
+    terminal.packet_status |= TIOCPKT_FLUSHREAD
 
 
 def _receive_char(terminal: Terminal, char: int, echo: bytearray) -> int:
@@ -166,20 +222,22 @@ def _receive_char(terminal: Terminal, char: int, echo: bytearray) -> int:
     iflag, lflag, cc = terminal.iflag, terminal.lflag, terminal.cc
     if iflag & ISTRIP:
         char &= 0x7F
+    if iflag & IUCLC and lflag & IEXTEN and ord("A") <= char <= ord("Z"):
+        char += 32
     if terminal.literal:
         terminal.literal = False
         _insert(terminal, char, echo)
         return 0
     if terminal.stopped and iflag & IXON and iflag & IXANY and not _means(cc, VSTOP, char):
-        terminal.stopped = False
+        set_stopped(terminal, False)
     if iflag & IXON and (_means(cc, VSTART, char) or _means(cc, VSTOP, char)):
-        terminal.stopped = _means(cc, VSTOP, char) and not _means(cc, VSTART, char)
+        set_stopped(terminal, _means(cc, VSTOP, char) and not _means(cc, VSTART, char))
         return 0
     if lflag & ISIG:
         for index, signo in _SIGNALS:
             if _means(cc, index, char):
                 if iflag & IXON:
-                    terminal.stopped = False
+                    set_stopped(terminal, False)
                 return signo
     returned = char == _RETURN and bool(iflag & ICRNL)
     if char == _RETURN:
@@ -192,6 +250,14 @@ def _receive_char(terminal: Terminal, char: int, echo: bytearray) -> int:
     if not lflag & ICANON or not _edit(terminal, char, echo):
         _insert(terminal, char, echo, returned)
     return 0
+
+
+def set_stopped(terminal: Terminal, stopped: bool) -> None:
+    """Output stops, or goes on; a master in packet mode is told."""
+    if terminal.stopped != stopped:
+        terminal.stopped = stopped
+        terminal.packet_status &= ~(TIOCPKT_STOP | TIOCPKT_START)
+        terminal.packet_status |= TIOCPKT_STOP if stopped else TIOCPKT_START
 
 
 def _means(cc: list[int], index: int, char: int) -> bool:

@@ -34,9 +34,9 @@ from kernel.abi.files import (
 from kernel.abi.process import CAP_FOWNER
 from kernel.capabilities import capable
 from kernel.errors import KernelError
-from kernel.fs import devfs, inotify, pipe, procfs, ramfs, tty
+from kernel.fs import devfs, inotify, pipe, procfs, pty, ramfs, tty
 from kernel.fs.directory import create, new_child
-from kernel.fs.files import close_file, open_file
+from kernel.fs.files import close_file, need_files, open_file
 from kernel.fs.vfs import (
     MAY_EXEC,
     MAY_READ,
@@ -188,20 +188,33 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -
     if kind == S_IFIFO:
         return _open_fifo(k, inode, kept, path)
     if kind == S_IFCHR:
-        return _open_device(k, inode, kept, path)
+        return _open_device(k, inode, kept, path, not flags & O_NOCTTY)
     raise KernelError(Errno.ENXIO if kind in (S_IFSOCK, S_IFBLK) else Errno.EINVAL)
 
 
-def _open_device(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:
-    kind = devfs.KINDS.get(inode.rdev)
+def _open_device(k: Kernel, inode: Inode, flags: int, path: str, controlling: bool) -> OpenFile:
+    is_pts = devfs.major(inode.rdev) == devfs.PTS
+    kind = "tty" if is_pts else devfs.KINDS.get(inode.rdev)
     if kind is None:
         raise KernelError(Errno.ENXIO)
+    if kind == "ptmx":
+        need_files(k, 1)
+        return open_file(k, kind, flags, inode.ino, pty.create(k), path)
     number = 0
-    if kind == "tty":
-        number = tty.controlling(k, k.task) if inode.rdev == devfs.TTY else 0
+    if is_pts:
+        number = devfs.minor(inode.rdev) + 1
+        pty.check_open(k, number)
+    elif inode.rdev == devfs.TTY:
+        number = tty.controlling(k, k.task)
         if number not in k.tables.terminals:
             raise KernelError(Errno.ENXIO)
-    return inotify.opened(k, open_file(k, kind, flags, inode.ino, number, path))
+    if kind == "tty":
+        tty.may_open(k, number)
+    file = open_file(k, kind, flags, inode.ino, number, path)
+    noctty = not controlling or flags & O_ACCMODE == O_WRONLY
+    if kind == "tty" and not noctty and inode.rdev not in (devfs.TTY, devfs.CONSOLE, devfs.TTY0):
+        tty.take_as_controlling(k, number)
+    return inotify.opened(k, file)
 
 
 def _open_fifo(k: Kernel, inode: Inode, flags: int, path: str) -> OpenFile:

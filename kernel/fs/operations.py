@@ -22,11 +22,13 @@ from kernel.fs import (
     pidfd,
     pipe,
     procfs,
+    pty,
     ramfs,
     signalfd,
     stream,
     timerfd,
     tty,
+    tty_ioctl,
 )
 from kernel.fs.iov import IovIter
 from kernel.tables import OpenFile
@@ -88,7 +90,8 @@ OPERATIONS: dict[str, Operations] = {
     "dir": Operations(_read_directory, None, True, None, _no_ioctl),
     "proc": Operations(procfs.read_proc, procfs.write_proc, True, None, _no_ioctl),
     "pipe": Operations(pipe.read_pipe, pipe.write_pipe, False, pipe.poll_pipe, _pipe_ioctl),
-    "tty": Operations(tty.read_tty, tty.write_tty, False, tty.poll_tty, tty.ioctl_tty),
+    "tty": Operations(tty.read_tty, tty.write_tty, False, tty.poll_tty, tty_ioctl.ioctl_tty),
+    "ptmx": Operations(pty.read_master, pty.write_master, False, pty.poll_master, pty.ioctl_master),
     "stream": Operations(stream.read_stream, stream.write_stream, True, stream.poll_stream, _no_ioctl),
     "null": Operations(devfs.read_null, devfs.write_null, True, None, _no_ioctl),
     "zero": Operations(devfs.read_zero, devfs.write_null, True, None, _no_ioctl),

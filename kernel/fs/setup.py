@@ -55,6 +55,12 @@ def mount_root(k: Kernel) -> None:
         found = make_directory(k, path)
         mounts.attach(k, system.dev, system.root, found.mount, found.inode)
     devfs.make_nodes(k, t.inodes[devices.root])
+    pts = mounts.new_tree(k, "devpts", "devpts", mounts.Options(mode=0o755))
+    directory = t.inodes[pts.root]
+    ramfs.add_name(k, directory, "ptmx", ramfs.new_inode(k, S_IFCHR, rdev=devfs.PTMX, dev=pts.dev))
+    t.devpts = pts.root
+    found = make_directory(k, "/dev/pts")
+    mounts.attach(k, pts.dev, pts.root, found.mount, found.inode)
     t.terminals[0] = new_terminal()
 
 

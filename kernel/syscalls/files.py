@@ -56,11 +56,13 @@ from kernel.abi.files import (
     SEEK_SET,
 )
 from kernel.abi.process import RLIMIT_NOFILE
+from kernel.abi.process import CAP_SYS_TTY_CONFIG
 from kernel.abi.structs import pack_dirent, pack_dirent64
 from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
+from kernel.capabilities import need_capability
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.fs import files, inotify, ramfs, vfs
+from kernel.fs import files, inotify, ramfs, tty, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
@@ -461,6 +463,15 @@ def sys_ioctl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
             raise KernelError(Errno.ENOTTY)
         return 0
     return OPERATIONS[file.kind].ioctl(k, file, cmd, arg)
+
+
+def sys_vhangup(k: Kernel) -> int:
+    """Whoever may (CAP_SYS_TTY_CONFIG) hangs up their own terminal (man 2 vhangup)."""
+    need_capability(k, CAP_SYS_TTY_CONFIG)
+    number = tty.controlling(k, k.task)
+    if number >= 0:
+        tty.hang_up(k, number)
+    return 0
 
 
 # --- directories --------------------------------------------------------------------------------------------

@@ -183,7 +183,7 @@ def _new_mount(
 def _filesystem(k: Kernel, kind: str, source: str, flags: int, options: str) -> FileSystem:
     """A file system of a type, new unless there can only be one of it. ENODEV for types that are unknown."""
     flags &= mounts.SYSTEM_FLAGS
-    if kind in mounts.MADE:
+    if kind in mounts.ONLY_ONE:
         return mounts.made_filesystem(k, kind)
     if kind == "devtmpfs":
         found = [system for system in k.tables.filesystems.values() if system.type == kind]
