@@ -32,6 +32,8 @@ DIRECTORIES = (("dev", 0o755), ("proc", 0o555), ("sys", 0o555), ("tmp", S_ISVTX 
 """What every root has; a root of our own has those above besides."""
 BOOT = Task(0, 0, 0, 0, 0, "swapper", TaskState.RUNNABLE, 0, 0, 0, 0, 0, Credentials())
 """Who walks paths before there are tasks."""
+FIRST_ID = 100
+"""What programs make is numbered from here on, however much was there before them."""
 _STREAM_NAMES = ("<stdin>", "<stdout>", "<stderr>")
 
 
@@ -62,6 +64,7 @@ def mount_root(k: Kernel) -> None:
     found = make_directory(k, "/dev/pts")
     mounts.attach(k, pts.dev, pts.root, found.mount, found.inode)
     t.terminals[0] = new_terminal()
+    t.next_id = max(t.next_id, FIRST_ID)
 
 
 def mount_other(k: Kernel, number: int, mount: HostMount) -> None:
