@@ -55,8 +55,7 @@ from kernel.abi.files import (
     SEEK_HOLE,
     SEEK_SET,
 )
-from kernel.abi.process import RLIMIT_NOFILE
-from kernel.abi.process import CAP_SYS_TTY_CONFIG
+from kernel.abi.process import CAP_SYS_TTY_CONFIG, RLIMIT_NOFILE
 from kernel.abi.structs import pack_dirent, pack_dirent64
 from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from kernel.capabilities import need_capability
