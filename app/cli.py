@@ -61,6 +61,7 @@ def build_parser() -> Parser:
         "-o", "--output", metavar="FILE", help="write the trace to FILE, not to standard error"
     )
     trace.add_argument("--events", action="store_true", help="every event as a line, not only system calls")
+    _strace_options(trace)
     _program_options(trace)
     trace.set_defaults(command=_trace)
 
@@ -88,6 +89,71 @@ def _theme_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--theme", choices=("dark", "light"), help="the screen's colours (default: as last time)"
     )
+
+
+def _strace_options(parser: argparse.ArgumentParser) -> None:
+    """`app/tracing/options.py` makes sense of them."""
+    group = parser.add_argument_group("options of strace (man 1 strace)")
+    add = group.add_argument
+    add(
+        "-f", "--follow-forks", action="count", default=0, help="trace children, too; -ff: into FILE.PID each"
+    )
+    add("--output-separately", action="store_true", help="with -o, each process into FILE.PID")
+    add(
+        "-e",
+        metavar="EXPR",
+        action="append",
+        default=[],
+        help="trace=, signal=, status=, quiet=, raw=, abbrev=SET",
+    )
+    add("--trace", metavar="SET", help="only these calls: names, %%file, %%process, ..., /REGEX, !SET")
+    add("--signal", metavar="SET", help="only these signals")
+    add("--status", metavar="SET", help="only calls that ended so: successful, failed, unfinished")
+    add("-P", "--trace-path", metavar="PATH", action="append", default=[], help="only calls that touch PATH")
+    add("-z", "--successful-only", action="store_true", help="only calls that succeeded")
+    add("-Z", "--failed-only", action="store_true", help="only calls that failed")
+    add(
+        "-s",
+        "--string-limit",
+        metavar="N",
+        default="32",
+        help="bytes of a string that are shown (default 32)",
+    )
+    add(
+        "-x",
+        "--strings-in-hex",
+        action="count",
+        default=0,
+        help="strings in hexadecimal: non-ASCII ones, -xx: all",
+    )
+    add("-v", "--no-abbrev", action="store_true", help="structures and environments in full")
+    add("-y", "--decode-fds", action="count", default=0, help="paths behind descriptors; -yy: devices, too")
+    add(
+        "-t",
+        "--absolute-timestamps",
+        action="count",
+        default=0,
+        help="time of day; -tt: with microseconds, -ttt: Unix time",
+    )
+    add("-r", "--relative-timestamps", action="store_true", help="time since the line before")
+    add("-T", "--syscall-times", action="store_true", help="time that each call took")
+    add("-n", "--syscall-number", action="store_true", help="the number of each call")
+    add("-i", "--instruction-pointer", action="store_true", help="where each call was made")
+    add(
+        "-q", "--quiet", action="count", default=0, help="no lines about processes; -qq: nor about their ends"
+    )
+    add("-c", "--summary-only", action="store_true", help="count calls, errors and time instead")
+    add("-C", "--summary", action="store_true", help="count them besides")
+    add("-w", "--summary-wall-clock", action="store_true", help="count also the time that calls waited")
+    add(
+        "-S",
+        "--summary-sort-by",
+        metavar="BY",
+        default="time",
+        help="sort the counts: time, calls, errors, name",
+    )
+    add("-a", "--columns", metavar="N", default="40", help="column of results (default 40)")
+    add("-l", "--library", action="store_true", help="calls of library functions, too, as ltrace shows them")
 
 
 def _program_options(parser: argparse.ArgumentParser) -> None:
@@ -229,8 +295,22 @@ def _exec(namespace: argparse.Namespace) -> int:
 
 def _trace(namespace: argparse.Namespace) -> int:
     from app.commands import run_trace
+    from app.host import complain
+    from app.tracing.options import options_of
+    from app.tracing.sets import BadSet
 
-    return run_trace(_options(namespace), namespace.timeout, namespace.output, namespace.events)  # type: ignore[arg-type]
+    try:
+        trace = options_of(namespace)
+    except BadSet as error:
+        complain(f"trace: {error}")
+        return USAGE_ERROR
+    return run_trace(
+        _options(namespace),  # type: ignore[arg-type]
+        namespace.timeout,
+        namespace.output,
+        namespace.events,
+        trace,
+    )
 
 
 def _record(namespace: argparse.Namespace) -> int:

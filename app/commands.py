@@ -11,7 +11,7 @@ import os
 import sys
 import traceback
 from collections.abc import Callable
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from app.host import (
     Deadlocked,
@@ -32,6 +32,9 @@ from kernel.errors import Panic
 from kernel.exec import ExecRefused
 from kernel.kernel import Kernel
 
+if TYPE_CHECKING:
+    from app.tracing import TraceOptions
+
 TIMED_OUT = 124
 BROKEN = 70
 """sysexits' EX_SOFTWARE: a bug of ours."""
@@ -42,24 +45,47 @@ def run_exec(options: Options, timeout: float | None) -> int:
     return _run(options, timeout, lambda _kernel: output_to_host())
 
 
-def run_trace(options: Options, timeout: float | None, output: str | None, events: bool) -> int:
+def run_trace(
+    options: Options, timeout: float | None, output: str | None, events: bool, trace: TraceOptions
+) -> int:
     """`int80 trace`: as exec, with strace's text (or every event) written beside it."""
-    from app.tracer import Tracer
+    from app.tracing import Tracer
+    from app.tracing.witness import Witness
 
-    try:
-        out: TextIO = open(output, "w", encoding="utf-8", errors="replace") if output else sys.stderr  # noqa: SIM115
-    except OSError as error:
-        complain(f"{output}: {(error.strerror or str(error)).lower()}")
+    if output is not None and output[:1] in ("|", "!"):
+        complain("-o cannot write to a command; use a file, or -o /dev/stdout and a pipe")
         return 2
-    tracer = Tracer(out)
     try:
-        if events:
-            return _run(options, timeout, lambda _kernel: output_to_host(_events_to(out)))
-        return _run(options, timeout, lambda _kernel: output_to_host(tracer.sink))
+        start, blobs = prepare(options)
+        out = _open_output(output) if output and not trace.separately else sys.stderr
+    except LaunchError as error:
+        complain(str(error))
+        return error.status
+    if events:
+        kernel = Kernel(start, kernel_image(), blobs, output_to_host(_events_to(out)))
+        try:
+            return drive(kernel, Driver(kernel, timeout), options.program)
+        finally:
+            if out is not sys.stderr:
+                out.close()
+    kernel = Kernel(start, kernel_image(), blobs, output_to_host())
+    witness = Witness(kernel, trace.style, trace.files == "all")
+    one_each = (lambda pid: _open_output(f"{output}.{pid}")) if trace.separately else None
+    tracer = Tracer(out, trace, start.envp, witness, one_each)
+    kernel.bus.sink = output_to_host(tracer.sink)
+    try:
+        return drive(kernel, Driver(kernel, timeout), options.program, tracer.close)
     finally:
-        tracer.close()
-        if output:
+        if out is not sys.stderr:
             out.close()
+
+
+def _open_output(path: str) -> TextIO:
+    """Raises LaunchError."""
+    try:
+        return open(path, "w", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise LaunchError(f"{path}: {(error.strerror or str(error)).lower()}", 2) from None
 
 
 def _events_to(out: TextIO) -> Sink:
@@ -84,11 +110,15 @@ def _run(options: Options, timeout: float | None, make_sink: Callable[[Options],
     return drive(kernel, Driver(kernel, timeout), options.program)
 
 
-def drive(kernel: Kernel, driver: Driver, name: str) -> int:
-    """Run to the end and say how it ended, as an exit status."""
+def drive(kernel: Kernel, driver: Driver, name: str, ended: Callable[[], None] | None = None) -> int:
+    """Run to the end and say how it ended, as an exit status; `ended` is called before anything is said."""
     try:
-        with RawTerminal():
-            status = driver.run()
+        try:
+            with RawTerminal():
+                status = driver.run()
+        finally:
+            if ended is not None:
+                ended()
     except TimedOut:
         complain(f"{name}: stopped, --timeout is over")
         return TIMED_OUT

@@ -190,10 +190,10 @@ def open_engine(session: Session) -> Engine:
 
 
 def _play_text(session: Session) -> int:
-    from app.tracer import Tracer
+    from app.tracing import Tracer
 
     out = io.StringIO()
-    tracer = Tracer(out)
+    tracer = Tracer(out, envp=session.start.envp)
     try:
         History(session.log).state_at(len(session.log))
     except FoldError as error:

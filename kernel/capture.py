@@ -10,7 +10,7 @@ without pointers, and calls that failed, give `EMPTY`. Behind the items of a cal
 (`socketcall`, `ipc`, the old `mmap` and `select`) follow those of the inner one.
 
 Items are the bytes of user memory, with these exceptions:
-- strings come without their NUL, and at most `TEXT` bytes of them (of paths `PATH_MAX`);
+- strings come without their NUL, and at most `Extent.text` bytes of them (of paths `PATH_MAX`);
 - `argv`, `envp`, vectors, messages and directories have the encodings of `kernel/captured.py`;
 - `pselect6`'s last argument has the signal set that it points to behind it;
 - `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its
@@ -28,7 +28,7 @@ from kernel.abi import files, process, sigframe, time, tty
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno, errno_of
 from kernel.abi.mman import PAGE_SIZE
 from kernel.abi.structs import SIZES, CloneArgs, Flock, Flock64, Termios, UserDesc, Winsize
-from kernel.captured import SHOWN, TEXT, Message, Strings, Vector
+from kernel.captured import PLAIN, Extent, Message, Strings, Vector
 from kernel.table import (
     HAS_INNER_CALL,
     INNER_ROWS,
@@ -111,40 +111,49 @@ def _path(value: int, args: Args, read: Reader) -> bytes | None:
     return _text(value, files.PATH_MAX, read)
 
 
-def _string(value: int, args: Args, read: Reader) -> bytes | None:
-    return _text(value, TEXT, read)
-
-
-def _argv(value: int, args: Args, read: Reader) -> bytes | None:
-    if value == 0:
-        return None
-    pointers, ended = _pointers(value, SHOWN + 1, read)
-    if not pointers and not ended:
-        return None
-    texts = [(pointer, _text(pointer, TEXT, read)) for pointer in pointers[:SHOWN]]
-    items = tuple(pointer if text is None else text for pointer, text in texts)
-    return Strings(items, not ended).encode()
-
-
-def _envp(value: int, args: Args, read: Reader) -> bytes | None:
-    if value == 0:
-        return None
-    pointers, ended = _pointers(value, _ENVP_LIMIT, read)
-    return _WORD.pack(len(pointers)) if ended else None
-
-
-def _buffer_in(arg: Arg) -> _Enter:
-    place = arg.size
-
+def _string(arg: Arg, extent: Extent) -> _Enter:
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _take(value, min(args[place], TEXT), read)
+        return _text(value, extent.text, read)
 
     return take
 
 
-def _vectors(value: int, how_many: int, total: int, read: Reader) -> bytes | None:
+def _argv(arg: Arg, extent: Extent) -> _Enter:
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        if value == 0:
+            return None
+        pointers, ended = _pointers(value, extent.elements, read)
+        if not pointers and not ended:
+            return None
+        texts = [(pointer, _text(pointer, extent.text, read)) for pointer in pointers[: extent.elements - 1]]
+        items = tuple(pointer if text is None else text for pointer, text in texts)
+        return Strings(items, not ended).encode()
+
+    return take
+
+
+def _envp(arg: Arg, extent: Extent) -> _Enter:
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        if value == 0:
+            return None
+        pointers, ended = _pointers(value, _ENVP_LIMIT, read)
+        return _WORD.pack(len(pointers)) if ended else None
+
+    return _argv(arg, extent) if extent.whole else take
+
+
+def _buffer_in(arg: Arg, extent: Extent) -> _Enter:
+    place = arg.size
+
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _take(value, min(args[place], extent.text), read)
+
+    return take
+
+
+def _vectors(value: int, how_many: int, total: int, extent: Extent, read: Reader) -> bytes | None:
     """`total` limits what the vectors hold together, which is less than their lengths after a short read."""
-    how_many = min(how_many, TEXT)
+    how_many = min(how_many, extent.elements)
     array = _take(value, 8 * how_many, read)
     if array is None:
         return None
@@ -152,25 +161,25 @@ def _vectors(value: int, how_many: int, total: int, read: Reader) -> bytes | Non
     for base, length in _PAIR.iter_unpack(array):
         held = min(length, total)
         total -= held
-        found.append(Vector(base, length, _take(base, min(held, TEXT), read)).encode())
+        found.append(Vector(base, length, _take(base, min(held, extent.text), read)).encode())
     return b"".join(found)
 
 
-def _vectors_in(arg: Arg) -> _Enter:
+def _vectors_in(arg: Arg, extent: Extent) -> _Enter:
     place = arg.size
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _vectors(value, args[place], files.MAX_RW_COUNT, read)
+        return _vectors(value, args[place], files.MAX_RW_COUNT, extent, read)
 
     return take
 
 
-def _vectors_empty(arg: Arg) -> _Enter:
+def _vectors_empty(arg: Arg, extent: Extent) -> _Enter:
     """Where data will go: shown if the call fails."""
     place = arg.size
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        array = _take(value, 8 * min(args[place], TEXT), read)
+        array = _take(value, 8 * min(args[place], extent.elements), read)
         if array is None:
             return None
         return b"".join(Vector(base, length, None).encode() for base, length in _PAIR.iter_unpack(array))
@@ -178,7 +187,7 @@ def _vectors_empty(arg: Arg) -> _Enter:
     return take
 
 
-def _bytes_of(arg: Arg, args: Args, result: int) -> int:
+def _bytes_of(arg: Arg, args: Args, result: int, extent: Extent) -> int:
     """Bytes of the structure or array that an argument points to, as far as they are shown."""
     size = SIZES[arg.of]
     if arg.of == "fd_set":
@@ -191,11 +200,11 @@ def _bytes_of(arg: Arg, args: Args, result: int) -> int:
     if arg.of in ("sockaddr", "cpu_set"):
         return min(number, size)
     if arg.of == "msgbuf":
-        return size + min(number, TEXT)
-    return size * min(number, TEXT)
+        return size + min(number, extent.text)
+    return size * min(number, extent.elements)
 
 
-def _struct_in(arg: Arg) -> _Enter:
+def _struct_in(arg: Arg, extent: Extent) -> _Enter:
     if arg.size == NO_SIZE and arg.of != "fd_set":
         size = SIZES[arg.of]
 
@@ -205,7 +214,7 @@ def _struct_in(arg: Arg) -> _Enter:
         return take_one if arg.of != "sigset_argpack" else _set_of_argpack
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _take(value, _bytes_of(arg, args, 0), read)
+        return _take(value, _bytes_of(arg, args, 0, extent), read)
 
     return take
 
@@ -230,8 +239,11 @@ def _clone_args_in(value: int, args: Args, read: Reader) -> bytes | None:
     return data + (_take(given.tls & 0xFFFFFFFF, UserDesc.SIZE, read) or b"")
 
 
-def _message_in(value: int, args: Args, read: Reader) -> bytes | None:
-    return _message(value, files.MAX_RW_COUNT, read)
+def _message_in(arg: Arg, extent: Extent) -> _Enter:
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _message(value, files.MAX_RW_COUNT, extent, read)
+
+    return take
 
 
 def _message_header(value: int, args: Args, read: Reader) -> bytes | None:
@@ -240,7 +252,7 @@ def _message_header(value: int, args: Args, read: Reader) -> bytes | None:
     return Message(header, None, None, None).encode() if header is not None else None
 
 
-def _message(value: int, total: int, read: Reader) -> bytes | None:
+def _message(value: int, total: int, extent: Extent, read: Reader) -> bytes | None:
     header = read(value, SIZES["msghdr"]) if value else None
     if header is None:
         return None
@@ -248,7 +260,7 @@ def _message(value: int, total: int, read: Reader) -> bytes | None:
     return Message(
         header,
         _take(name, min(name_size, SIZES["sockaddr"]), read),
-        _vectors(vectors, how_many, total, read),
+        _vectors(vectors, how_many, total, extent, read),
         _take(control, min(control_size, _CONTROL_LIMIT), read),
     ).encode()
 
@@ -264,7 +276,7 @@ _FUTEX_WAITS = {
 _FUTEX_COMMAND = 0x7F
 
 
-def _futex_in(arg: Arg) -> _Enter:
+def _futex_in(arg: Arg, extent: Extent) -> _Enter:
     size = SIZES[arg.of]
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
@@ -319,9 +331,13 @@ def _prctl_in(value: int, args: Args, read: Reader) -> bytes | None:
     return _text(value, process.TASK_COMM_LEN, read) if args[0] == process.PR_SET_NAME else None
 
 
-def _prctl_name_in(value: int, args: Args, read: Reader) -> bytes | None:
-    """PR_SET_VMA's last argument, which names a mapping."""
-    return _text(value, TEXT, read) if args[0] == process.PR_SET_VMA else None
+def _prctl_of(arg: Arg, extent: Extent) -> _Enter:
+    """The second argument, or the last one: PR_SET_VMA's names a mapping."""
+
+    def take_name(value: int, args: Args, read: Reader) -> bytes | None:
+        return _text(value, extent.text, read) if args[0] == process.PR_SET_VMA else None
+
+    return take_name if arg.of else _prctl_in
 
 
 _OLD_MASK = sigframe.SIGFRAME_CONTEXT + sigframe.Sigcontext.offsets()["oldmask"] - sigframe.SIGRETURN_POPPED
@@ -329,7 +345,7 @@ _EXTRA_MASK = sigframe.SIGFRAME_EXTRAMASK - sigframe.SIGRETURN_POPPED
 _RT_MASK = sigframe.RT_SIGFRAME_MASK - sigframe.RT_SIGRETURN_POPPED
 
 
-def _sigframe(arg: Arg) -> _Enter:
+def _sigframe(arg: Arg, extent: Extent) -> _Enter:
     def take_rt(value: int, args: Args, read: Reader) -> bytes | None:
         return read(value + _RT_MASK, 8)
 
@@ -347,7 +363,7 @@ def _string_out(value: int, args: Args, result: int, read: Reader) -> bytes | No
     return _take(value, min(result, files.PATH_MAX), read)
 
 
-def _buffer_out(row: Row, arg: Arg) -> _Exit:
+def _buffer_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
     """As much as the call returned, and no more than there was room for: how much is the argument behind."""
     place = row.args.index(arg) + 1
 
@@ -356,18 +372,18 @@ def _buffer_out(row: Row, arg: Arg) -> _Exit:
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
         if arg.size == RESULT_SIZE:
-            return _take(value, min(result, room_of(args), TEXT), read)
+            return _take(value, min(result, room_of(args), extent.text), read)
         number = (
             _word(args[arg.size], read) if row.args[arg.size].kind is Kind.STRUCT_INOUT else args[arg.size]
         )
-        return _take(value, min(number, TEXT), read) if number is not None else None
+        return _take(value, min(number, extent.text), read) if number is not None else None
 
     return take
 
 
-def _vectors_out(arg: Arg) -> _Exit:
+def _vectors_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-        return _vectors(value, args[arg.size], result, read)
+        return _vectors(value, args[arg.size], result, extent, read)
 
     return take
 
@@ -375,9 +391,12 @@ def _vectors_out(arg: Arg) -> _Exit:
 _DIRENT_LENGTH = {"dirents": 8, "dirents64": 16}
 
 
-def _entries(arg: Arg) -> _Exit:
-    """Directory entries: only how many there are, found by their lengths (`d_reclen`)."""
+def _entries(arg: Arg, extent: Extent) -> _Exit:
+    """Directory entries: how many there are, found by their lengths (`d_reclen`); all of them if wanted."""
     place = _DIRENT_LENGTH[arg.of]
+
+    def take_all(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return _take(value, result, read)
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
         entries = at = 0
@@ -389,12 +408,12 @@ def _entries(arg: Arg) -> _Exit:
             entries += 1
         return _WORD.pack(entries)
 
-    return take
+    return take_all if extent.whole else take
 
 
-def _struct_out(row: Row, arg: Arg) -> _Exit:
+def _struct_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
     if arg.of in _DIRENT_LENGTH:
-        return _entries(arg)
+        return _entries(arg, extent)
     if arg.of == "sockaddr":
 
         def take_address(value: int, args: Args, result: int, read: Reader) -> bytes | None:
@@ -411,7 +430,7 @@ def _struct_out(row: Row, arg: Arg) -> _Exit:
         return take_status
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-        return _take(value, _bytes_of(arg, args, result), read)
+        return _take(value, _bytes_of(arg, args, result, extent), read)
 
     return take
 
@@ -434,8 +453,11 @@ def _clone_args_out(value: int, args: Args, result: int, read: Reader) -> bytes 
     return b"".join(_take(address, 4, read) or bytes(4) for flag, address in words if given.flags & flag)
 
 
-def _message_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-    return _message(value, result, read)
+def _message_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return _message(value, result, extent, read)
+
+    return take
 
 
 def _ioctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
@@ -458,36 +480,36 @@ def _prctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | Non
 
 # --- per row, once ---
 
-_ENTER_MAKERS: dict[Kind, Callable[[Arg], _Enter]] = {
-    Kind.PATH: lambda arg: _path,
-    Kind.STRING: lambda arg: _string,
-    Kind.ARGV: lambda arg: _argv,
-    Kind.ENVP: lambda arg: _envp,
+_ENTER_MAKERS: dict[Kind, Callable[[Arg, Extent], _Enter]] = {
+    Kind.PATH: lambda arg, extent: _path,
+    Kind.STRING: _string,
+    Kind.ARGV: _argv,
+    Kind.ENVP: _envp,
     Kind.BUF_IN: _buffer_in,
     Kind.IOVEC_IN: _vectors_in,
     Kind.IOVEC_OUT: _vectors_empty,
     Kind.STRUCT_IN: _struct_in,
     Kind.STRUCT_INOUT: _struct_in,
-    Kind.CLONE_ARGS: lambda arg: _clone_args_in,
-    Kind.MESSAGE_IN: lambda arg: _message_in,
-    Kind.MESSAGE_OUT: lambda arg: _message_header,
+    Kind.CLONE_ARGS: lambda arg, extent: _clone_args_in,
+    Kind.MESSAGE_IN: _message_in,
+    Kind.MESSAGE_OUT: lambda arg, extent: _message_header,
     Kind.FUTEX_ARG: _futex_in,
-    Kind.IOCTL_ARG: lambda arg: _ioctl_in,
-    Kind.FCNTL_ARG: lambda arg: _fcntl_in,
-    Kind.PRCTL_ARG: lambda arg: _prctl_name_in if arg.of else _prctl_in,
+    Kind.IOCTL_ARG: lambda arg, extent: _ioctl_in,
+    Kind.FCNTL_ARG: lambda arg, extent: _fcntl_in,
+    Kind.PRCTL_ARG: _prctl_of,
     Kind.SIGFRAME: _sigframe,
 }
-_EXIT_MAKERS: dict[Kind, Callable[[Row, Arg], _Exit]] = {
-    Kind.STRING_OUT: lambda row, arg: _string_out,
+_EXIT_MAKERS: dict[Kind, Callable[[Row, Arg, Extent], _Exit]] = {
+    Kind.STRING_OUT: lambda row, arg, extent: _string_out,
     Kind.BUF_OUT: _buffer_out,
-    Kind.IOVEC_OUT: lambda row, arg: _vectors_out(arg),
+    Kind.IOVEC_OUT: _vectors_out,
     Kind.STRUCT_OUT: _struct_out,
     Kind.STRUCT_INOUT: _struct_out,
-    Kind.CLONE_ARGS: lambda row, arg: _clone_args_out,
-    Kind.MESSAGE_OUT: lambda row, arg: _message_out,
-    Kind.IOCTL_ARG: lambda row, arg: _ioctl_out,
-    Kind.FCNTL_ARG: lambda row, arg: _fcntl_out,
-    Kind.PRCTL_ARG: lambda row, arg: _nothing_out if arg.of else _prctl_out,
+    Kind.CLONE_ARGS: lambda row, arg, extent: _clone_args_out,
+    Kind.MESSAGE_OUT: _message_out,
+    Kind.IOCTL_ARG: lambda row, arg, extent: _ioctl_out,
+    Kind.FCNTL_ARG: lambda row, arg, extent: _fcntl_out,
+    Kind.PRCTL_ARG: lambda row, arg, extent: _nothing_out if arg.of else _prctl_out,
 }
 _INTERRUPTED = (-Errno.EINTR, -ERESTART_RESTARTBLOCK)
 """Results after which what is left of a sleep has been written."""
@@ -505,19 +527,25 @@ class _Plan(NamedTuple):
     interrupted: _Exits
 
 
-def _plan(row: Row) -> _Plan:
+def _plan(row: Row, extent: Extent) -> _Plan:
     places = list(enumerate(row.args))
     return _Plan(
         len(row.args),
-        tuple((place, _ENTER_MAKERS[arg.kind](arg)) for place, arg in places if arg.kind in _ENTER_MAKERS),
-        tuple((place, _EXIT_MAKERS[arg.kind](row, arg)) for place, arg in places if arg.kind in _EXIT_MAKERS),
+        tuple(
+            (place, _ENTER_MAKERS[arg.kind](arg, extent))
+            for place, arg in places
+            if arg.kind in _ENTER_MAKERS
+        ),
+        tuple(
+            (place, _EXIT_MAKERS[arg.kind](row, arg, extent))
+            for place, arg in places
+            if arg.kind in _EXIT_MAKERS
+        ),
         tuple((place, _remainder(arg)) for place, arg in places if arg.kind is Kind.REMAINDER),
     )
 
 
 _NOTHING = _Plan(0, (), (), ())
-_PLANS: tuple[_Plan, ...] = tuple(_plan(row) if row is not None else _NOTHING for row in TABLE)
-_INNER_PLANS: dict[str, _Plan] = {row.name: _plan(row) for row in INNER_ROWS}
 
 
 def _run_enter(plan: _Plan, args: Args, read: Reader) -> Items:
@@ -539,47 +567,61 @@ def _run_exit(plan: _Plan, args: Args, result: int, read: Reader) -> Items:
     return tuple(items)
 
 
-def capture_enter(row: Row, args: Args, read_user: Reader) -> Items:
-    """What the call will read of user memory. `args` are at least the row's, as unsigned words.
-
-    For `sigreturn` and `rt_sigreturn` the first of them is to be the user's esp, which no register argument
-    holds. `read_user(address, size)` gives None unless all bytes can be read.
-    """
-    plan = _PLANS[row.number]
-    if plan.enter:
-        return _run_enter(plan, args, read_user)
-    if row.name not in HAS_INNER_CALL:
-        return EMPTY
-    block, inner = _inner(row, args, read_user)
-    if inner is None:
-        return block
-    called, inner_args = inner
-    return block + _run_enter(_INNER_PLANS[called.name], inner_args, read_user)
-
-
-def capture_exit(row: Row, args: Args, result: int, read_user: Reader) -> Items:
-    """What the call wrote to user memory, given its signed `result`: nothing unless it succeeded.
-
-    The exception are sleeps that a signal ended (-EINTR or -ERESTART_RESTARTBLOCK), which write what is left.
-    """
-    plan = _PLANS[row.number]
-    if plan.leave or plan.interrupted:
-        return _run_exit(plan, args, result, read_user)
-    if row.name not in HAS_INNER_CALL:
-        return EMPTY
-    block, inner = _inner(row, args, read_user)
-    if inner is None:
-        return EMPTY
-    called, inner_args = inner
-    items = _run_exit(_INNER_PLANS[called.name], inner_args, result, read_user)
-    if row.name == "ipc" and called.name == "shmat" and not errno_of(result):
-        items = (*(None for _ in called.args), read_user(args[3], 4))
-    return (None,) * len(block) + items if items else EMPTY
-
-
 def _inner(row: Row, args: Args, read: Reader) -> tuple[Items, tuple[Row, Args] | None]:
     """The outer call's own items, which are its block of arguments if it has one, and the call inside."""
     address, size = argument_block(row, args)
     block = read(address, size) if size else None
     own: Items = (None,) * (len(row.args) - 1) + (block,)
     return own, inner_call(row, args, block)
+
+
+class Capture:
+    """Takes what calls read and write of user memory, as far as `extent` says."""
+
+    def __init__(self, extent: Extent = PLAIN) -> None:
+        self._plans = tuple(_plan(row, extent) if row is not None else _NOTHING for row in TABLE)
+        self._inner_plans = {row.name: _plan(row, extent) for row in INNER_ROWS}
+
+    def enter(self, row: Row, args: Args, read_user: Reader) -> Items:
+        """What the call will read of user memory. `args` are at least the row's, as unsigned words.
+
+        For `sigreturn` and `rt_sigreturn` the first of them is to be the user's esp, which no register
+        argument holds. `read_user(address, size)` gives None unless all bytes can be read.
+        """
+        plan = self._plans[row.number]
+        if plan.enter:
+            return _run_enter(plan, args, read_user)
+        if row.name not in HAS_INNER_CALL:
+            return EMPTY
+        block, inner = _inner(row, args, read_user)
+        if inner is None:
+            return block
+        called, inner_args = inner
+        return block + _run_enter(self._inner_plans[called.name], inner_args, read_user)
+
+    def exit(self, row: Row, args: Args, result: int, read_user: Reader) -> Items:
+        """What the call wrote to user memory, given its signed `result`: nothing unless it succeeded.
+
+        The exception are sleeps that a signal ended (-EINTR or -ERESTART_RESTARTBLOCK), which write what is
+        left.
+        """
+        plan = self._plans[row.number]
+        if plan.leave or plan.interrupted:
+            return _run_exit(plan, args, result, read_user)
+        if row.name not in HAS_INNER_CALL:
+            return EMPTY
+        block, inner = _inner(row, args, read_user)
+        if inner is None:
+            return EMPTY
+        called, inner_args = inner
+        items = _run_exit(self._inner_plans[called.name], inner_args, result, read_user)
+        if row.name == "ipc" and called.name == "shmat" and not errno_of(result):
+            items = (*(None for _ in called.args), read_user(args[3], 4))
+        return (None,) * len(block) + items if items else EMPTY
+
+
+_PLAIN = Capture()
+capture_enter = _PLAIN.enter
+"""What the log has of a call's beginning."""
+capture_exit = _PLAIN.exit
+"""And of its end."""

@@ -15,8 +15,44 @@ SHOWN = 32
 TEXT = SHOWN + 1
 """Bytes that are taken of a string: one more than is shown tells that there is more."""
 
+
+class Extent(NamedTuple):
+    """How much is taken: bytes of a string that will be shown, and whether arrays are taken whole."""
+
+    shown: int = SHOWN
+    whole: bool = False
+
+    @property
+    def text(self) -> int:
+        """Bytes of a string."""
+        return self.shown + 1
+
+    @property
+    def elements(self) -> int:
+        """Elements of an array."""
+        return _WHOLE if self.whole else SHOWN + 1
+
+
+PLAIN = Extent()
+"""What the log has."""
+_WHOLE = 1 << 16
+
 _WORD = Struct("<I")
 _PAIR = Struct("<II")
+
+
+def _sized(data: bytes) -> bytes:
+    """With its length in front: a byte, or for what only an extent beyond `PLAIN` takes `#` and a word."""
+    return (bytes((len(data),)) if len(data) < ord("#") else b"#" + _WORD.pack(len(data))) + data
+
+
+def _extent_of(data: bytes, at: int) -> tuple[int, int]:
+    """Where what `_sized` packed begins and ends."""
+    if data[at] != ord("#"):
+        return at + 1, at + 1 + data[at]
+    if at + 5 > len(data):
+        return len(data), len(data)
+    return at + 5, at + 5 + int(_WORD.unpack_from(data, at + 1)[0])
 
 
 class Strings(NamedTuple):
@@ -27,10 +63,7 @@ class Strings(NamedTuple):
     more: bool
 
     def encode(self) -> bytes:
-        parts = [
-            b"@" + _WORD.pack(item) if isinstance(item, int) else bytes((len(item),)) + item
-            for item in self.items
-        ]
+        parts = [b"@" + _WORD.pack(item) if isinstance(item, int) else _sized(item) for item in self.items]
         return (b"+" if self.more else b".") + b"".join(parts)
 
     @classmethod
@@ -43,8 +76,9 @@ class Strings(NamedTuple):
                 items.append(_WORD.unpack_from(data, at + 1)[0])
                 at += 5
             else:
-                items.append(data[at + 1 : at + 1 + length])
-                at += 1 + length
+                at, end = _extent_of(data, at)
+                items.append(data[at:end])
+                at = end
         return cls(tuple(items), data[:1] == b"+")
 
 
@@ -57,7 +91,7 @@ class Vector(NamedTuple):
 
     def encode(self) -> bytes:
         head = _PAIR.pack(self.base, self.length)
-        return head + (b"\xff" if self.data is None else bytes((len(self.data),)) + self.data)
+        return head + (b"\xff" if self.data is None else _sized(self.data))
 
     @classmethod
     def decode_all(cls, data: bytes) -> list[Vector]:
@@ -65,13 +99,14 @@ class Vector(NamedTuple):
         at = 0
         while at + 9 <= len(data):
             base, length = _PAIR.unpack_from(data, at)
-            taken = data[at + 8]
-            at += 9
-            if taken == 0xFF:
+            at += 8
+            if data[at] == 0xFF:
                 vectors.append(cls(base, length, None))
+                at += 1
             else:
-                vectors.append(cls(base, length, data[at : at + taken]))
-                at += taken
+                at, end = _extent_of(data, at)
+                vectors.append(cls(base, length, data[at:end]))
+                at = end
         return vectors
 
 

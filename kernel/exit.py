@@ -148,12 +148,12 @@ def _notify_parent(k: Kernel, task: Task) -> None:
         release(k, task, by=INIT_PID)
         return
     status = task.exit_status if task.group_status < 0 else task.group_status
-    autoreap = False
+    autoreap = unheard = False
     if task.exit_signal == SIGCHLD:
         action = t.sighands[parent.sighand].actions.get(SIGCHLD)
-        if action is not None and (action.handler == SIG_IGN or action.flags & SA_NOCLDWAIT):
-            autoreap = True
-    if 0 < task.exit_signal <= 64:
+        unheard = action is not None and action.handler == SIG_IGN
+        autoreap = unheard or (action is not None and bool(action.flags & SA_NOCLDWAIT))
+    if 0 < task.exit_signal <= 64 and not unheard:
         code = CLD_EXITED if not status & 0x7F else CLD_KILLED
         value = status >> 8 & 0xFF if code == CLD_EXITED else status & 0x7F
         info = SigInfo(task.exit_signal, code, pid=task.pid, uid=task.cred.uid, status=value)

@@ -19,7 +19,6 @@ from app.strace import (
 from app.strace.text import hexadecimal, quote
 from app.units import duration
 from kernel.abi.errno import errno_of
-from kernel.abi.sigframe import Siginfo
 from kernel.abi.signal import signal_name
 
 TIMES_FROM = 100
@@ -80,18 +79,7 @@ def line_text(line: TraceLine) -> str:
         case "syscall" | "resumed":
             return _call(line)
         case "signal":
-            sender, uid, status, address, value = (*line.info, 0, 0, 0, 0, 0)[:5]
-            return format_signal(
-                Siginfo(
-                    si_signo=line.signo,
-                    si_code=line.code,
-                    si_pid=sender,
-                    si_uid=uid,
-                    si_status=status,
-                    si_addr=address,
-                    si_value=value,
-                )
-            )
+            return format_signal(line.signo, line.code, line.info)
         case "stopped":
             return format_stopped(line.signo)
         case "exit":

@@ -6,21 +6,29 @@ the lines, `calls.py` the calls that need more than the kinds of their arguments
 """
 
 from app.strace.lines import (
+    format_begin,
     format_call,
+    format_end,
+    format_executed,
     format_exit,
     format_resumed,
     format_signal,
     format_stopped,
     format_unfinished,
     format_unknown,
+    shown_name,
 )
 
 __all__ = [
+    "format_begin",
     "format_call",
+    "format_end",
+    "format_executed",
     "format_exit",
     "format_resumed",
     "format_signal",
     "format_stopped",
     "format_unfinished",
     "format_unknown",
+    "shown_name",
 ]

@@ -16,9 +16,10 @@ from app.strace.structs import files as file_structs
 from app.strace.structs import numbers as number_structs
 from app.strace.structs import signals as signal_structs
 from app.strace.structs import sockets as socket_structs
+from app.strace.style import current, descriptor
 from app.strace.text import address, hexadecimal, name
 from kernel.abi import files, time
-from kernel.captured import SHOWN, Message, Strings, Vector, count
+from kernel.captured import Message, Strings, Vector, count
 from kernel.table import NO_SIZE, Kind
 
 _Show = Callable[[Call, int], str]
@@ -43,8 +44,13 @@ def _address(call: Call, place: int) -> str:
     return address(call.word(place))
 
 
+def _fd(call: Call, place: int) -> str:
+    return descriptor(call.number(place))
+
+
 def _dirfd(call: Call, place: int) -> str:
-    return "AT_FDCWD" if call.number(place) == files.AT_FDCWD else str(call.number(place))
+    fd = call.number(place)
+    return "AT_FDCWD" + descriptor(fd).removeprefix(str(fd)) if fd == files.AT_FDCWD else descriptor(fd)
 
 
 def _uid(call: Call, place: int) -> str:
@@ -209,9 +215,9 @@ def vectors_text(data: bytes) -> str:
     vectors = Vector.decode_all(data)
     shown = [
         f"{{iov_base={address(base) if taken is None else text.text_of(taken)}, iov_len={length}}}"
-        for base, length, taken in vectors[:SHOWN]
+        for base, length, taken in vectors[: text.elements()]
     ]
-    return text.array(shown, more=len(vectors) > SHOWN)
+    return text.array(shown, more=len(vectors) > text.elements())
 
 
 def _vectors_in(call: Call, place: int) -> str:
@@ -236,6 +242,8 @@ def _envp(call: Call, place: int) -> str:
     data = call.before(place)
     if data is None:
         return _address(call, place)
+    if current().verbose:
+        return _argv(call, place)
     variables = count(data)
     return f"{_address(call, place)} /* {variables} var{'' if variables == 1 else 's'} */"
 
@@ -248,7 +256,7 @@ def struct_at(data: bytes | None, of: str, where: int) -> str:
     if data is None:
         return address(where)
     show = structs.STRUCTS.get(of)
-    return show(data) if show is not None else text.quote_hex(data[:SHOWN], more=len(data) > SHOWN)
+    return show(data) if show is not None else text.hex_of(data)
 
 
 def struct(data: bytes | None, call: Call, place: int) -> str:
@@ -311,7 +319,7 @@ _SHOW: dict[Kind, _Show] = {
     Kind.UINT: _uint,
     Kind.HEX: _hex,
     Kind.ADDR: _address,
-    Kind.FD: _int,
+    Kind.FD: _fd,
     Kind.DIRFD: _dirfd,
     Kind.PID: _int,
     Kind.UID: _uid,

@@ -9,10 +9,12 @@ from app.strace.arguments import parts
 from app.strace.call import Call, Part, early_half, first_late, joined, late_half
 from app.strace.calls import NOTES, SPECIAL, WAITS
 from app.strace.structs import signals as signal_structs
+from app.strace.style import current, descriptor
 from kernel.abi.errno import RESTART_TEXTS, STRERROR, Errno, errno_of
 from kernel.abi.sigframe import Siginfo
 from kernel.capture import Items
-from kernel.table import HAS_INNER_CALL, Kind, Row, inner_call
+from kernel.captured import Strings
+from kernel.table import BY_NAME, HAS_INNER_CALL, Kind, Row, inner_call
 
 RESULT_COLUMN = 40
 """Where the `=` stands if the call is short enough (strace's `-a 40`)."""
@@ -38,10 +40,28 @@ def format_call(
     return _aligned(f"{call.row.name}({joined(shown)})", column) + f"= {result_text(call)}"
 
 
+def format_begin(row: Row, args: tuple[int, ...], entered: Items) -> str:
+    """`read(3, `: what is known when the call begins."""
+    call = _inner(Call(row, args, entered))
+    return f"{call.row.name}({early_half(_parts(call))}"
+
+
+def format_end(
+    row: Row, args: tuple[int, ...], entered: Items, exited: Items | None = None, result: int | None = None
+) -> tuple[str, str]:
+    """The rest of it, `"x", 1)`, and what stands behind the `=`."""
+    call = _inner(Call(row, args, entered, exited, result))
+    shown = _parts(call)
+    rest = UNFINISHED if result is None and _told_late(call, shown) else late_half(shown)
+    return f"{rest})", result_text(call)
+
+
+UNFINISHED = " <unfinished ...>"
+
+
 def format_unfinished(row: Row, args: tuple[int, ...], entered: Items) -> str:
     """`read(3,  <unfinished ...>`: a call during which another process's line has to be written."""
-    call = _inner(Call(row, args, entered))
-    return f"{call.row.name}({early_half(_parts(call))} <unfinished ...>"
+    return format_begin(row, args, entered) + UNFINISHED
 
 
 def format_resumed(
@@ -53,10 +73,29 @@ def format_resumed(
     column: int = 0,
 ) -> str:
     """`<... read resumed>"x", 1) = 1`: the rest of a line that `format_unfinished` began."""
-    call = _inner(Call(row, args, entered, exited, result))
-    shown = _parts(call)
-    rest = " <unfinished ...>" if result is None and _told_late(call, shown) else late_half(shown)
-    return _aligned(f"<... {call.row.name} resumed>{rest})", column) + f"= {result_text(call)}"
+    rest, shown = format_end(row, args, entered, exited, result)
+    return _aligned(f"<... {shown_name(row, args, entered)} resumed>{rest}", column) + f"= {shown}"
+
+
+def shown_name(row: Row, args: tuple[int, ...], entered: Items) -> str:
+    """The call's name, or that of the call inside it."""
+    return _inner(Call(row, args, entered)).row.name
+
+
+def format_executed(path: str, argv: tuple[str, ...], envp: tuple[str, ...] | None, where: int) -> str:
+    """The first program's `execve("/bin/ls", ["ls"], 0xbffffe00 /* 4 vars */)`, which no program called.
+
+    `where` is the environment's address; `envp` None where it is not known what is in it.
+    """
+    row = BY_NAME["execve"]
+    environment: bytes | None = None
+    if envp is not None and current().verbose:
+        environment = Strings(tuple(word.encode("utf-8", "replace") for word in envp), False).encode()
+    elif envp is not None:
+        environment = len(envp).to_bytes(4, "little")
+    words = Strings(tuple(word.encode("utf-8", "replace") for word in argv), False).encode()
+    call = Call(row, (0, 0, where), (path.encode("utf-8", "replace"), words, environment), (), 0)
+    return f"execve({joined(_parts(call))})"
 
 
 def format_unknown(number: int, args: tuple[int, ...], result: int | None, column: int = 0) -> str:
@@ -66,8 +105,21 @@ def format_unknown(number: int, args: tuple[int, ...], result: int | None, colum
     return _aligned(f"syscall_{number:#x}({body})", column) + f"= {shown}"
 
 
-def format_signal(info: Siginfo) -> str:
-    """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`."""
+def format_signal(signo: int, code: int, about: tuple[int, ...]) -> str:
+    """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`.
+
+    `about` is the event's: sender, user, status, address, value.
+    """
+    sender, uid, status, address, value = (*about, 0, 0, 0, 0, 0)[:5]
+    info = Siginfo(
+        si_signo=signo,
+        si_code=code,
+        si_pid=sender,
+        si_uid=uid,
+        si_status=status,
+        si_addr=address,
+        si_value=value,
+    )
     return f"--- {text.signal_of(info.si_signo)} {signal_structs.siginfo(info)} ---"
 
 
@@ -116,6 +168,8 @@ def _number(result: int, kind: Kind) -> str:
         return f"-1 {Errno(error).name} ({STRERROR[error]})" if error in STRERROR else f"-1 (errno {error})"
     if kind in (Kind.ADDR, Kind.HEX, Kind.HANDLER):
         return text.hexadecimal(result & 0xFFFFFFFF)
+    if kind is Kind.FD:
+        return descriptor(result)
     return text.mode(result) if kind is Kind.MODE else str(result)
 
 
@@ -136,6 +190,8 @@ def _inner(call: Call) -> Call:
 
 
 def _parts(call: Call) -> list[Part]:
+    if call.row.name in current().raw:
+        return _plain(call)
     special = SPECIAL.get(call.row.name)
     unread_block = bool(call.row.args) and call.row.args[0].kind is Kind.BLOCK
     try:

@@ -1,17 +1,18 @@
 """The small words of strace's language: strings, addresses, flags, modes, signals, times.
 
-Everything here turns plain values into text as strace 6.1 does by default (`man 1 strace`); nothing knows a
-system call. What was cut to `SHOWN` bytes or elements when it was captured is shown with "..." behind it.
+Everything here turns plain values into text as strace 6.1 does (`man 1 strace`), in the style that `style.py`
+keeps; nothing knows a system call. What was cut to the style's limit is shown with "..." behind it.
 """
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from app.strace.names import FILE_TYPES, FLAGS, NAMES, Flags, Names
+from app.strace.style import current
 from kernel.abi import signal
-from kernel.captured import SHOWN
 
 _ESCAPES = {
     ord("\n"): "\\n",
@@ -27,6 +28,9 @@ _ESCAPES = {
 def quote(data: bytes, *, more: bool = False) -> str:
     """A C string literal; `more` puts dots behind it. Other bytes are octal, as short as what follows
     allows."""
+    form = current().hexadecimal
+    if form == "all" or (form and any(byte >= 0x80 or byte in _CONTROLS for byte in data)):
+        return quote_hex(data, more=more)
     out: list[str] = []
     for at, byte in enumerate(data):
         if byte in _ESCAPES:
@@ -40,6 +44,8 @@ def quote(data: bytes, *, more: bool = False) -> str:
     return '"' + "".join(out) + ('"...' if more else '"')
 
 
+_CONTROLS = frozenset(range(0x20)) - {9, 10, 11, 12, 13} | {0x7F}
+"""What makes a string "non-ascii": everything but printable characters and white space."""
 _OCTAL_DIGITS = {bytes((digit,)) for digit in b"01234567"}
 
 
@@ -50,12 +56,20 @@ def quote_hex(data: bytes, *, more: bool = False) -> str:
 
 def text_of(data: bytes) -> str:
     """A captured string, of which one byte more than is shown may be there."""
-    return quote(data[:SHOWN], more=len(data) > SHOWN)
+    shown = current().limit
+    return quote(data[:shown], more=len(data) > shown)
 
 
 def bytes_of(data: bytes, size: int) -> str:
     """The beginning of a buffer of `size` bytes."""
-    return quote(data[:SHOWN], more=size > SHOWN)
+    shown = current().limit
+    return quote(data[:shown], more=size > shown)
+
+
+def hex_of(data: bytes) -> str:
+    """As `text_of`, of what is never text."""
+    shown = current().limit
+    return quote_hex(data[:shown], more=len(data) > shown)
 
 
 def cstring(data: bytes) -> bytes:
@@ -168,6 +182,12 @@ _SIGNAL_WORDS = tuple(word.removeprefix("SIG") for word in signal.SIGNAL_NAMES[1
 
 def array(items: Iterable[str], *, more: bool = False) -> str:
     return "[" + ", ".join([*items, *(("...",) if more else ())]) + "]"
+
+
+def elements() -> int:
+    """How many elements of an array are shown."""
+    style = current()
+    return sys.maxsize if style.verbose else style.limit
 
 
 def structure(fields: Sequence[str], *, more: bool = False) -> str:

@@ -145,7 +145,8 @@ SIGNALS = [
 
 @pytest.mark.parametrize(("info", "shown"), SIGNALS)
 def test_signals(info: Siginfo, shown: str) -> None:
-    assert format_signal(info) == f"--- {shown} ---"
+    about = (info.si_pid, info.si_uid, info.si_status, info.si_addr, info.si_value)
+    assert format_signal(info.si_signo, info.si_code, about) == f"--- {shown} ---"
 
 
 def test_ends() -> None:

@@ -9,6 +9,7 @@ from app.strace.arguments import part, parts, struct, struct_at
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special, numbers, sized_set
 from app.strace.structs import files as file_structs
+from app.strace.style import current, descriptor
 from app.strace.text import address, flags, hexadecimal, name, signed
 from kernel.abi import files, tty
 from kernel.abi.structs import OpenHow
@@ -54,6 +55,9 @@ def _getdents(call: Call) -> list[Part]:
     shown = parts(call)
     data = call.after(1)
     if data is not None:
+        if current().verbose:
+            shown[1] = Part(file_structs.entries(data, call.row.name == "getdents64"), late=True)
+            return shown
         entries = count(data)
         shown[1] = Part(
             f"{address(call.word(1))} /* {entries} entr{'y' if entries == 1 else 'ies'} */", late=True
@@ -204,7 +208,7 @@ def _select(call: Call) -> list[Part]:
 
 
 def _members(data: bytes, total: int) -> str:
-    return "[" + " ".join(str(fd) for fd in file_structs.descriptors(data, total)) + "]"
+    return "[" + " ".join(descriptor(fd) for fd in file_structs.descriptors(data, total)) + "]"
 
 
 def _select_note(call: Call) -> str:

@@ -8,7 +8,6 @@ from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special
 from app.strace.names import NAMES
 from app.strace.text import address, flags, hexadecimal, name
-from kernel.captured import SHOWN
 
 
 def _time_note(call: Call) -> str:
@@ -20,7 +19,7 @@ def _getrandom(call: Call) -> list[Part]:
     shown = parts(call)
     data = call.after(0)
     if data is not None:
-        shown[0] = Part(text.quote_hex(data[:SHOWN], more=len(data) > SHOWN), late=True)
+        shown[0] = Part(text.hex_of(data), late=True)
     return shown
 
 

@@ -20,7 +20,7 @@ def _mmap(call: Call) -> list[Part]:
     kind, rest = value & mman.MAP_TYPE, value & ~mman.MAP_TYPE
     shown = name(kind, "map_type") if kind else "MAP_FILE"
     how = f"{shown}|{flags(rest, 'map')}" if rest else shown
-    return [*numbers(call, range(3)), Part(how), Part(str(call.number(4))), part(call, 5)]
+    return [*numbers(call, range(3)), Part(how), part(call, 4), part(call, 5)]
 
 
 def _mremap(call: Call) -> list[Part]:
@@ -80,9 +80,7 @@ _SECCOMP_MODES = {0: "SECCOMP_MODE_DISABLED", 1: "SECCOMP_MODE_STRICT", 2: "SECC
 _PRCTL_NUMBER = frozenset(
     (process.PR_SET_KEEPCAPS, process.PR_SET_TIMERSLACK, process.PR_SET_CHILD_SUBREAPER)
 )
-_PRCTL_NUMBERS = frozenset(
-    (process.PR_SET_NO_NEW_PRIVS, process.PR_GET_NO_NEW_PRIVS, process.PR_SET_THP_DISABLE)
-) | {process.PR_GET_THP_DISABLE, process.PR_SET_IO_FLUSHER, process.PR_GET_IO_FLUSHER}
+_PRCTL_SETS = frozenset((process.PR_SET_NO_NEW_PRIVS, process.PR_SET_THP_DISABLE, process.PR_SET_IO_FLUSHER))
 _PRCTL_BOXED = frozenset((process.PR_GET_CHILD_SUBREAPER, process.PR_GET_ENDIAN, process.PR_GET_TSC))
 _CAPABILITIES = {value: word for word, value in vars(process).items() if word.startswith("CAP_")}
 
@@ -95,8 +93,8 @@ def _prctl(call: Call) -> list[Part]:
         return shown
     if option in _PRCTL_NUMBER:
         return [*shown, Part(str(value))]
-    if option in _PRCTL_NUMBERS:
-        return [*shown, *(Part(str(call.word(place))) for place in range(1, 5))]
+    if option in _PRCTL_SETS:
+        return [*shown, Part(str(value)), *hexes(call, 2)]
     if option in _PRCTL_BOXED:
         return [*shown, Part(struct_at(call.after(1), "uint", value), late=True)]
     match option:
@@ -193,6 +191,14 @@ def _wake_op(value: int) -> str:
     return f"{shift}{done}<<28|{by}<<12|{compared}<<24|{against}"
 
 
+def _setgroups(call: Call) -> list[Part]:
+    """More groups than there may be are not looked at."""
+    return parts(call) if call.word(0) <= NGROUPS_MAX else [part(call, 0), Part(address(call.word(1)))]
+
+
+NGROUPS_MAX = 65536
+
+
 def _set_thread_area_note(call: Call) -> str | None:
     """The entry that the kernel chose, where it was asked to choose."""
     data = call.after(0)
@@ -260,6 +266,7 @@ def _ptrace(call: Call) -> list[Part]:
 SPECIAL: dict[str, Special] = {
     **dict.fromkeys(("mmap", "mmap2"), _mmap),
     **dict.fromkeys(("futex", "futex_time64"), _futex),
+    **dict.fromkeys(("setgroups", "setgroups32"), _setgroups),
     "mremap": _mremap,
     "clone": _clone,
     "clone3": _clone3,

@@ -9,9 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.strace.structs import files, numbers, processes, signals, sockets, terminals, time
-from app.strace.text import array
+from app.strace.text import array, elements
 from kernel.abi.structs import EpollEvent, Pollfd
-from kernel.captured import SHOWN
 
 STRUCTS: dict[str, Callable[[bytes], str]] = {
     **numbers.STRUCTS,
@@ -35,7 +34,7 @@ ITEMS: dict[str, tuple[int, Callable[[bytes], str]]] = {
 
 
 def items(data: bytes, of: str) -> str:
-    """An array, of which at most `SHOWN` elements are shown."""
+    """An array, of which no more elements than the style allows are shown."""
     size, show = ITEMS[of]
     parts = [data[at : at + size] for at in range(0, len(data) - size + 1, size)]
-    return array([show(part) for part in parts[:SHOWN]], more=len(parts) > SHOWN)
+    return array([show(part) for part in parts[: elements()]], more=len(parts) > elements())

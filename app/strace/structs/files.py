@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from struct import unpack_from
+from struct import calcsize, unpack_from
 
 from app.strace import text
 from app.strace.names import Flags
+from app.strace.style import current, descriptor
 from app.strace.text import array, flags, hexadecimal, name, signed, structure
 from kernel.abi import files
 from kernel.abi.structs import (
@@ -22,37 +23,54 @@ from kernel.abi.structs import (
     Statfs64,
     Statx,
 )
-from kernel.captured import SHOWN
 
 _DEVICES = (files.S_IFCHR, files.S_IFBLK)
 
 
-def _stat_fields(mode: int, rdev: int, size: int) -> str:
+def _stat_fields(stat: Stat | OldStat | Stat64) -> str:
     """What strace shows of a `stat` unless it is told to show all."""
-    if mode & files.S_IFMT in _DEVICES:
-        more = f"st_rdev={text.device(rdev)}"
-    else:
-        more = f"st_size={size}"
-    return structure((f"st_mode={text.file_mode(mode)}", more), more=True)
+    device = stat.st_mode & files.S_IFMT in _DEVICES
+    last = f"st_rdev={text.device(stat.st_rdev)}" if device else f"st_size={stat.st_size}"
+    mode = f"st_mode={text.file_mode(stat.st_mode)}"
+    if not current().verbose:
+        return structure((mode, last), more=True)
+    inode = stat.st_ino or getattr(stat, "st_ino_low", 0)
+    fields = [f"st_dev={text.device(stat.st_dev)}", f"st_ino={inode}", mode, f"st_nlink={stat.st_nlink}"]
+    fields += [f"st_uid={stat.st_uid}", f"st_gid={stat.st_gid}"]
+    if not isinstance(stat, OldStat):
+        fields += [f"st_blksize={stat.st_blksize}", f"st_blocks={stat.st_blocks}"]
+    fields.append(last)
+    for word in ("st_atime", "st_mtime", "st_ctime"):
+        seconds, nanoseconds = getattr(stat, word), getattr(stat, f"{word}_nsec", None)
+        fields.append(f"{word}={seconds}{_dated(seconds, nanoseconds or 0)}")
+        if nanoseconds is not None:
+            fields.append(f"{word}_nsec={nanoseconds}")
+    return structure(fields)
+
+
+def _dated(seconds: int, nanoseconds: int) -> str:
+    """A time as a date in a comment; nothing for time 0."""
+    if not seconds and not nanoseconds:
+        return ""
+    return f" /* {text.date(seconds, nanoseconds or None)} */"
 
 
 def _stat(data: bytes) -> str:
-    stat = Stat.unpack(data)
-    return _stat_fields(stat.st_mode, stat.st_rdev, stat.st_size)
+    return _stat_fields(Stat.unpack(data))
 
 
 def _old_stat(data: bytes) -> str:
-    stat = OldStat.unpack(data)
-    return _stat_fields(stat.st_mode, stat.st_rdev, stat.st_size)
+    return _stat_fields(OldStat.unpack(data))
 
 
 def _stat64(data: bytes) -> str:
-    stat = Stat64.unpack(data)
-    return _stat_fields(stat.st_mode, stat.st_rdev, stat.st_size)
+    return _stat_fields(Stat64.unpack(data))
 
 
 def _statx(data: bytes) -> str:
     statx = Statx.unpack(data)
+    if current().verbose:
+        return _statx_whole(statx)
     return structure(
         (
             f"stx_mask={flags(statx.stx_mask, 'statx')}",
@@ -62,6 +80,46 @@ def _statx(data: bytes) -> str:
         ),
         more=True,
     )
+
+
+def _statx_whole(statx: Statx) -> str:
+    fields = [f"stx_mask={flags(statx.stx_mask, 'statx')}", f"stx_blksize={statx.stx_blksize}"]
+    fields.append(f"stx_attributes={flags(statx.stx_attributes, 'statx_attributes')}")
+    fields += [f"{word}={getattr(statx, word)}" for word in ("stx_nlink", "stx_uid", "stx_gid")]
+    fields.append(f"stx_mode={text.file_mode(statx.stx_mode)}")
+    fields += [f"{word}={getattr(statx, word)}" for word in ("stx_ino", "stx_size", "stx_blocks")]
+    fields.append(f"stx_attributes_mask={flags(statx.stx_attributes_mask, 'statx_attributes')}")
+    for word in ("atime", "btime", "ctime", "mtime"):
+        seconds, part = getattr(statx, f"stx_{word}_sec"), getattr(statx, f"stx_{word}_nsec")
+        if word != "btime" or statx.stx_mask & files.STATX_BTIME:
+            fields.append(f"stx_{word}={{tv_sec={seconds}, tv_nsec={part}}}{_dated(seconds, part)}")
+    devices = ("stx_rdev_major", "stx_rdev_minor", "stx_dev_major", "stx_dev_minor")
+    fields += [f"{word}={getattr(statx, word)}" for word in devices]
+    if statx.stx_mask & files.STATX_MNT_ID:
+        fields.append(f"stx_mnt_id={hexadecimal(statx.stx_mnt_id)}")
+    return structure(fields)
+
+
+_TYPES = {1: "FIFO", 2: "CHR", 4: "DIR", 6: "BLK", 8: "REG", 10: "LNK", 12: "SOCK", 14: "WHT"}
+
+
+def entries(data: bytes, wide: bool) -> str:
+    """Directory entries: `linux_dirent64` where `wide`, else `linux_dirent`, whose last byte is its type."""
+    shown: list[str] = []
+    head = "<QqH" if wide else "<IIH"
+    size = calcsize(head)
+    at = 0
+    while at + size < len(data):
+        inode, offset, length = unpack_from(head, data, at)
+        if not size < length <= len(data) - at:
+            break
+        kind = data[at + size] if wide else data[at + length - 1]
+        name_ = text.quote(text.cstring(data[at + size + wide : at + length]))
+        type_ = f"d_type=DT_{_TYPES.get(kind, 'UNKNOWN')}"
+        last = f"{type_}, d_name={name_}" if wide else f"d_name={name_}, {type_}"
+        shown.append(f"{{d_ino={inode}, d_off={offset}, d_reclen={length}, {last}}}")
+        at += length
+    return array(shown)
 
 
 _FILE_SYSTEMS = {
@@ -135,13 +193,13 @@ def pollfd(data: bytes) -> str:
     poll = Pollfd.unpack(data)
     if signed(poll.fd) < 0:
         return structure((f"fd={poll.fd}",))
-    return structure((f"fd={poll.fd}", f"events={flags(poll.events, 'poll')}"))
+    return structure((f"fd={descriptor(poll.fd)}", f"events={flags(poll.events, 'poll')}"))
 
 
 def pollfd_ready(data: bytes) -> str:
     """What `poll` found: only the descriptor and what happened on it."""
     poll = Pollfd.unpack(data)
-    return structure((f"fd={poll.fd}", f"revents={flags(poll.revents, 'poll')}"))
+    return structure((f"fd={descriptor(poll.fd)}", f"revents={flags(poll.revents, 'poll')}"))
 
 
 def epoll_event(data: bytes) -> str:
@@ -180,7 +238,7 @@ def open_flags(value: int) -> str:
 
 def _residency(data: bytes) -> str:
     """One byte per page: whether it is in memory."""
-    return array([str(page & 1) for page in data[:SHOWN]], more=len(data) > SHOWN)
+    return array([str(page & 1) for page in data[: text.elements()]], more=len(data) > text.elements())
 
 
 def _cpu_set(data: bytes) -> str:

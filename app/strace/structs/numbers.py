@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from struct import unpack_from
 
+from app.strace.style import descriptor
 from app.strace.text import address
 
 
@@ -38,7 +39,8 @@ def _sched_param(data: bytes) -> str:
 
 
 def _fdpair(data: bytes) -> str:
-    return "[{}, {}]".format(*unpack_from("<ii", data))
+    first, second = unpack_from("<ii", data)
+    return f"[{descriptor(first)}, {descriptor(second)}]"
 
 
 STRUCTS: dict[str, Callable[[bytes], str]] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from struct import unpack_from
 
 from app.strace import text
+from app.strace.style import current
 from app.strace.text import address, flags, hexadecimal, signed, structure
 from kernel.abi import process
 from kernel.abi.structs import CloneArgs, Rusage, Sysinfo, UserDesc, Utsname
@@ -28,13 +29,18 @@ def _rusage(data: bytes) -> str:
     usage = Rusage.unpack(data)
     user = f"{{tv_sec={usage.utime_sec}, tv_usec={usage.utime_usec}}}"
     system = f"{{tv_sec={usage.stime_sec}, tv_usec={usage.stime_usec}}}"
-    return structure((f"ru_utime={user}", f"ru_stime={system}"), more=True)
+    if not current().verbose:
+        return structure((f"ru_utime={user}", f"ru_stime={system}"), more=True)
+    rest = [f"{word}={getattr(usage, word)}" for word in Rusage.__struct_fields__[4:]]
+    return structure((f"ru_utime={user}", f"ru_stime={system}", *rest))
 
 
 def _utsname(data: bytes) -> str:
     uts = Utsname.unpack(data)
-    names = (("sysname", uts.sysname), ("nodename", uts.nodename))
-    return structure([f"{word}={text.quote(text.cstring(value))}" for word, value in names], more=True)
+    verbose = current().verbose
+    words = Utsname.__struct_fields__ if verbose else ("sysname", "nodename")
+    fields = [f"{word}={text.quote(text.cstring(getattr(uts, word)))}" for word in words]
+    return structure(fields, more=not verbose)
 
 
 def _sysinfo(data: bytes) -> str:

@@ -7,8 +7,8 @@ from struct import unpack_from
 
 from app.strace import text
 from app.strace.structs.numbers import user_id, words
+from app.strace.style import descriptor
 from app.strace.text import array, flags, hexadecimal, name, signed, structure
-from kernel.captured import SHOWN
 
 
 def _sockaddr(data: bytes) -> str:
@@ -56,10 +56,10 @@ def _control_type(level: int, kind: int) -> str:
 
 def _control_data(level: int, kind: int, body: bytes) -> str:
     if level == 1 and kind == 1:
-        return array([str(signed(fd)) for fd in words(body)])
+        return array([descriptor(signed(fd)) for fd in words(body)])
     if level == 1 and kind == 2 and len(body) >= 12:
         return _credentials(body)
-    return text.quote_hex(body[:SHOWN], more=len(body) > SHOWN)
+    return text.hex_of(body)
 
 
 def _credentials(data: bytes) -> str:

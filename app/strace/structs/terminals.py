@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import unpack_from
 
+from app.strace.style import current
 from app.strace.text import flags, hexadecimal, structure
 from kernel.abi import tty
 from kernel.abi.structs import Termios, Winsize
@@ -85,7 +86,18 @@ def _termios(data: bytes) -> str:
         f"c_cflag={'|'.join(control)}",
         f"c_lflag={flags(term.c_lflag, 'c_lflag')}",
     )
-    return structure(fields, more=True)
+    if not current().verbose:
+        return structure(fields, more=True)
+    line = "N_TTY" if not term.c_line else hexadecimal(term.c_line)
+    keys = [f"[{key}]={hexadecimal(byte)}" for key, byte in zip(_KEYS, term.c_cc, strict=True)]
+    return structure((*fields, f"c_line={line}", f"c_cc=[{', '.join(keys)}]"))
+
+
+_KEYS = (
+    *("VINTR", "VQUIT", "VERASE", "VKILL", "VEOF", "VTIME", "VMIN", "VSWTC", "VSTART", "VSTOP", "VSUSP"),
+    *("VEOL", "VREPRINT", "VDISCARD", "VWERASE", "VLNEXT", "VEOL2", "17", "18"),
+)
+"""Places in `c_cc` (asm-generic/termbits.h)."""
 
 
 def _winsize(data: bytes) -> str:
