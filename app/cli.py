@@ -153,7 +153,6 @@ def _strace_options(parser: argparse.ArgumentParser) -> None:
         help="sort the counts: time, calls, errors, name",
     )
     add("-a", "--columns", metavar="N", default="40", help="column of results (default 40)")
-    add("-l", "--library", action="store_true", help="calls of library functions, too, as ltrace shows them")
 
 
 def _program_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""strace's and ltrace's text as a stream, with strace's options.
+"""strace's text as a stream, with strace's options.
 
 `options.py` takes the options, `sets.py` the sets in them, `tracer.py` orders the lines, `summary.py` counts,
 `witness.py` looks into the live machine for what the log has not. The words of a line are `app.strace`'s, as

@@ -56,8 +56,6 @@ class TraceOptions:
     wall: bool = False
     sort: str = "time"
     column: int = 40
-    library: bool = False
-    """Calls of library functions, too (-l)."""
 
 
 def options_of(given: Namespace) -> TraceOptions:
@@ -108,7 +106,6 @@ def options_of(given: Namespace) -> TraceOptions:
         wall=given.summary_wall_clock,
         sort=SORTS[given.summary_sort_by],
         column=_number(given.columns, "-a"),
-        library=given.library,
     )
 
 
