@@ -57,24 +57,23 @@ def run_trace(
         return 2
     try:
         start, blobs = prepare(options)
+        host = open_mounts(options)
         out = _open_output(output) if output and not trace.separately else sys.stderr
     except LaunchError as error:
         complain(str(error))
         return error.status
+    kernel = Kernel(start, kernel_image(), blobs, output_to_host(), host=host)
+    ended = None
     if events:
-        kernel = Kernel(start, kernel_image(), blobs, output_to_host(_events_to(out)))
-        try:
-            return drive(kernel, Driver(kernel, timeout), options.program)
-        finally:
-            if out is not sys.stderr:
-                out.close()
-    kernel = Kernel(start, kernel_image(), blobs, output_to_host())
-    witness = Witness(kernel, trace.style, trace.files == "all")
-    one_each = (lambda pid: _open_output(f"{output}.{pid}")) if trace.separately else None
-    tracer = Tracer(out, trace, start.envp, witness, one_each)
-    kernel.bus.sink = output_to_host(tracer.sink)
+        kernel.bus.sink = output_to_host(_events_to(out))
+    else:
+        witness = Witness(kernel, trace.style, trace.files == "all")
+        one_each = (lambda pid: _open_output(f"{output}.{pid}")) if trace.separately else None
+        tracer = Tracer(out, trace, start.envp, witness, one_each)
+        kernel.bus.sink = output_to_host(tracer.sink)
+        ended = tracer.close
     try:
-        return drive(kernel, Driver(kernel, timeout), options.program, tracer.close)
+        return drive(kernel, Driver(kernel, timeout), options.program, ended)
     finally:
         if out is not sys.stderr:
             out.close()
