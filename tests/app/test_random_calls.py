@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from app.engine import Engine
 from app.history import History
 from app.story import TELLERS
-from app.tracer import Tracer
+from app.tracing import Tracer
 from cpu.core import NEVER
 from cpu.disasm import disassemble
 from kernel.describe import Description, describe
