@@ -11,12 +11,15 @@ from bisect import bisect_right, insort
 import msgspec
 import zstandard
 
-from app.log import Log, LogError
+from app.log import Log, LogError, compressed
 from app.state.fold import FoldError, fold
 from app.state.state import State, decode, encode
 
 KEYFRAME_EVERY = 4000
 """Events between two keyframes."""
+MOST_BYTES = 48 << 20
+"""What keyframes take at most: beyond that every second one goes."""
+LEAST = 16
 NEAR_EVERY = 500
 """Events between two of the passing keyframes that a step back leaves behind, for the next one."""
 MAX_KEYFRAME_BYTES = 64 << 20
@@ -32,6 +35,8 @@ class History:
         self._positions: list[int] = []
         self._keyframes: dict[int, bytes] = {}
         self._near: dict[int, bytes] = {}
+        self._every = KEYFRAME_EVERY
+        self._bytes = 0
 
     def state_at(self, seq: int) -> State:
         """The fold of the first `seq` events; good until another position is asked for.
@@ -100,17 +105,24 @@ class History:
             except FoldError:
                 self._state = State()
                 raise
-            if stop % KEYFRAME_EVERY == 0 and stop not in self._keyframes:
+            if stop % self._every == 0 and stop not in self._keyframes:
                 self._remember(stop, _compressed(state))
 
     def _remember(self, position: int, data: bytes) -> None:
-        if position not in self._keyframes:
-            insort(self._positions, position)
+        if position in self._keyframes:
+            return
+        insort(self._positions, position)
         self._keyframes[position] = data
+        self._bytes += len(data)
+        while self._bytes > MOST_BYTES and len(self._positions) > LEAST:
+            self._every *= 2
+            for gone in self._positions[::2]:
+                self._bytes -= len(self._keyframes.pop(gone))
+            del self._positions[::2]
 
 
 def _compressed(state: State) -> bytes:
-    return zstandard.ZstdCompressor(level=1).compress(encode(state))
+    return compressed(encode(state), level=1)
 
 
 def _decompressed(data: bytes) -> State:

@@ -136,7 +136,7 @@ class Log:
             self._close(rows[:middle])
             self._close(rows[middle:])
             return
-        self._take(zstandard.ZstdCompressor(level=COMPRESSION_LEVEL).compress(payload), rows)
+        self._take(compressed(payload, COMPRESSION_LEVEL), rows)
         self._hash.update(_bare(payload, len(rows)))
 
     def _take(self, data: bytes, rows: list[Row]) -> None:
@@ -174,6 +174,12 @@ class Log:
         if self._open:
             total.update(_bare(_ENCODER.encode(self._open), len(self._open)))
         return total.hexdigest()
+
+
+def compressed(payload: bytes, level: int) -> bytes:
+    """In no more memory than it needs: what zstandard's `compress` returns holds on to what the worst case
+    would have taken."""
+    return bytes(memoryview(zstandard.ZstdCompressor(level=level).compress(payload)))
 
 
 def decode_chunk(data: bytes) -> tuple[list[Row], bytes]:
