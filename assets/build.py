@@ -2,7 +2,7 @@
 
     python assets/build.py              everything
     python assets/build.py programs     assets/programs/*.c -> assets/programs/bin/
-    python assets/build.py kernel       assets/kernel/entry.S -> assets/kernel/kernel.elf
+    python assets/build.py kernel       assets/kernel/{vdso,entry}.S -> assets/kernel/kernel.elf
 
 The results are committed, so only who changes a source needs this script: a gcc that
 can do ``-m32`` for the programs, and binutils alone for the kernel. No header or library
@@ -126,6 +126,14 @@ def syscall_table() -> str:
     return "\n".join(lines) + "\n"
 
 
+def build_vdso(out_dir: Path) -> None:
+    """Build out_dir/vdso.so, which entry.S takes into the kernel's image."""
+    run("as", "--32", "-o", out_dir / "vdso.o", KERNEL / "vdso.S")
+    flags = ("-shared", "-Bsymbolic", "-soname", "linux-gate.so.1", "--hash-style=both", "--eh-frame-hdr")
+    layout = ("--build-id=none", "-z", "noexecstack", "-z", "max-page-size=4096", "-T", KERNEL / "vdso.ld")
+    run("ld", "-m", "elf_i386", *flags, *layout, "-o", out_dir / "vdso.so", out_dir / "vdso.o")
+
+
 def build_kernel(out_dir: Path = ROOT / KERNEL) -> Path | None:
     """Build out_dir/kernel.elf with as and ld; None, and a line, where its sources are missing."""
     entry, script = KERNEL / "entry.S", KERNEL / "kernel.ld"
@@ -137,9 +145,10 @@ def build_kernel(out_dir: Path = ROOT / KERNEL) -> Path | None:
     target.parent.mkdir(parents=True, exist_ok=True)
     (ROOT / KERNEL / "syscall_table.S").write_text(syscall_table())
     with tempfile.TemporaryDirectory(prefix="int80-build-") as temporary:
+        build_vdso(Path(temporary))
         entry_object = Path(temporary) / "entry.o"
         debug = ("--gdwarf-4", "--debug-prefix-map", f"{ROOT}=.")
-        run("as", "--32", *debug, "-I", KERNEL, "-o", entry_object, entry)
+        run("as", "--32", *debug, "-I", KERNEL, "-I", temporary, "-o", entry_object, entry)
         run("ld", "-m", "elf_i386", "-T", script, "--build-id=none", "-o", target, entry_object)
     target.chmod(0o644)
     return target

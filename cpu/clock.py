@@ -25,12 +25,13 @@ import platform
 import sys
 from typing import Any
 
-from unicorn.unicorn_const import UC_HOOK_BLOCK, UC_HOOK_INTR
+from unicorn.unicorn_const import UC_HOOK_BLOCK, UC_HOOK_INSN, UC_HOOK_INTR
+from unicorn.x86_const import UC_X86_INS_SYSENTER
 
 AT_LEAST = 0
 AT_MOST = -1
-DEADLINE, INSIDE = 1, 2
-"""Why it stopped, in the cell STOPPED."""
+DEADLINE, INSIDE, SYSENTER = 1, 2, 3
+"""Why it stopped, in the cell STOPPED; `sysenter` stops by itself, behind the instruction."""
 
 # Cells that the callbacks and Python share, 64 bits each.
 REMAINING, STOP_FUNCTION, LAST_SIZE, LAST_ADDRESS, MODE, STOPPED, VECTOR, REFUSED = range(8)
@@ -91,8 +92,15 @@ _VECTOR_X86_64 = bytes.fromhex(
     "ff6208"  #        jmp   [rdx + 8*STOP_FUNCTION]
 )
 
+# rdi engine, rsi the cells. Nothing of the code behind the instruction is run.
+_SYSENTER_X86_64 = bytes.fromhex(
+    "48c7462803000000"  # mov   qword [rsi + 8*STOPPED], SYSENTER
+    "ff6608"  #           jmp   [rsi + 8*STOP_FUNCTION]
+)
+
 _BLOCK_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 _VECTOR_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint32, ctypes.c_void_p)
+_SYSENTER_CALLBACK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p)
 
 
 def native_host() -> bool:
@@ -113,15 +121,16 @@ class Clock:
         self.native = native_host() if native is None else native
         if self.native:
             try:
-                block, vector = self._machine_code()
+                block, vector, sysenter = self._machine_code()
             except OSError:  # a host that forbids executable pages
                 self.native = False
         if not self.native:
-            block, vector = self._python_callbacks()
+            block, vector, sysenter = self._python_callbacks()
         self._block_hook = self._hook(UC_HOOK_BLOCK, block)
         self._hook(UC_HOOK_INTR, vector)
+        self._hook(UC_HOOK_INSN, sysenter, UC_X86_INS_SYSENTER)
 
-    def _hook(self, kind: int, function: int) -> int:
+    def _hook(self, kind: int, function: int, instruction: int = 0) -> int:
         hook = ctypes.c_size_t()
         add = ctypes.CFUNCTYPE(
             ctypes.c_int,
@@ -132,8 +141,10 @@ class Clock:
             ctypes.c_void_p,
             ctypes.c_uint64,
             ctypes.c_uint64,
+            ctypes.c_int,
         )(ctypes.cast(self._library.uc_hook_add, ctypes.c_void_p).value or 0)
-        error = add(self._handle, ctypes.byref(hook), kind, function, ctypes.addressof(self._array), 1, 0)
+        cells = ctypes.addressof(self._array)
+        error = add(self._handle, ctypes.byref(hook), kind, function, cells, 1, 0, instruction)
         if error:
             raise RuntimeError(f"the emulator refused a hook: error {error}")
         return hook.value
@@ -142,14 +153,14 @@ class Clock:
         """Count no more (for measuring what counting costs)."""
         self._library.uc_hook_del(self._handle, self._block_hook)
 
-    def _machine_code(self) -> tuple[int, int]:
+    def _machine_code(self) -> tuple[int, int, int]:
         page = mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
-        page.write(_BLOCK_X86_64.ljust(256, b"\xcc") + _VECTOR_X86_64)
+        page.write(_BLOCK_X86_64.ljust(256, b"\xcc") + _VECTOR_X86_64.ljust(256, b"\xcc") + _SYSENTER_X86_64)
         self._keep.append(page)
         address = ctypes.addressof(ctypes.c_char.from_buffer(page))
-        return address, address + 256
+        return address, address + 256, address + 512
 
-    def _python_callbacks(self) -> tuple[int, int]:
+    def _python_callbacks(self) -> tuple[int, int, int]:
         cells = self.cells
         stop = self._library.uc_emu_stop
         handle = self._handle
@@ -176,5 +187,9 @@ class Clock:
             cells[VECTOR] = vector
             stop(handle)
 
-        self._keep += [_BLOCK_CALLBACK(on_block), _VECTOR_CALLBACK(on_vector)]
-        return tuple(ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._keep[-2:])  # type: ignore[return-value]
+        def on_sysenter(_uc: int, _user: int) -> None:
+            cells[STOPPED] = SYSENTER
+            stop(handle)
+
+        self._keep += [_BLOCK_CALLBACK(on_block), _VECTOR_CALLBACK(on_vector), _SYSENTER_CALLBACK(on_sysenter)]
+        return tuple(ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._keep[-3:])  # type: ignore[return-value]

@@ -25,12 +25,13 @@ from cpu.clock import (
     REFUSED,
     REMAINING,
     STOPPED,
+    SYSENTER,
     VECTOR,
 )
 from cpu.descriptors import Descriptor
 from cpu.disasm import Instruction, decode, disassemble, last_instruction
-from cpu.emulator import ERR_INSN_INVALID, ERR_OK, Context, Emulator, layout
-from cpu.events import Source
+from cpu.emulator import ERR_INSN_INVALID, ERR_OK, MSR_SYSENTER, Context, Emulator, layout
+from cpu.events import Source, SysenterTaken
 from cpu.interrupts import (
     BREAKPOINT,
     DEBUG,
@@ -69,6 +70,10 @@ class Trapped(msgspec.Struct, frozen=True):
     vector: int
 
 
+class Entered(msgspec.Struct, frozen=True):
+    """`sysenter` was executed; the machine is at its target."""
+
+
 class Hypercall(msgspec.Struct, frozen=True):
     """`hlt` in ring 0: the kernel's Python is asked for. `address` is the `hlt`'s."""
 
@@ -79,8 +84,9 @@ class BudgetSpent(msgspec.Struct, frozen=True):
     """The limit was reached first."""
 
 
-Trap = Interrupted | Trapped | Hypercall | BudgetSpent
+Trap = Interrupted | Trapped | Entered | Hypercall | BudgetSpent
 BUDGET_SPENT = BudgetSpent()
+ENTERED = Entered()
 
 
 class CoreError(Exception):
@@ -101,6 +107,7 @@ class CpuState(msgspec.Struct, array_like=True):
     boundary: bool
     irq_at: int
     irq_vector: int
+    sysenter: tuple[int, int, int] = (0, 0, 0)
 
 
 class Core:
@@ -126,6 +133,8 @@ class Core:
         self._seen: Callable[[int, int], None] | None = None
         """Who is told of watched addresses, while instructions run."""
         self._stop_at = -1
+        self.sysenter = (0, 0, 0)
+        """CS, ESP and EIP that `sysenter` loads, as latched from its registers."""
         self._cells = self.emulator.clock.cells
         self._layout = layout()
         self._template = Context(self.emulator)
@@ -228,6 +237,9 @@ class Core:
             eip = int(self._eip_bank.read()[0])
         size = instruction.size if instruction is not None else eip - pc & 0xF
         self.eip = eip
+        if cells[STOPPED] == SYSENTER:
+            self.ticks += size
+            return self._sysenter()
         if not stopped:
             if error not in (ERR_OK, ERR_INSN_INVALID):
                 raise CoreError(f"the emulator stopped with error {error} at {pc:08x}")
@@ -275,6 +287,9 @@ class Core:
         self._stop_at = -1
         self.ticks = stop_at - cells[REMAINING]
         vector = cells[VECTOR]
+        if cells[STOPPED] == SYSENTER:  # with TF set, there is a vector too
+            self.eip = int(self._eip_bank.read()[0])
+            return self._sysenter()
         if error == ERR_OK and vector < 0 and not cells[REFUSED]:
             if not cells[STOPPED]:
                 self.eip = cells[LAST_ADDRESS] + cells[LAST_SIZE]
@@ -403,6 +418,29 @@ class Core:
                         regs = emulator.bank.read()
         return Trapped(self._deliver(regs, vector, source, code, cr2))
 
+    def _sysenter(self) -> Trap:
+        """The short way into ring 0; nothing is pushed. Intel SDM vol. 2B, SYSENTER.
+
+        With TF set a processor traps before the first instruction there, the emulator behind it.
+        """
+        emulator = self.emulator
+        self.bus.tick = self.ticks
+        emulator.save(self._now)
+        regs = emulator.bank.read()
+        cs, esp, eip = self.sysenter
+        if not cs & 0xFFFC or regs[r.EFLAGS] & r.VM:
+            regs[r.EIP] = regs[r.EIP] - 2 & 0xFFFF_FFFF
+            self.ticks -= 2
+            self.bus.tick = self.ticks
+            return Trapped(self._deliver(regs, PROTECTION, Source.EXCEPTION, 0, 0))
+        flags = regs[r.EFLAGS]
+        event = SysenterTaken(
+            cs, esp, eip, regs[r.CS] & 3, regs[r.SS], regs[r.ESP], flags, regs[r.CS], regs[r.EIP], regs[r.EAX]
+        )
+        self._enter_ring_0(regs, esp, flags & ~(r.IF | r.RF), eip)
+        self.bus.publish(event)
+        return ENTERED
+
     def _interrupt(self) -> Trap:
         vector = self.irq_vector
         self.irq_at = NEVER
@@ -441,23 +479,26 @@ class Core:
                     self.cr2 = fault.cr2
                 return self._deliver(regs, DOUBLE_FAULT, Source.EXCEPTION, 0, 0)
             return self._deliver(regs, following, Source.EXCEPTION, fault.error, fault.cr2)
-        emulator = self.emulator
+        self._enter_ring_0(regs, event.sp, eflags, entry)
+        self.bus.publish(event)
+        return vector
+
+    def _enter_ring_0(self, regs: memoryview, esp: int, eflags: int, eip: int) -> None:
+        """Go on at `eip` in ring 0, with the general and data segment registers in `regs` and `_now`'s x87."""
         shared = self._layout.fpu_start
         ctypes.memmove(self._template.address + shared, self._now.address + shared, self._fpu_size)
-        emulator.restore(self._template)
+        self.emulator.restore(self._template)
         load = self._load
         values = load.values
         values[0:7] = regs[0:7]
-        values[7] = event.sp
+        values[7] = esp
         values[8] = eflags
         values[9] = self.cr2
         values[10:14] = regs[12:16]
         if load.write():
             self._load_segments(values[10:14])
-        self.eip = entry
+        self.eip = eip
         self.boundary = True
-        self.bus.publish(event)
-        return vector
 
     def _leave_v86(self, regs: memoryview) -> tuple[int, Source, int, int]:
         """The emulator lets an `iret` of ring 3 into virtual-8086 mode, a processor that of ring 0 only.
@@ -499,6 +540,8 @@ class Core:
         if min(places) < 0:
             raise CoreError("GDT, IDT or TSS is not mapped")
         self.tables = Tables(places[0], gdtr[2], places[1], idtr[2], places[2])
+        cs, esp, eip = (self.emulator.read_msr(number) for number in MSR_SYSENTER)
+        self.sysenter = (cs, esp, eip)
 
     def load_cr3(self, cr3: int) -> None:
         """`mov cr3`, done by the kernel's Python at a hypercall."""
@@ -563,6 +606,7 @@ class Core:
             boundary=self.boundary,
             irq_at=self.irq_at,
             irq_vector=self.irq_vector,
+            sysenter=self.sysenter,
         )
 
     def load(self, state: CpuState, iret: int) -> None:
@@ -580,6 +624,8 @@ class Core:
         emulator.write_control(regs.cr0, regs.cr3, regs.cr4, state.efer)
         emulator.write_table("gdtr", (0, *state.gdtr, 0))
         emulator.write_table("idtr", (0, *state.idtr, 0))
+        for number, value in zip(MSR_SYSENTER, state.sysenter, strict=True):
+            emulator.write_msr(number, value)
         emulator.flush_code()
         if paged:
             emulator.write_table("tr", (state.tr, self._base_of(state, state.tr), 0x67, 0x8B00))

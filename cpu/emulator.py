@@ -32,6 +32,8 @@ from cpu.registers import NAMES, Bank, FpuState, unicorn_id
 ERR_OK = UC_ERR_OK
 ERR_INSN_INVALID = UC_ERR_INSN_INVALID
 MSR_EFER = 0xC000_0080
+MSR_SYSENTER = (0x174, 0x175, 0x176)
+"""IA32_SYSENTER_CS, _ESP, _EIP."""
 INVALID_OPCODE, PROTECTION = 6, 13
 NO_TABLES = 0xFFFF_FFE0
 """A CR3 at which there is no memory."""
@@ -114,8 +116,7 @@ class Emulator:
     def _hook_refused(self) -> None:
         """Stop at instructions that the emulator would execute where a processor raises an exception.
 
-        `in` and `out` with too little privilege, `sysenter` while no kernel has set it up: #GP;
-        `syscall`, which this model does not have: #UD. The vector is left in the cell REFUSED. The
+        `in` and `out` with too little privilege: #GP; `syscall`, which this model does not have: #UD. The vector is left in the cell REFUSED. The
         emulator goes on to the end of the block or beyond before it stops. So the state is kept
         here, to be put back, and without page tables nothing that still runs reaches memory.
         """
@@ -141,16 +142,12 @@ class Emulator:
         def on_out(uc: Any, port: int, size: int, _value: int, user: Any) -> None:
             on_in(uc, port, size, user)
 
-        def on_sysenter(uc: Any, _user: Any) -> None:
-            refuse(uc, PROTECTION)
-
         def on_syscall(uc: Any, _user: Any) -> None:
             refuse(uc, INVALID_OPCODE)
 
         add = self.uc.hook_add
         add(UC_HOOK_INSN, on_in, aux1=x86.UC_X86_INS_IN)
         add(UC_HOOK_INSN, on_out, aux1=x86.UC_X86_INS_OUT)
-        add(UC_HOOK_INSN, on_sysenter, aux1=x86.UC_X86_INS_SYSENTER)
         add(UC_HOOK_INSN, on_syscall, aux1=x86.UC_X86_INS_SYSCALL)
 
     def new_bank(self, names: tuple[str, ...]) -> Bank:

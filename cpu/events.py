@@ -20,6 +20,8 @@ class Source(IntEnum):
     """The instruction could not be completed, or trapped."""
     INTERRUPT = 2
     """A device asked for attention between two instructions."""
+    SYSENTER = 3
+    """`sysenter`: no vector, and no gate."""
 
 
 class CpuEvent(msgspec.Struct, frozen=True, array_like=True, gc=False, tag_field="t"):
@@ -51,4 +53,44 @@ class TrapTaken(CpuEvent, frozen=True, tag="TrapTaken"):
     eax: int
 
 
-Event = TrapTaken
+class SysenterTaken(CpuEvent, frozen=True, tag="SysenterTaken"):
+    """`sysenter`: CS, SS, ESP and EIP came from three model-specific registers, and nothing was pushed.
+
+    `eip` is behind the instruction; it and `esp` are lost unless the program has kept them somewhere.
+    Intel SDM vol. 2B, SYSENTER. The properties say what a reader of traps asks for.
+    """
+
+    msr_cs: int
+    msr_esp: int
+    msr_eip: int
+    cpl: int
+    ss: int
+    esp: int
+    eflags: int
+    cs: int
+    eip: int
+    eax: int
+
+    @property
+    def vector(self) -> int:
+        """None."""
+        return -1
+
+    @property
+    def source(self) -> int:
+        return Source.SYSENTER
+
+    @property
+    def ss0(self) -> int:
+        return self.msr_cs + 8
+
+    @property
+    def sp(self) -> int:
+        return self.msr_esp
+
+
+Entry = TrapTaken | SysenterTaken
+"""A way into ring 0."""
+ENTRIES = (TrapTaken, SysenterTaken)
+
+Event = TrapTaken | SysenterTaken

@@ -14,7 +14,7 @@ import msgspec
 
 from cpu import registers as r
 from cpu.descriptors import GATE_INTERRUPT, GATE_TRAP, TSS_ESP0, TSS_SS0, Descriptor, Gate
-from cpu.events import Source, TrapTaken
+from cpu.events import Entry, Source, SysenterTaken, TrapTaken
 from cpu.paging import FRAME_MASK, LARGE, PF_PRESENT, PF_WRITE, PRESENT, WRITABLE
 from cpu.ram import Ram
 
@@ -209,8 +209,10 @@ class Microstep(msgspec.Struct, frozen=True):
     detail: str
 
 
-def microsteps(trap: TrapTaken) -> tuple[Microstep, ...]:
+def microsteps(trap: Entry) -> tuple[Microstep, ...]:
     """The steps of one trap in order, each with the values from the event alone."""
+    if isinstance(trap, SysenterTaken):
+        return _sysenter_steps(trap)
     gate = Gate.unpack(trap.gate)
     vector = f"{trap.vector:#04x}"
     steps = []
@@ -246,9 +248,20 @@ def microsteps(trap: TrapTaken) -> tuple[Microstep, ...]:
     return tuple(steps)
 
 
-def pushed_words(trap: TrapTaken) -> tuple[tuple[str, int], ...]:
+def _sysenter_steps(trap: SysenterTaken) -> tuple[Microstep, ...]:
+    return (
+        Microstep("sysenter", "no vector, no gate: the program asks for ring 0"),
+        Microstep("cs ss from msr 174", f"{trap.msr_cs:02x}, and {trap.ss0:02x} = cs + 8; not 0: the kernel allows it"),
+        Microstep("esp from msr 175", f"{trap.msr_esp:08x}; esp {trap.esp:08x} is not kept"),
+        Microstep("eip from msr 176", f"{trap.msr_eip:08x}, ring 0, IF off; nothing is pushed"),
+    )
+
+
+def pushed_words(trap: Entry) -> tuple[tuple[str, int], ...]:
     """The words the trap pushed, first pushed first, by name."""
-    words = []
+    words: list[tuple[str, int]] = []
+    if isinstance(trap, SysenterTaken):
+        return ()
     if trap.cpl:
         words += [("ss", trap.ss), ("esp", trap.esp)]
     words += [("eflags", trap.eflags), ("cs", trap.cs), ("eip", trap.eip)]

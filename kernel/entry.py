@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from kernel import boot, exceptions, sched
 from kernel.abi.errno import Errno
+from kernel.abi.mman import TASK_SIZE
 from kernel.capture import capture_enter, capture_exit
 from kernel.errors import Blocked, Fault, KernelError, Panic
-from kernel.events import SyscallEntered, SyscallExited
-from kernel.mm.fault import do_page_fault
+from kernel.events import FaultHandled, SyscallEntered, SyscallExited
+from kernel.mm.fault import do_page_fault, handle_fault
 from kernel.signals.delivery import do_notify_resume
 from kernel.signals.state import force_signal, signal_pending
 from kernel.syscalls import registry
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 Body = Callable[["Kernel"], None]
 MUST_WAIT = 1
+DEBUG = 1
 
 
 def bodies(k: Kernel) -> dict[int, Body]:
@@ -171,7 +173,8 @@ def do_iret_error(k: Kernel) -> None:
 def exception(vector: int) -> Body:
     def body(k: Kernel) -> None:
         if _from_kernel(k):
-            _fix_up(k, vector)
+            if vector != DEBUG or not _single_steps_sysenter(k):
+                _fix_up(k, vector)
         else:
             exceptions.do_exception(k, vector)
 
@@ -180,7 +183,8 @@ def exception(vector: int) -> Body:
 
 def page_fault(k: Kernel) -> None:
     if _from_kernel(k):
-        _fix_up(k, 14)
+        if not _supply_user_page(k):
+            _fix_up(k, 14)
     else:
         do_page_fault(k)
 
@@ -193,6 +197,28 @@ def _frame(k: Kernel) -> int:
 
 def _from_kernel(k: Kernel) -> bool:
     return not k.ram.u32[_frame(k) + 13] & 3
+
+
+def _single_steps_sysenter(k: Kernel) -> bool:
+    """sysenter keeps TF: the entry code traps at each instruction until it has put TF away itself."""
+    eip = k.ram.u32[_frame(k) + 12]
+    return k.symbol("ia32_sysenter_target") <= eip <= k.symbol("sysenter_argument") or (
+        k.symbol("sysenter_fix_flags") <= eip < k.symbol("sysenter_fault")
+    )
+
+
+def _supply_user_page(k: Kernel) -> bool:
+    """The entry code has read user memory (a sixth argument) where no page is yet."""
+    address = k.core.emulator.read_cr2()
+    space = k.tables.spaces.get(k.task.space)
+    if address >= TASK_SIZE or space is None:
+        return False
+    try:
+        handle_fault(k, space, address, write=False)
+    except (KernelError, Fault):
+        return False
+    k.emit(FaultHandled(14, address, k.ram.u32[_frame(k) + 11], 0))
+    return True
 
 
 def _fix_up(k: Kernel, vector: int) -> None:

@@ -27,6 +27,7 @@ from kernel.mm.fault import user_page
 from kernel.signals.state import flush_handlers
 from kernel.tables import Inode, Space, Task, Vma
 from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_write
+from kernel.vdso import map_vdso, vdso_symbol
 from kernel.wait import wake_up
 
 if TYPE_CHECKING:
@@ -36,7 +37,10 @@ STACK_TOP = TASK_SIZE
 DYN_BASE = 0x5655_5000
 INTERP_BASE = 0xB7E0_0000
 MAX_ARG_STRLEN = 131072
-HWCAP = 0xBFEB_FBFF & ~(1 << 28)
+HWCAP = 0x0FC9_FBFD
+"""What cpuid's leaf 1 gives in edx on this processor."""
+MINIMUM_SIGNAL_STACK = 1440
+"""Room for the largest signal frame: sigframe_ia32, fxsave with its i387 part, and their alignments (fpu/signal.c)."""
 SCRIPT_DEPTH = 4
 SCRIPT_HEAD = 256
 """Bytes of a script that are looked at (BINPRM_BUF_SIZE)."""
@@ -145,6 +149,7 @@ def _build(
         start = entry
     _note_extents(space, image, bias)
     space.exe = inode.ino
+    map_vdso(k, space)
     space.brk_start = space.brk = end + 0xFFF & ~0xFFF
     k.emit(BreakMoved(space.id, space.brk))
     executable_stack = not any(s.type == PT_GNU_STACK and not s.flags & PF_X for s in image.segments)
@@ -158,6 +163,9 @@ def _build(
     first = image.loads[0]
     phdr = image.phoff - first.offset + first.vaddr + bias
     aux = [
+        (auxv.AT_SYSINFO, vdso_symbol(k, space, "__kernel_vsyscall")),
+        (auxv.AT_SYSINFO_EHDR, space.vdso),
+        (auxv.AT_MINSIGSTKSZ, MINIMUM_SIGNAL_STACK),
         (auxv.AT_HWCAP, HWCAP),
         (auxv.AT_PAGESZ, 4096),
         (auxv.AT_CLKTCK, 100),

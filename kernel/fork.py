@@ -42,7 +42,7 @@ from kernel.mm.frames import alloc_stack
 from kernel.policy import enqueue
 from kernel.signals.pending import leader_of
 from kernel.signals.state import flush_handlers
-from kernel.tables import SigAction, SigHand, Task, TaskState
+from kernel.tables import SigAction, SigHand, Space, Task, TaskState
 from kernel.thread import (
     PAGE_OFFSET,
     PT_SIZE,
@@ -52,11 +52,13 @@ from kernel.thread import (
     TI_FLAGS,
     TI_LDT,
     TI_PID,
+    TI_SYSENTER_RETURN,
     Regs,
     fxsave_read,
     fxsave_write,
 )
 from kernel.uaccess import put_user32
+from kernel.vdso import vdso_symbol
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -83,8 +85,11 @@ def new_thread(k: Kernel, pid: int) -> int:
     return thread
 
 
-def set_thread_space(k: Kernel, task: Task, pgd: int) -> None:
-    k.ram.u32[task.thread - PAGE_OFFSET + TI_CR3 >> 2] = pgd << 12
+def set_thread_space(k: Kernel, task: Task, space: Space) -> None:
+    """What the entry code needs to know of the task's address space."""
+    info = task.thread - PAGE_OFFSET
+    k.ram.u32[info + TI_CR3 >> 2] = space.pgd << 12
+    k.ram.u32[info + TI_SYSENTER_RETURN >> 2] = vdso_symbol(k, space, "int80_landing_pad")
 
 
 def do_fork(
@@ -179,7 +184,7 @@ def do_fork(
     k.copy_ldt(parent, child)
     child.vfork_parent = parent.pid if flags & CLONE_VFORK else 0
     t.tasks[pid] = child
-    set_thread_space(k, child, space.pgd)
+    set_thread_space(k, child, space)
     regs = Regs(k, child)
     regs.load(Regs(k, parent).all())
     regs.eax = 0

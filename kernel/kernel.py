@@ -17,7 +17,7 @@ import msgspec
 from cpu.bus import Bus, Sink
 from cpu.core import NEVER, Core, Hypercall, Interrupted
 from cpu.ram import Ram
-from kernel import boot, capabilities, describe, entry, exec, posix_timers, sched
+from kernel import boot, capabilities, describe, entry, exec, posix_timers, sched, vdso
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
     RLIM64_INFINITY,
@@ -168,6 +168,7 @@ class Kernel:
         self.first_error: KernelError | None = None
         entry_point = boot.load_image(self, image)
         boot.build_tables(self)
+        self.vdso = vdso.read_vdso(self)
         self.core.reset(entry_point)
         self.reset_cr3 = self.symbol("swapper_pg_dir") - PAGE_OFFSET
 
@@ -344,7 +345,7 @@ class Kernel:
 
     def set_space(self, task: Task, space: Space) -> None:
         """The task runs in `space` from now on; at once if it is the current one."""
-        set_thread_space(self, task, space.pgd)
+        set_thread_space(self, task, space)
         if task.pid == self.tables.current:
             self.core.load_cr3(space.pgd << 12)
 
@@ -474,6 +475,7 @@ class Kernel:
         t = self.tables
         start = self.start
         setup.mount_root(self)
+        vdso.create_vdso(self)
         refused = self._fill_root()
         pid = t.next_pid
         t.next_pid += 1

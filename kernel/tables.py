@@ -256,6 +256,8 @@ class Space(msgspec.Struct):
     brk_start: int = 0
     brk: int = 0
     stack_top: int = 0
+    vdso: int = 0
+    """Where the vDSO is mapped, 0 for nowhere."""
     arg_start: int = 0
     arg_end: int = 0
     env_end: int = 0
@@ -643,6 +645,8 @@ class Tables(msgspec.Struct):
     anon_inode: int = 0
     """The inode of all files that are none: event counters, timers and so on. 0 before the first of them."""
     root: int = 0
+    vdso: int = 0
+    """Inode number of the vDSO's file."""
     filesystems: dict[int, FileSystem] = {}
     mounts: dict[int, Mount] = {}
     """By the number of the mount; the first is the root's."""

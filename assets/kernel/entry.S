@@ -44,6 +44,7 @@
         .set    TI_CR3, 0x08
         .set    TI_LDT, 0x0c
         .set    TI_PID, 0x10
+        .set    TI_SYSENTER_RETURN, 0x14        /* in the vDSO of the task's address space */
         .set    TI_FXSAVE, 0x20
         .set    TI_SIZE, 0x220
 
@@ -53,13 +54,23 @@
 
         .set    TSS_ESP0, 4
 
+        .set    EFLAGS_TF, 1 << 8
+        .set    EFLAGS_IF, 1 << 9
+        .set    EFLAGS_NT, 1 << 14
+        .set    EFLAGS_AC, 1 << 18
+        .set    EFLAGS_FIXED, 2
+        .set    EFAULT, 14
+
+        .set    MSR_SYSENTER_CS, 0x174
+        .set    MSR_SYSENTER_ESP, 0x175
+        .set    MSR_SYSENTER_EIP, 0x176
         .set    MSR_EFER, 0xC0000080
         .set    EFER_NXE, 0x800
         .set    CR4_BITS, 0x624                 /* TSD PAE OSFXSR OSXMMEXCPT */
         .set    CR0_BITS, 0x80010033            /* PG WP NE ET MP PE */
 
         .globl  THREAD_SIZE, PT_SIZE, PT_EAX, PT_ORIG_EAX, PT_EIP
-        .globl  TI_FLAGS, TI_ESP, TI_CR3, TI_LDT, TI_PID, TI_FXSAVE, TI_SIZE
+        .globl  TI_FLAGS, TI_ESP, TI_CR3, TI_LDT, TI_PID, TI_SYSENTER_RETURN, TI_FXSAVE, TI_SIZE
         .globl  TIF_SIGPENDING, TIF_NEED_RESCHED
 
 .macro FUNCTION name
@@ -164,6 +175,16 @@
         ltr     %ax
         xorl    %eax, %eax
         lldt    %ax
+        xorl    %edx, %edx
+        movl    $MSR_SYSENTER_CS, %ecx
+        movl    $__KERNEL_CS, %eax              /* and SS behind it; 0 would forbid sysenter */
+        wrmsr
+        movl    $MSR_SYSENTER_ESP, %ecx
+        movl    $init_tss, %eax
+        wrmsr
+        movl    $MSR_SYSENTER_EIP, %ecx
+        movl    $ia32_sysenter_target, %eax
+        wrmsr
         call    start_kernel
         END paging_on
 
@@ -251,6 +272,50 @@ null_gs:
         jmp     system_call_done
         END system_call_bad
         END system_call
+
+/*
+ * ---- sysenter, from the vDSO's __kernel_vsyscall: the same frame, made by hand ----
+ *
+ * The processor has pushed nothing and kept neither eip nor esp. Linux's protocol on i386: ebp is the user's
+ * esp, the sixth argument is where it points to, and the way back leads to the vDSO's landing pad.
+ */
+
+        FUNCTION ia32_sysenter_target
+        movl    TSS_ESP0(%esp), %esp            /* esp was the TSS: in it, the kernel stack */
+        FUNCTION sysenter_past_esp
+        pushl   $__USER_DS
+        pushl   %ebp
+        pushfl
+        orl     $EFLAGS_IF, (%esp)              /* sysenter has cleared it */
+        pushl   $__USER_CS
+        pushl   TI_SYSENTER_RETURN + 16 - THREAD_SIZE(%esp)
+        FUNCTION sysenter_framed
+        pushl   %eax                            /* orig_eax */
+        SAVE_ALL
+        FUNCTION sysenter_saved
+        testl   $EFLAGS_NT | EFLAGS_AC | EFLAGS_TF, PT_EFLAGS(%esp)
+        jnz     sysenter_fix_flags
+        FUNCTION sysenter_argument
+        sti
+        cmpl    $PAGE_OFFSET - 3, %ebp
+        jae     sysenter_fault
+6:      movl    (%ebp), %ebp
+        movl    %ebp, PT_EBP(%esp)
+        jmp     system_call_saved
+        EX_TABLE 6b, sysenter_fault
+
+/* With TF every instruction up to here has trapped, and do_debug has ignored it; NT would make iret fail. */
+        FUNCTION sysenter_fix_flags
+        pushl   $EFLAGS_FIXED
+        popfl
+        jmp     sysenter_argument
+        END sysenter_fix_flags
+
+        FUNCTION sysenter_fault
+        movl    $-EFAULT, %eax
+        jmp     system_call_done
+        END sysenter_fault
+        END ia32_sysenter_target
 
 /* iret refused what is on the stack: the task gets SIGSEGV there. */
         FUNCTION bad_iret
@@ -393,6 +458,14 @@ idt_descr:
         .word   256 * 8 - 1
         .long   idt_table
         .set    GDT_ENTRIES, 32
+
+/* The vDSO, on a page of its own. */
+        .globl  vdso_start, vdso_end
+        .balign 4096
+vdso_start:
+        .incbin "vdso.so"
+vdso_end:
+        .balign 4096
 
         .bss
         .globl  swapper_pg_dir, gdt_table, idt_table, init_tss, init_thread_union

@@ -82,6 +82,7 @@ def fork_space(k: Kernel, number: int) -> Space:
         brk_start=parent.brk_start,
         brk=parent.brk,
         stack_top=parent.stack_top,
+        vdso=parent.vdso,
         arg_start=parent.arg_start,
         arg_end=parent.arg_end,
         env_end=parent.env_end,

@@ -5,9 +5,8 @@ As i386 Linux builds them (arch/x86/kernel/signal.c, signal_32.c), on a processo
 frame, 4 below a multiple of 16, so that the handler starts as if it had been called. Which signal comes, and
 what is blocked while the handler runs, is `kernel.signals.delivery`'s.
 
-There is no vDSO: a handler without SA_RESTORER returns into the code at the frame's end, on a stack that is
-not executable, and gets SIGSEGV there (Linux would let it return into the vDSO). C libraries all pass a
-restorer.
+A handler without SA_RESTORER returns into the vDSO. The code at the frame's end, which once was for that, is for
+debuggers only: they know a signal frame by it.
 """
 
 from __future__ import annotations
@@ -53,6 +52,7 @@ from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, retarget_
 from kernel.tables import SigAction, SigInfo, Task
 from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_read, fxsave_write
 from kernel.uaccess import copy_from_user, copy_to_user
+from kernel.vdso import vdso_symbol
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -147,13 +147,13 @@ def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int 
     try:
         copy_to_user(k, fpstate, fpstate_from_fxsave(image))
         if rt:
-            pretcode = action.restorer if action.flags & SA_RESTORER else address + RT_SIGFRAME_RETCODE
+            pretcode = _restorer(k, task, action, "__kernel_rt_sigreturn", address + RT_SIGFRAME_RETCODE)
             data = pack_rt_sigframe(
                 pretcode, address, siginfo_of(info), context, _altstack(task), mask, uc_flags=0
             )
             copy_to_user(k, address, data)
         else:
-            pretcode = action.restorer if action.flags & SA_RESTORER else address + SIGFRAME_RETCODE
+            pretcode = _restorer(k, task, action, "__kernel_sigreturn", address + SIGFRAME_RETCODE)
             data = pack_sigframe(pretcode, info.signo, context, mask)
             copy_to_user(k, address, data[:SIGFRAME_FPSTATE])  # fpstate_unused keeps what was there
             copy_to_user(k, address + SIGFRAME_EXTRAMASK, data[SIGFRAME_EXTRAMASK:])
@@ -169,6 +169,13 @@ def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int 
     regs.eflags &= ~(DF | TF | RF)
     fxsave_write(k, task, INITIAL_FXSAVE)
     return address
+
+
+def _restorer(k: Kernel, task: Task, action: SigAction, name: str, retcode: int) -> int:
+    """Where the handler returns to."""
+    if action.flags & SA_RESTORER:
+        return action.restorer
+    return vdso_symbol(k, k.tables.spaces[task.space], name) or retcode
 
 
 def _places(task: Task, action: SigAction, sp: int, size: int) -> tuple[int, int] | None:
