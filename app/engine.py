@@ -25,7 +25,7 @@ from app.position import ALL_DONE, START, Position
 from app.state.state import State
 from app.view import View
 from app.watching import Watch
-from cpu.events import Source, TrapTaken
+from cpu.events import ENTRIES, Source, TrapTaken
 from cpu.interrupts import PAGE_FAULT, microsteps
 from cpu.registers import Registers
 from kernel.describe import RUNNABLE
@@ -41,6 +41,9 @@ MILESTONES = (
     "system_call_bad",
     "system_call_done",
     "ret_from_sys_call",
+    "sysenter_past_esp",
+    "sysenter_framed",
+    "sysenter_argument",
     "work_pending",
     "restore_all",
     "return_from_interrupt",
@@ -189,7 +192,7 @@ class Engine:
     def microsteps(self) -> int:
         """How many hardware microsteps the event at the cursor has; 0 unless it is a trap."""
         event = self.event
-        return len(microsteps(event)) if type(event) is TrapTaken else 0
+        return len(microsteps(event)) if isinstance(event, ENTRIES) else 0
 
     # Single steps.
 
@@ -308,7 +311,7 @@ class Engine:
     def _enter_event(self, seq: int) -> None:
         """Put the cursor behind event `seq - 1`, at its first microstep if it is a trap."""
         record = self.log.record(seq - 1)
-        if type(record.event) is TrapTaken:
+        if isinstance(record.event, ENTRIES):
             self._set(seq, 0, record.tick)
         else:
             self._set(seq, ALL_DONE, record.tick)
@@ -615,7 +618,7 @@ class Engine:
         if machine.seq == cursor.seq - 1 and machine.tick <= cursor.tick and self._brink_at == machine.tick:
             return
         size = 0
-        if type(event) is TrapTaken and event.source == Source.SOFTWARE:
+        if isinstance(event, ENTRIES) and event.source in (Source.SOFTWARE, Source.SYSENTER):
             size = 1 if event.vector in (3, 4) else 2
         machine.go_to(cursor.seq - 1, cursor.tick - size)
         self._brink_at = machine.tick
@@ -652,7 +655,7 @@ class Engine:
         if not seq:
             return START
         record = self.log.record(seq - 1)
-        if type(record.event) is TrapTaken:
+        if isinstance(record.event, ENTRIES):
             return Position(seq, 0, record.tick)
         return Position(seq, ALL_DONE, record.tick)
 
@@ -689,7 +692,7 @@ class Engine:
         """`seq` right behind the last trap that was over before the cursor; 0 for none."""
         for seq in range(current.seq, 0, -1):
             record = self.log.record(seq - 1)
-            if type(record.event) is TrapTaken and (seq, record.tick) < (current.seq, current.tick):
+            if isinstance(record.event, ENTRIES) and (seq, record.tick) < (current.seq, current.tick):
                 return seq
         return 0
 

@@ -90,7 +90,28 @@ MICROSTEPS = (
     " them again. Without a change of ring SS and ESP are left out.",
     "CS and EIP come from the gate: the next instruction is the kernel's, in ring 0.",
 )
+SYSENTER = (
+    "sysenter asks for ring 0 like int $0x80, but does less: no gate, no descriptor, no stack is read"
+    " from memory,"
+    " and nothing is written. So it is faster, on a real processor by far.",
+    "SYSENTER_CS (MSR 0x174) is CS; SS is the descriptor after it. Both become flat ring 0 segments"
+    " whatever the GDT"
+    " says. If it is 0, sysenter is a general protection fault.",
+    "SYSENTER_ESP (MSR 0x175). It is the same for all tasks here, the address of the TSS: the entry code"
+    " takes the"
+    " task's own kernel stack, esp0, from there.",
+    "SYSENTER_EIP (MSR 0x176): Linux's ia32_sysenter_target. IF is cleared. eip and esp of the program"
+    " are not kept:"
+    " the vDSO has put esp into ebp, and the kernel knows where in the vDSO to return to.",
+)
 PHASES = {
+    "stack": "sysenter leaves esp at the TSS. One instruction makes it the current task's kernel stack.",
+    "frame": "What a gate pushes by itself: ss, esp, eflags, cs, eip. esp is the ebp of the vDSO's"
+    " protocol, eip the"
+    " address behind the vDSO's int $0x80 (the landing pad). So pt_regs is the same whichever way was taken.",
+    "argument": "ebp was needed for the user's esp, so the vDSO has pushed the sixth argument; it is read"
+    " from the"
+    " user's stack, with EFAULT if nothing is there.",
     "save": "SAVE_ALL pushes the other registers below the processor's five words. Together they are"
     " struct pt_regs:"
     " system calls read their arguments there, signals and ptrace see and change a task's registers there.",
@@ -102,7 +123,7 @@ PHASES = {
     " signal to be delivered (TIF_SIGPENDING)? It looks again until nothing is left, with interrupts off.",
     "iret": "iret pops EIP, CS and EFLAGS; because CS says ring 3, ESP and SS too. The program goes on"
     " behind its"
-    " int $0x80 as if it had been a very long instruction.",
+    " int $0x80 as if it had been a very long instruction (after sysenter, at the vDSO's landing pad).",
 }
 TIMELINE = (
     "A lane for each process, from the first event at the left to the last at the right: the higher a block,"
@@ -180,6 +201,10 @@ def _flag(name: str, now: Moment) -> Explanation | None:
 
 def _gate(rest: str, now: Moment) -> Explanation | None:
     vector = int(rest)
+    if vector < 0:
+        return Explanation(
+            "sysenter", (SYSENTER[0], "", f"taken {now.state.vectors.get(vector, 0)} times so far")
+        )
     if now.view is None:
         return None
     gate = now.view.gate(vector)
@@ -340,6 +365,14 @@ def _microstep(rest: str, now: Moment) -> Explanation | None:
     return Explanation(f"{number + 1} {step.name}", (step.detail, "", MICROSTEPS[number]))
 
 
+def _sysenter(rest: str, now: Moment) -> Explanation | None:
+    way, number = way_of(now), int(rest)
+    if way is None or not 0 <= number < len(SYSENTER):
+        return None
+    step = way.steps[number]
+    return Explanation(f"{number + 1} {step.name}", (step.detail, "", SYSENTER[number]))
+
+
 def _phase(rest: str, now: Moment) -> Explanation | None:
     way = way_of(now)
     if way is None or rest not in PHASES:
@@ -404,6 +437,7 @@ _TELLERS = {
     "file": _file,
     "sets": _sets,
     "microstep": _microstep,
+    "sysenter": _sysenter,
     "phase": _phase,
     "task": _task,
     "code": _code,

@@ -19,7 +19,7 @@ from app.tellers.calls import number_text
 from app.tellers.people import who
 from app.way import handler_name
 from cpu.descriptors import Gate
-from cpu.events import Source, TrapTaken
+from cpu.events import ENTRIES, Entry, Source, SysenterTaken, TrapTaken
 from kernel.boot import SYSCALL_VECTOR
 
 
@@ -38,8 +38,10 @@ def tell(now: Moment) -> str:
     return tell_event(now.event, now.state)
 
 
-def tell_microstep(state: State, trap: TrapTaken, done: int) -> str:
+def tell_microstep(state: State, trap: Entry, done: int) -> str:
     """Inside a trap: what the processor has just done, and what it does next."""
+    if isinstance(trap, SysenterTaken):
+        return _tell_sysenter(state, trap, done)
     gate = Gate.unpack(trap.gate)
     task = who(state)
     if done == 0:
@@ -79,7 +81,32 @@ def tell_microstep(state: State, trap: TrapTaken, done: int) -> str:
     return texts[min(done, len(texts)) - 1]
 
 
+def _tell_sysenter(state: State, trap: SysenterTaken, done: int) -> str:
+    return (
+        f"{who(state)} is about to execute sysenter, in the vDSO's __kernel_vsyscall, with"
+        f" {number_text(trap.eax)} in eax. No gate is looked up; where to go is in three model-specific"
+        " registers.",
+        "sysenter has no vector. SYSENTER_CS is not 0, so the kernel allows it.",
+        f"CS is {trap.msr_cs:02x} and SS is {trap.ss0:02x}, flat segments of ring 0; no descriptor was read.",
+        f"esp is SYSENTER_ESP, {trap.msr_esp:08x}: the TSS. The user's esp is lost, but ebp holds it.",
+    )[min(done, 3)]
+
+
 PLACES = {
+    "ia32_sysenter_target": (
+        "The kernel's entry code for sysenter: esp points to the TSS, and the first instruction takes the "
+        "kernel stack's address, esp0, from there."
+    ),
+    "sysenter_past_esp": (
+        "The processor has pushed nothing, so the code pushes what a gate would have: ss, the user's esp "
+        "from ebp, eflags, cs, and the vDSO's landing pad as eip."
+    ),
+    "sysenter_framed": (
+        "The frame is as int $0x80 would have made it: orig_eax and SAVE_ALL complete pt_regs."
+    ),
+    "sysenter_argument": (
+        "Interrupts are on again. The sixth argument lies on the user's stack, where ebp points to."
+    ),
     "system_call": (
         "The kernel's entry code: orig_eax is pushed, then SAVE_ALL pushes every register, so that "
         "the words on the stack become struct pt_regs."
@@ -129,7 +156,7 @@ def tell_place(now: Moment) -> str:
         return ""
     record = now.log.record(now.cursor.seq - 1) if now.cursor.seq else None
     return (
-        text if record is None or record.tick < now.cursor.tick or isinstance(record.event, TrapTaken) else ""
+        text if record is None or record.tick < now.cursor.tick or isinstance(record.event, ENTRIES) else ""
     )
 
 

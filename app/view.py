@@ -76,7 +76,7 @@ class View:
         """The symbol at an address, with an offset; eight hexadecimal digits where there is none."""
         if va >= PAGE_OFFSET:
             return self._kernel.symbols.label(va)
-        return self.symbols().label(va)
+        return self.label_of(self._kernel.tables.current, va)
 
     def symbols(self) -> Symbols:
         """Those of the program that the current task runs."""
@@ -114,6 +114,10 @@ class View:
         """SS0 and ESP0."""
         at = self._kernel.symbol("init_tss") - PAGE_OFFSET >> 2
         return self._kernel.ram.u32[at + 2], self._kernel.ram.u32[at + 1]
+
+    def sysenter(self) -> tuple[int, int, int]:
+        """CS, ESP and EIP that sysenter loads."""
+        return self._kernel.core.sysenter
 
     def table_entry(self, number: int) -> int:
         """The address in sys_call_table[number]."""
@@ -162,7 +166,12 @@ class View:
 
     def label_of(self, pid: int, va: int) -> str:
         """The symbol at an address of the program that a task runs; the bare number where there is none."""
-        task = self._kernel.tables.tasks.get(pid)
+        tables = self._kernel.tables
+        task = tables.tasks.get(pid)
+        space = tables.spaces.get(task.space) if task is not None else None
+        if space is not None and space.vdso <= va < space.vdso + VDSO_SIZE:
+            label = self._kernel.vdso.label(va - space.vdso)
+            return label if label != f"{va - space.vdso:08x}" else f"{va:08x}"
         return program_symbols(self._kernel, task.exe if task is not None else "").label(va)
 
     def frame_counts(self) -> FrameCounts:
@@ -214,6 +223,7 @@ class View:
         return [(word & FRAME_MASK) >> 12 for word in words if word & PRESENT and not word & LARGE]
 
 
+VDSO_SIZE = 0x1000
 IMAGE_FRAME = 0x100
 """Where the kernel's image begins in RAM: at 1 MiB."""
 

@@ -14,26 +14,36 @@ from app.panes.moment import Moment
 from app.panes.trace import call_text
 from app.strace.text import signed
 from app.view import View
-from cpu.events import Source, TrapTaken
+from cpu.events import Entry, Source, SysenterTaken, TrapTaken
 from cpu.interrupts import microsteps
 from kernel.abi.signal import signal_name
 from kernel.boot import EXCEPTIONS, INTERRUPTS, SYSCALL_VECTOR
-from kernel.thread import PT_REGS, PT_SIZE, THREAD_SIZE, TIF_NEED_RESCHED, TIF_SIGPENDING
+from kernel.thread import (
+    PT_REGS,
+    PT_SIZE,
+    THREAD_SIZE,
+    TI_SYSENTER_RETURN,
+    TIF_NEED_RESCHED,
+    TIF_SIGPENDING,
+)
 
 FRAME_SIZE = 20
 
 
 class Phase(IntEnum):
-    """Where the entry code is."""
+    """Where the entry code is; in STACK, FRAME and ARGUMENT only behind sysenter."""
 
     HARDWARE = 0
-    SAVE = 1
-    TABLE = 2
-    BODY = 3
-    RESULT = 4
-    EXIT = 5
-    IRET = 6
-    OVER = 7
+    STACK = 1
+    FRAME = 2
+    SAVE = 3
+    ARGUMENT = 4
+    TABLE = 5
+    BODY = 6
+    RESULT = 7
+    EXIT = 8
+    IRET = 9
+    OVER = 10
 
 
 class Step(NamedTuple):
@@ -49,7 +59,7 @@ class Step(NamedTuple):
 class Way(NamedTuple):
     """`trap` is whose way it is; `number` the system call's, -1 for other vectors."""
 
-    trap: TrapTaken
+    trap: Entry
     number: int
     phase: Phase
     steps: tuple[Step, ...]
@@ -61,6 +71,13 @@ class Way(NamedTuple):
 
 PHASES = {
     "system_call": Phase.SAVE,
+    "ia32_sysenter_target": Phase.STACK,
+    "sysenter_past_esp": Phase.FRAME,
+    "sysenter_framed": Phase.SAVE,
+    "sysenter_saved": Phase.ARGUMENT,
+    "sysenter_argument": Phase.ARGUMENT,
+    "sysenter_fix_flags": Phase.ARGUMENT,
+    "sysenter_fault": Phase.RESULT,
     "system_call_saved": Phase.TABLE,
     "system_call_bad": Phase.TABLE,
     "system_call_done": Phase.RESULT,
@@ -81,7 +98,7 @@ def way_of(now: Moment) -> Way | None:
     if trap is None:
         return None
     phase = phase_of(now, trap)
-    number = signed(trap.eax) if trap.vector == SYSCALL_VECTOR and trap.source == Source.SOFTWARE else -1
+    number = signed(trap.eax) if makes_call(trap) else -1
     hardware = _hardware(trap, now.cursor.microstep if now.trap is trap else len(microsteps(trap)))
     following = _call_steps(now, trap, number) if number >= 0 else _handler_steps(now, trap)
     shown = []
@@ -96,7 +113,14 @@ def way_of(now: Moment) -> Way | None:
     return Way(trap, number, phase, tuple(steps))
 
 
-def trap_of(now: Moment) -> TrapTaken | None:
+def makes_call(trap: Entry) -> bool:
+    """Whether it is a system call's way in."""
+    return isinstance(trap, SysenterTaken) or (
+        trap.vector == SYSCALL_VECTOR and trap.source == Source.SOFTWARE
+    )
+
+
+def trap_of(now: Moment) -> Entry | None:
     """The current task's trap: the last one taken, or the one that its kernel stack tells of."""
     last, regs = now.state.trap, now.regs
     own = last is not None and now.state.trap_pid == now.pid
@@ -111,7 +135,7 @@ def trap_of(now: Moment) -> TrapTaken | None:
     return last
 
 
-def from_stack(now: Moment, view: View) -> TrapTaken | None:
+def from_stack(now: Moment, view: View) -> Entry | None:
     """The trap that led a task into the kernel, read from the pt_regs on its kernel stack."""
     task = now.task
     if task is None or not task.thread:
@@ -126,6 +150,20 @@ def from_stack(now: Moment, view: View) -> TrapTaken | None:
     number = signed(saved["orig_eax"])
     if number < 0 and task.syscall < 0:
         return None
+    if saved["eip"] == view.word(task.thread + TI_SYSENTER_RETURN):
+        cs, esp, eip = view.sysenter()
+        return SysenterTaken(
+            cs,
+            esp,
+            eip,
+            3,
+            saved["ss"],
+            saved["esp"],
+            saved["eflags"],
+            saved["cs"],
+            saved["eip"],
+            saved["orig_eax"],
+        )
     gate = view.gate(SYSCALL_VECTOR).pack()
     return TrapTaken(
         vector=SYSCALL_VECTOR,
@@ -146,7 +184,7 @@ def from_stack(now: Moment, view: View) -> TrapTaken | None:
     )
 
 
-def phase_of(now: Moment, trap: TrapTaken) -> Phase:
+def phase_of(now: Moment, trap: Entry) -> Phase:
     """How far the entry code is on the way of `trap`."""
     if now.trap is not None:
         return Phase.HARDWARE
@@ -179,9 +217,10 @@ def _returned(now: Moment, offset: int) -> bool:
     return False
 
 
-def _hardware(trap: TrapTaken, done: int) -> list[Step]:
+def _hardware(trap: Entry, done: int) -> list[Step]:
+    kind = "sysenter" if isinstance(trap, SysenterTaken) else "microstep"
     return [
-        Step(n + 1, step.name, step.detail, 1 if n < done else 0 if n == done else -1, f"microstep:{n}")
+        Step(n + 1, step.name, step.detail, 1 if n < done else 0 if n == done else -1, f"{kind}:{n}")
         for n, step in enumerate(microsteps(trap))
     ]
 
@@ -190,13 +229,30 @@ Following = list[tuple[Phase, str, str, str, int]]
 """Phase, name, detail, subject, and whether it has a number of its own."""
 
 
-def _call_steps(now: Moment, trap: TrapTaken, number: int) -> Following:
+def _call_steps(now: Moment, trap: Entry, number: int) -> Following:
     view, call = now.view, call_of(number)
-    top = trap.sp + FRAME_SIZE
+    thread = now.task.thread if now.task is not None else 0
+    by_sysenter = isinstance(trap, SysenterTaken)
+    top = thread + THREAD_SIZE if by_sysenter else trap.sp + FRAME_SIZE
+    back = view.word(thread + TI_SYSENTER_RETURN) if by_sysenter and view is not None else trap.eip
     entry = view.table_entry(number) if view is not None and call is not None else 0
     body = f"sys_{call.name}" if call is not None else "sys_ni_syscall"
     line = call_line(now)
+    by_hand: Following = [
+        (Phase.STACK, "esp0 from the TSS", f"{top:08x}, where esp points into", "phase:stack", 1),
+        (
+            Phase.FRAME,
+            "push ss ebp eflags cs …",
+            "the frame by hand; ebp is the user's esp",
+            "phase:frame",
+            1,
+        ),
+    ]
+    argument: Following = [
+        (Phase.ARGUMENT, "ebp ← (%ebp)", "the sixth argument, off the user's stack", "phase:argument", 1)
+    ]
     return [
+        *(by_hand if by_sysenter else ()),
         (
             Phase.SAVE,
             "SAVE_ALL → pt_regs",
@@ -204,6 +260,7 @@ def _call_steps(now: Moment, trap: TrapTaken, number: int) -> Following:
             "phase:save",
             1,
         ),
+        *(argument if by_sysenter else ()),
         (
             Phase.TABLE,
             f"sys_call_table[{number}] → {body}",
@@ -214,13 +271,14 @@ def _call_steps(now: Moment, trap: TrapTaken, number: int) -> Following:
         (Phase.BODY, body, line, f"sys:{number}", 0),
         (Phase.RESULT, "result → pt_regs.eax", _result(now), "phase:result", 1),
         (Phase.EXIT, "exit work", _work(now), "phase:exit", 1),
-        (Phase.IRET, "iret", f"back to {trap.cs:04x}:{trap.eip:08x}, ring {trap.cs & 3}", "phase:iret", 1),
+        (Phase.IRET, "iret", f"back to {trap.cs:04x}:{back or 0:08x}, ring {trap.cs & 3}", "phase:iret", 1),
     ]
 
 
-def _handler_steps(now: Moment, trap: TrapTaken) -> Following:
+def _handler_steps(now: Moment, trap: Entry) -> Following:
     name = handler_name(trap.vector)
-    what = "an error code is there already" if trap.error >= 0 else "0 in orig_eax's place"
+    has_error = isinstance(trap, TrapTaken) and trap.error >= 0
+    what = "an error code is there already" if has_error else "0 in orig_eax's place"
     if trap.vector in INTERRUPTS:
         what = "-1 in orig_eax's place"
     return [
@@ -274,7 +332,7 @@ def _work(now: Moment) -> str:
     return " and ".join(names) or "none"
 
 
-def _outcome(now: Moment, trap: TrapTaken) -> str:
+def _outcome(now: Moment, trap: Entry) -> str:
     fault = now.state.fault
     if fault is None or now.state.fault_seq < now.state.trap_seq or fault.vector != trap.vector:
         return ""

@@ -191,5 +191,9 @@ class Clock:
             cells[STOPPED] = SYSENTER
             stop(handle)
 
-        self._keep += [_BLOCK_CALLBACK(on_block), _VECTOR_CALLBACK(on_vector), _SYSENTER_CALLBACK(on_sysenter)]
+        self._keep += [
+            _BLOCK_CALLBACK(on_block),
+            _VECTOR_CALLBACK(on_vector),
+            _SYSENTER_CALLBACK(on_sysenter),
+        ]
         return tuple(ctypes.cast(callback, ctypes.c_void_p).value or 0 for callback in self._keep[-3:])  # type: ignore[return-value]

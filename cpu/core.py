@@ -484,7 +484,7 @@ class Core:
         return vector
 
     def _enter_ring_0(self, regs: memoryview, esp: int, eflags: int, eip: int) -> None:
-        """Go on at `eip` in ring 0, with the general and data segment registers in `regs` and `_now`'s x87."""
+        """Go on at `eip` in ring 0, with the general and data registers in `regs` and `_now`'s x87."""
         shared = self._layout.fpu_start
         ctypes.memmove(self._template.address + shared, self._now.address + shared, self._fpu_size)
         self.emulator.restore(self._template)

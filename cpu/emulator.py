@@ -116,9 +116,10 @@ class Emulator:
     def _hook_refused(self) -> None:
         """Stop at instructions that the emulator would execute where a processor raises an exception.
 
-        `in` and `out` with too little privilege: #GP; `syscall`, which this model does not have: #UD. The vector is left in the cell REFUSED. The
-        emulator goes on to the end of the block or beyond before it stops. So the state is kept
-        here, to be put back, and without page tables nothing that still runs reaches memory.
+        `in` and `out` with too little privilege: #GP; `syscall`, which this model does not have: #UD.
+        The vector is left in the cell REFUSED. The emulator goes on to the end of the block or beyond
+        before it stops. So the state is kept here, to be put back, and without page tables nothing
+        that still runs reaches memory.
         """
         cells = self._cells
         save, cr3 = self._save, self._cr3

@@ -251,7 +251,10 @@ def microsteps(trap: Entry) -> tuple[Microstep, ...]:
 def _sysenter_steps(trap: SysenterTaken) -> tuple[Microstep, ...]:
     return (
         Microstep("sysenter", "no vector, no gate: the program asks for ring 0"),
-        Microstep("cs ss from msr 174", f"{trap.msr_cs:02x}, and {trap.ss0:02x} = cs + 8; not 0: the kernel allows it"),
+        Microstep(
+            "cs ss from msr 174",
+            f"{trap.msr_cs:02x}, and {trap.ss0:02x} = cs + 8; not 0: the kernel allows it",
+        ),
         Microstep("esp from msr 175", f"{trap.msr_esp:08x}; esp {trap.esp:08x} is not kept"),
         Microstep("eip from msr 176", f"{trap.msr_eip:08x}, ring 0, IF off; nothing is pushed"),
     )

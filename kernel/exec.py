@@ -40,7 +40,7 @@ MAX_ARG_STRLEN = 131072
 HWCAP = 0x0FC9_FBFD
 """What cpuid's leaf 1 gives in edx on this processor."""
 MINIMUM_SIGNAL_STACK = 1440
-"""Room for the largest signal frame: sigframe_ia32, fxsave with its i387 part, and their alignments (fpu/signal.c)."""
+"""Room for the largest signal frame: sigframe_ia32, the i387 and fxsave state, alignments (signal.c)."""
 SCRIPT_DEPTH = 4
 SCRIPT_HEAD = 256
 """Bytes of a script that are looked at (BINPRM_BUF_SIZE)."""

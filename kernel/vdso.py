@@ -1,6 +1,6 @@
 """The vDSO: the kernel's shared object (`assets/kernel/vdso.S`) in every address space.
 
-It lies in the kernel's image; its frame is the page cache of a file without a name, which exec maps as [vdso].
+It lies in the kernel's image. Its frame is the page cache of a file without a name; exec maps it as [vdso].
 """
 
 from __future__ import annotations

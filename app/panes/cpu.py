@@ -31,7 +31,7 @@ FLAGS = (
 ARGUMENTS = ("ebx", "ecx", "edx", "esi", "edi", "ebp")
 """Which register carries which argument of a system call."""
 STRINGS = (Kind.PATH, Kind.STRING, Kind.BUF_IN)
-INT_80 = b"\xcd\x80"
+INT_80, SYSENTER = b"\xcd\x80", b"\x0f\x34"
 REGISTERS_WIDTH = 38
 SIDE_BY_SIDE = 76
 """From this width on the code stands beside the registers."""
@@ -147,19 +147,25 @@ def call_meanings(now: Moment, view: View, regs: Registers) -> dict[str, str]:
 
 
 def call_being_made(now: Moment, view: View, regs: Registers) -> tuple[int, Call | None, list[int]] | None:
-    """Number, row and arguments: at `int $0x80` from the registers, inside the kernel from pt_regs."""
+    """Number, row and arguments: at `int $0x80` from the registers, inside the kernel from pt_regs.
+
+    At `sysenter` too, but there the sixth argument is on the stack, where ebp points to.
+    """
     trap = now.trap
-    at_gate = trap is not None and trap.vector == 0x80
-    if regs.cpl == 3 and (at_gate or view.read(regs.eip, 2) == INT_80):
-        return regs.eax, call_of(regs.eax), [getattr(regs, name) for name in ARGUMENTS]
+    at_gate = trap is not None and trap.vector in (0x80, -1)
+    if regs.cpl == 3 and (at_gate or view.read(regs.eip, 2) in (INT_80, SYSENTER)):
+        args = [getattr(regs, name) for name in ARGUMENTS]
+        if trap.vector < 0 if trap is not None else view.read(regs.eip, 2) == SYSENTER:
+            args[5] = view.word(regs.ebp) or 0
+        return regs.eax, call_of(regs.eax), args
     if regs.cpl == 3:
         return None
-    if view.label(regs.eip).startswith("system_call"):
+    if view.label(regs.eip).startswith(("system_call", "sysenter_", "ia32_sysenter_target")):
         task = now.task
         if view.label(regs.eip).startswith("system_call_done") or task is None:
             return None
         last = now.state.trap
-        if last is not None and last.vector == 0x80 and now.state.trap_pid == now.pid:
+        if last is not None and last.vector in (0x80, -1) and now.state.trap_pid == now.pid:
             saved = [getattr(regs, name) for name in ARGUMENTS]
             return last.eax, call_of(last.eax), saved
         return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from app.panes.moment import Moment, letter_style, task_name
+from cpu.events import TrapTaken
 from cpu.paging import PF_FETCH, PF_PRESENT, PF_RESERVED, PF_USER, PF_WRITE, USER, WRITABLE
 from kernel import events as e
 from kernel.abi.mman import MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_READ, PROT_WRITE
@@ -135,11 +136,11 @@ def mappings(shown: list[Column]) -> dict[int, list[Mapping]]:
 def fault_address(now: Moment) -> int | None:
     """cr2 of the last page fault up to here, None before the first one."""
     trap = now.trap
-    if trap is not None and trap.vector == 14:
+    if isinstance(trap, TrapTaken) and trap.vector == 14:
         return trap.cr2 & 0xFFFF_FFFF
     state = now.state
     last = state.trap
-    if last is not None and last.vector == 14 and state.trap_seq > state.fault_seq:
+    if isinstance(last, TrapTaken) and last.vector == 14 and state.trap_seq > state.fault_seq:
         return last.cr2 & 0xFFFF_FFFF
     if state.fault is not None and state.fault.vector == 14:
         return state.fault.address & 0xFFFF_FFFF

@@ -25,6 +25,7 @@ from app.panes.memory_facts import (
 )
 from app.panes.moment import Moment
 from app.panes.row import EMPTY, Row, Sheet, Span, beside, cells, row, short, wrapped
+from cpu.events import TrapTaken
 from cpu.paging import (
     ACCESSED,
     DIRTY,
@@ -333,7 +334,7 @@ def _fault_rows(now: Moment, va: int) -> list[Row]:
     if done and fault is not None:
         error = fault.error
         end = f"became {signal_name(fault.signo)}" if fault.signo else "a page was supplied"
-    elif trap is not None and trap.vector == 14:
+    elif isinstance(trap, TrapTaken) and trap.vector == 14:
         error, end = trap.error, "not answered yet"
     elif fault is not None and fault.vector == 14:
         error = fault.error

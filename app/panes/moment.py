@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.position import ALL_DONE, Position
 from app.state.state import State
 from cpu import registers as r
-from cpu.events import Source, TrapTaken
+from cpu.events import ENTRIES, Entry, Source, SysenterTaken
 from cpu.interrupts import microsteps, pushed_words
 from cpu.registers import Registers
 from kernel.describe import TaskView
@@ -44,9 +44,9 @@ class Moment:
     """How time goes by itself: '' when it stands still, else in words."""
 
     @property
-    def trap(self) -> TrapTaken | None:
+    def trap(self) -> Entry | None:
         """The trap whose microsteps the cursor is in, None outside."""
-        if self.cursor.microstep != ALL_DONE and isinstance(self.event, TrapTaken):
+        if self.cursor.microstep != ALL_DONE and isinstance(self.event, ENTRIES):
             return self.event
         return None
 
@@ -74,11 +74,17 @@ class Moment:
         return within(view, self.task) if view.seq > self.cursor.seq else view.regs
 
 
-def half_way(regs: Registers, trap: TrapTaken, done: int) -> Registers:
+def half_way(regs: Registers, trap: Entry, done: int) -> Registers:
     """The registers of a processor that has done `done` microsteps of `trap`; `regs` are those before it."""
     values = [getattr(regs, name) for name in regs.__struct_fields__]
-    if done >= 1 and trap.source == Source.SOFTWARE:
+    if done >= 1 and trap.source in (Source.SOFTWARE, Source.SYSENTER):
         values[r.EIP] = trap.eip
+    if isinstance(trap, SysenterTaken):
+        if done >= SYSENTER_SEGMENTS:
+            values[r.CS], values[r.SS] = trap.msr_cs, trap.ss0
+        if done >= SYSENTER_STACK:
+            values[r.ESP] = trap.msr_esp
+        return Registers(*values)
     if done >= 1 and trap.vector == 14:
         values[17] = trap.cr2
     if done >= PUSHED:
@@ -110,15 +116,21 @@ READ_TSS, PUSHED, ENTERED = 4, 5, 6
 """So many of a trap's microsteps are done when the new stack is known, the frame on it, CS:EIP loaded."""
 
 
-def pushed_by(trap: TrapTaken) -> list[tuple[int, str, int]]:
+SYSENTER_SEGMENTS, SYSENTER_STACK = 2, 3
+"""So many of sysenter's are done when CS and SS are the kernel's, and when ESP is."""
+
+
+def pushed_by(trap: Entry) -> list[tuple[int, str, int]]:
     """Address, name and value of each word of the trap's frame, the first pushed first."""
+    if isinstance(trap, SysenterTaken):
+        return []
     return [
         (trap.esp0 - 4 * (n + 1) & 0xFFFF_FFFF, name, value)
         for n, (name, value) in enumerate(pushed_words(trap))
     ]
 
 
-def steps_of(trap: TrapTaken) -> int:
+def steps_of(trap: Entry) -> int:
     return len(microsteps(trap))
 
 

@@ -101,7 +101,7 @@ def user_regs(now: Moment, view: View) -> UserRegs | None:
     trap = now.state.trap
     by_call = task.syscall >= 0
     if trap is not None and now.state.trap_pid == now.pid and trap.cpl == 3:
-        by_call = trap.vector == SYSCALL_VECTOR
+        by_call = trap.vector in (SYSCALL_VECTOR, -1)
         if not saved_all(now, view, regs):
             ebp = regs.ebp
     return UserRegs(eip, esp, ebp, len(INT_80) if by_call and view.read(eip - 2, 2) == INT_80 else 0)

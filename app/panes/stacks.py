@@ -11,10 +11,19 @@ from collections.abc import Sequence
 
 from app.panes.base import Pane
 from app.panes.cpu import ARGUMENTS, call_of
-from app.panes.moment import PUSHED, READ_TSS, Moment, letter_style, pushed_by, task_name
+from app.panes.moment import (
+    PUSHED,
+    READ_TSS,
+    SYSENTER_STACK,
+    Moment,
+    letter_style,
+    pushed_by,
+    task_name,
+)
 from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, beside, padded, row, short
 from app.strace.text import quote
 from app.view import View
+from cpu.events import SysenterTaken
 from cpu.registers import Registers
 from kernel.abi import elf, sigframe
 from kernel.abi.signal import signal_name
@@ -206,6 +215,8 @@ def kernel_esp(now: Moment, view: View, regs: Registers) -> int | None:
     if task is None or not task.thread:
         return None
     trap = now.trap
+    if isinstance(trap, SysenterTaken):
+        return None if now.cursor.microstep < SYSENTER_STACK else trap.msr_esp
     if trap is not None and trap.cpl == 3:
         if now.cursor.microstep < READ_TSS:
             return None
@@ -214,9 +225,15 @@ def kernel_esp(now: Moment, view: View, regs: Registers) -> int | None:
 
 
 def stack_top(now: Moment, regs: Registers) -> int:
-    """Where the kernel stack that esp is on ends; 0 in user mode. Stacks are aligned to their size."""
+    """Where the kernel stack that esp is on ends; 0 in user mode. Stacks are aligned to their size.
+
+    Right behind sysenter esp is not on one, but points to the TSS: then it is the current task's.
+    """
     if regs.cpl:
         return 0
+    if now.view is not None and regs.esp == now.view.sysenter()[1]:
+        task = now.task
+        return task.thread + THREAD_SIZE if task is not None and task.thread else 0
     esp = now.trap.esp if now.trap is not None else regs.esp
     return ((esp - 1) & -THREAD_SIZE & 0xFFFF_FFFF) + THREAD_SIZE
 
@@ -239,6 +256,9 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
     top = stack_top(now, regs) or task.thread + THREAD_SIZE
     found: list[Row] = []
     if trap is not None:
+        if isinstance(trap, SysenterTaken):
+            done = now.cursor.microstep >= SYSENTER_STACK
+            return [*_at_tss(view, trap.msr_esp if done else None, width), _top_row(top, width)]
         done = now.cursor.microstep >= PUSHED
         for address, name, value in reversed(pushed_by(trap)):
             found.append(
@@ -252,6 +272,8 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
             EMPTY,
             row(Span(short(f"TSS: ss0 {view.tss()[0]:04x}, esp0 {view.tss()[1]:08x}", width), "dim")),
         ]
+    if trap is None and regs.esp == view.sysenter()[1]:
+        return [*_at_tss(view, regs.esp, width), _top_row(top, width)]
     start = trap.esp if trap is not None else regs.esp
     data = view.read(start, top - start)
     if data is None:
@@ -274,6 +296,16 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
             )
         )
     return [*found, _top_row(top, width)]
+
+
+def _at_tss(view: View, esp: int | None, width: int) -> list[Row]:
+    """The kernel stack is still empty: sysenter pushes nothing, and its esp is the TSS."""
+    found = [row(Span(short("empty: sysenter pushes nothing", width), "dim"))]
+    if esp is not None:
+        found.append(
+            row(Span(short(f"▸ {esp:08x} the TSS; esp0 in it: {view.tss()[1]:08x}", width), "kernel"))
+        )
+    return found
 
 
 def kernel_note(

@@ -145,6 +145,8 @@ def _call_name(number: int) -> str:
 
 
 def vector_name(vector: int) -> str:
+    if vector < 0:
+        return "sysenter"
     if vector < len(EXCEPTION_NAMES):
         return EXCEPTION_NAMES[vector]
     if vector == SYSCALL_VECTOR:
@@ -278,7 +280,7 @@ class Traps(Pane):
         way = way_of(now)
         if way is None:
             return row(Span("Traps", "title"))
-        what = "int $0x80" if way.trap.vector == SYSCALL_VECTOR else f"{vector_name(way.trap.vector)}"
+        what = "int $0x80" if way.trap.vector == SYSCALL_VECTOR else vector_name(way.trap.vector)
         who = (
             now.pid
             if now.trap is not None

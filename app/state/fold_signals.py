@@ -6,13 +6,13 @@ from bisect import insort
 
 from app.state.handlers import Handlers
 from app.state.state import State
-from cpu.events import TrapTaken
+from cpu.events import Entry, SysenterTaken, TrapTaken
 from kernel import events as e
 from kernel.abi.signal import SIGRTMIN
 from kernel.describe import TaskView
 
 
-def trap_taken(state: State, event: TrapTaken) -> None:
+def trap_taken(state: State, event: Entry) -> None:
     state.trap = event
     state.trap_seq = state.events_seen
     state.trap_pid = state.pid
@@ -118,6 +118,7 @@ def _without_one(pending: tuple[int, ...], signo: int) -> tuple[int, ...]:
 
 HANDLERS: Handlers = {
     TrapTaken: trap_taken,
+    SysenterTaken: trap_taken,
     e.FaultHandled: fault_handled,
     e.SignalActionSet: signal_action_set,
     e.SignalMaskSet: signal_mask_set,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
-from cpu.events import TrapTaken
+from cpu.events import Entry
 from kernel.describe import Description
 from kernel.events import FaultHandled
 
@@ -125,7 +125,7 @@ class State(msgspec.Struct):
     letters: dict[int, int] = {}
     """Which letter and colour a task has for life: 0 for A, in order of creation; stays after its end."""
 
-    trap: TrapTaken | None = None
+    trap: Entry | None = None
     trap_seq: int = -1
     trap_pid: int = 0
     fault: FaultHandled | None = None

@@ -13,7 +13,7 @@ from app.tellers.people import brief, plural, who
 from app.way import handler_name
 from cpu import events as cpu_events
 from cpu.descriptors import Gate
-from cpu.events import TrapTaken
+from cpu.events import SysenterTaken, TrapTaken
 from kernel import events as e
 from kernel.abi.errno import Errno, errno_of
 from kernel.boot import SYSCALL_VECTOR
@@ -44,6 +44,13 @@ def _trap(event: TrapTaken, state: State) -> str:
     name = name[:1].upper() + name[1:]
     return (
         f"{name}{where}: {who(state)} is in the kernel at {gate.offset:08x} ({handler_name(event.vector)})."
+    )
+
+
+def _sysenter(event: SysenterTaken, state: State) -> str:
+    return (
+        f"{who(state)} has entered the kernel by sysenter at {event.msr_eip:08x}, in ring 0, interrupts off,"
+        f" with {number_text(event.eax)} in eax. Nothing was pushed: esp is the TSS's address."
     )
 
 
@@ -89,6 +96,7 @@ def _returned(event: e.SyscallExited, state: State) -> str:
 
 TELLERS: dict[type, Callable[[Any, State], str]] = {
     cpu_events.TrapTaken: _trap,
+    cpu_events.SysenterTaken: _sysenter,
     e.SyscallEntered: _entered,
     e.SyscallExited: _returned,
 }

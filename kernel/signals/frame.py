@@ -5,8 +5,8 @@ As i386 Linux builds them (arch/x86/kernel/signal.c, signal_32.c), on a processo
 frame, 4 below a multiple of 16, so that the handler starts as if it had been called. Which signal comes, and
 what is blocked while the handler runs, is `kernel.signals.delivery`'s.
 
-A handler without SA_RESTORER returns into the vDSO. The code at the frame's end, which once was for that, is for
-debuggers only: they know a signal frame by it.
+A handler without SA_RESTORER returns into the vDSO. The code at the frame's end, which once was for that,
+is for debuggers only: they know a signal frame by it.
 """
 
 from __future__ import annotations

@@ -139,6 +139,9 @@ class FakeView:
     def gate(self, vector: int) -> Gate:
         return GATES.get(vector, Gate(0, 0, 0, 0, False))
 
+    def sysenter(self) -> tuple[int, int, int]:
+        return 0x60, 0xC010_9900, 0xC010_013A
+
     def tss(self) -> tuple[int, int]:
         return 0x68, TOP
 
