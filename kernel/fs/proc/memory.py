@@ -127,12 +127,12 @@ def extents(space: Space) -> Extents:
 
 def _name(k: Kernel, space: Space, vma: Vma) -> bytes:
     """The last column: the file, or what the stretch is for."""
-    if vma.inode:
+    if vma.inode and vma.inode != k.tables.vdso:
         inode = k.tables.inodes.get(vma.inode)
         path = k.path_of(inode) if inode is not None else ""
         text = encode_name(path) if path else encode_name(vma.name) + b" (deleted)"
         return text.replace(b"\n", b"\\012")
-    if vma.start <= space.brk and vma.end >= space.brk_start and space.brk > space.brk_start:
+    if vma.start < space.brk and vma.end > space.brk_start:
         return b"[heap]"
     if vma.start <= space.stack_top <= vma.end:
         return b"[stack]"
@@ -146,11 +146,12 @@ def _header(k: Kernel, space: Space, vma: Vma) -> bytes:
         letter if vma.prot & bit else "-"
         for letter, bit in (("r", PROT_READ), ("w", PROT_WRITE), ("x", PROT_EXEC))
     ) + ("s" if vma.flags & MAP_SHARED else "p")
-    device = k.tables.inodes[vma.inode].dev if vma.inode in k.tables.inodes else 0
-    offset = vma.offset << 12 if vma.inode else 0
+    number = vma.inode if vma.inode != k.tables.vdso else 0
+    device = k.tables.inodes[number].dev if number in k.tables.inodes else 0
+    offset = vma.offset << 12 if number else 0
     line = (
         f"{vma.start:08x}-{vma.end:08x} {rights} {offset:08x} "
-        f"{major(device):02x}:{minor(device):02x} {vma.inode} "
+        f"{major(device):02x}:{minor(device):02x} {number} "
     )
     name = _name(k, space, vma)
     return line.encode() if not name else line.ljust(NAME_COLUMN).encode() + name
