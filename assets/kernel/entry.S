@@ -44,9 +44,9 @@
         .set    TI_CR3, 0x08
         .set    TI_LDT, 0x0c
         .set    TI_PID, 0x10
-        .set    TI_SYSENTER_RETURN, 0x14        /* in the vDSO of the task's address space */
+        .set    TI_SYSENTER_RETURN, 0x220       /* in the vDSO of the task's address space */
         .set    TI_FXSAVE, 0x20
-        .set    TI_SIZE, 0x220
+        .set    TI_SIZE, 0x224
 
         .set    TIF_SIGPENDING, 1
         .set    TIF_NEED_RESCHED, 2
