@@ -19,7 +19,7 @@ from app.tellers.calls import number_text
 from app.tellers.people import who
 from app.way import handler_name
 from cpu.descriptors import Gate
-from cpu.events import ENTRIES, Entry, Source, SysenterTaken, TrapTaken
+from cpu.events import ENTRIES, Entry, Source, SysenterTaken
 from kernel.boot import SYSCALL_VECTOR
 
 

@@ -51,7 +51,7 @@ def test_registers_come_from_the_msrs() -> None:
     assert (event.vector, event.source, event.ss0) == (-1, Source.SYSENTER, 0x68)
     assert machine.core.emulator.read_fpu().st[7] == (1 << 63, 0x3FFF)
     assert pushed_words(event) == ()
-    assert [step.name for step in microsteps(event)][0] == "sysenter"
+    assert next(step.name for step in microsteps(event)) == "sysenter"
 
 
 @pytest.mark.parametrize("seed", range(6))
