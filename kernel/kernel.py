@@ -474,8 +474,8 @@ class Kernel:
         """Mount the root, put the given files in, and make task 2 ready to run the program."""
         t = self.tables
         start = self.start
-        setup.mount_root(self)
         vdso.create_vdso(self)
+        setup.mount_root(self)
         refused = self._fill_root()
         pid = t.next_pid
         t.next_pid += 1
