@@ -14,12 +14,13 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from tests import forkserver
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = Path(__file__).resolve().parent
@@ -180,16 +181,9 @@ def int80(
     timeout: float = TIMEOUT,
 ) -> Result:
     """`int80 COMMAND ARGV`, as a shell would run it."""
-    words = [sys.executable, "-m", "app.cli", command, "--timeout", str(timeout), "--uid", str(os.getuid())]
-    done = subprocess.run(
-        [*words, *options, *(str(word) for word in argv)],
-        input=stdin,
-        capture_output=True,
-        cwd=ROOT,
-        check=False,
-        timeout=timeout + 30,
-    )
-    return Result(_status(done.returncode), done.stdout, done.stderr)
+    words = [command, "--timeout", str(timeout), "--uid", str(os.getuid()), *options, *map(str, argv)]
+    done = forkserver.run(words, stdin, timeout + 30)
+    return Result(_status(done.status), done.output, done.errors)
 
 
 def both(
