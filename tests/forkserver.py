@@ -1,4 +1,4 @@
-"""int80's command line as a child of a process that has imported it already: 0.3 s less for each of many runs.
+"""int80's command line as a child of a process that has imported it already: each run starts 0.3 s sooner.
 
 A run is one: its own process, its own descriptors, its status from the kernel. Only the start of Python and
 the imports are shared. What tests the start itself uses `subprocess` with `python -m app.cli`.
