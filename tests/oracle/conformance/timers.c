@@ -21,14 +21,18 @@ static void catch(int signo, int flags)
 	sigaction(signo, &act, NULL);
 }
 
+/* Processor time that costs an emulator little: long blocks of nothing. */
+#define SPIN __asm__ volatile(".fill 3000, 1, 0x90")
+
 static void burn(long ms)
 {
 	struct timespec start, now;
 
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &start);
-	do
+	do {
+		SPIN;
 		clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-	while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
+	} while ((now.tv_sec - start.tv_sec) * 1000 + (now.tv_nsec - start.tv_nsec) / 1000000 < ms);
 }
 
 static void show(int which)
@@ -73,12 +77,14 @@ int main(void)
 	nanosleep(&some, NULL);
 	printf("caught %d\n", caught);
 	while (caught < 2)
-		;
+		SPIN;
 	R(setitimer(ITIMER_VIRTUAL, &off, NULL));
 	caught = 0;
 	R(setitimer(ITIMER_PROF, &v, NULL));
-	while (caught < 2)
+	while (caught < 2) {
+		SPIN;
 		getppid();
+	}
 	R(setitimer(ITIMER_PROF, &off, NULL));
 	v.it_interval.tv_usec = 0;
 	v.it_value.tv_sec = 100;
@@ -237,13 +243,13 @@ int main(void)
 	CHILD("soft", {
 		setrlimit(RLIMIT_CPU, &limit);
 		for (;;)
-			;
+			SPIN;
 	});
 	CHILD("hard", {
 		catch(SIGXCPU, 0);
 		setrlimit(RLIMIT_CPU, &limit);
 		for (;;)
-			;
+			SPIN;
 	});
 	limit.rlim_cur = 3;
 	R(setrlimit(RLIMIT_CPU, &limit));
