@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from kernel import posix_timers
 from kernel.abi.process import __WALL, __WCLONE
 from kernel.abi.signal import (
+    CLD_DUMPED,
     CLD_EXITED,
     CLD_KILLED,
     SA_NOCLDWAIT,
@@ -154,7 +155,7 @@ def _notify_parent(k: Kernel, task: Task) -> None:
         unheard = action is not None and action.handler == SIG_IGN
         autoreap = unheard or (action is not None and bool(action.flags & SA_NOCLDWAIT))
     if 0 < task.exit_signal <= 64 and not unheard:
-        code = CLD_EXITED if not status & 0x7F else CLD_KILLED
+        code = CLD_EXITED if not status & 0x7F else CLD_DUMPED if status & 0x80 else CLD_KILLED
         value = status >> 8 & 0xFF if code == CLD_EXITED else status & 0x7F
         info = SigInfo(task.exit_signal, code, pid=task.pid, uid=task.cred.uid, status=value)
         send_signal(k, parent, info, shared=True)

@@ -35,6 +35,7 @@ from kernel.abi.signal import (
 )
 from kernel.events import SignalActionSet, SignalDelivered, TaskStopped
 from kernel.exit import do_group_exit
+from kernel.signals.core_dump import do_coredump
 from kernel.signals.frame import NO_SYSCALL, setup_frame
 from kernel.signals.pending import (
     fatal_signal,
@@ -61,6 +62,8 @@ if TYPE_CHECKING:
 
 NR_RESTART_SYSCALL = 0
 INT_0X80_SIZE = 2
+DUMPED = 0x80
+"""In a status as wait4 gives it: there is a core file."""
 
 
 def do_notify_resume(k: Kernel) -> None:
@@ -89,8 +92,8 @@ def do_notify_resume(k: Kernel) -> None:
         del queue[place]
         k.emit(_delivered(task, info, what))
         if what in ("terminate", "core"):
-            # A core file is not written (its limit is 0 by default), so the status has no 0x80 in it.
-            do_group_exit(k, info.signo)
+            dumped = what == "core" and do_coredump(k, info)
+            do_group_exit(k, info.signo | (DUMPED if dumped else 0))
             return
         if what == "stop":
             _begin_stop(k, task, info.signo)

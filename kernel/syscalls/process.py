@@ -34,7 +34,7 @@ from kernel.abi.process import (
     WNOWAIT,
     WSTOPPED,
 )
-from kernel.abi.signal import CLD_CONTINUED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
+from kernel.abi.signal import CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
 from kernel.abi.structs import CloneArgs
 from kernel.capabilities import capable
 from kernel.cputime import adopt_usage
@@ -162,7 +162,7 @@ def _find_child(k: Kernel, which: int, number: int, options: int) -> tuple[Task,
         if child.state == TaskState.ZOMBIE:
             if options & WEXITED:
                 status = child.exit_status if child.group_status < 0 else child.group_status
-                return child, CLD_EXITED if not status & 0x7F else CLD_KILLED, status
+                return child, _how_it_ended(status), status
         elif options & WSTOPPED and child.state == TaskState.STOPPED and not child.stop_reported:
             return child, CLD_STOPPED, child.stop_signal << 8 | 0x7F
         elif options & WCONTINUED and child.continued:
@@ -170,6 +170,12 @@ def _find_child(k: Kernel, which: int, number: int, options: int) -> tuple[Task,
     if not found:
         raise KernelError(Errno.ECHILD)
     return None
+
+
+def _how_it_ended(status: int) -> int:
+    if not status & 0x7F:
+        return CLD_EXITED
+    return CLD_DUMPED if status & 0x80 else CLD_KILLED
 
 
 def _take(k: Kernel, child: Task, code: int, options: int) -> None:
@@ -372,8 +378,13 @@ def sys_get_thread_area(k: Kernel, address: int) -> int:
     entry = _USER_DESC.unpack(copy_from_user(k, address, 16))[0]
     if not GDT_TLS <= entry < GDT_TLS + 3:
         raise KernelError(Errno.EINVAL)
-    one = Descriptor.unpack(k.task.tls[entry - GDT_TLS])
-    word = k.task.tls[entry - GDT_TLS]
+    copy_to_user(k, address, user_desc(entry, k.task.tls[entry - GDT_TLS]))
+    return 0
+
+
+def user_desc(entry: int, word: int) -> bytes:
+    """`struct user_desc` of a descriptor."""
+    one = Descriptor.unpack(word)
     flags = (
         (one.flags >> 2 & 1)
         | (one.access >> 2 & 3) << 1
@@ -382,8 +393,7 @@ def sys_get_thread_area(k: Kernel, address: int) -> int:
         | (0 if one.present else 1) << 5
         | (one.flags & 1) << 6
     )
-    copy_to_user(k, address, _USER_DESC.pack(entry, one.base, one.limit, flags if word else 0x28))
-    return 0
+    return _USER_DESC.pack(entry, one.base, one.limit, flags if word else 0x28)
 
 
 def sys_modify_ldt(k: Kernel, function: int, address: int, count: int) -> int:
