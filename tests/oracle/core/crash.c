@@ -41,7 +41,7 @@ static void *other(void *ready)
 	return NULL;
 }
 
-static void crash(const char *how)
+__attribute__((noinline)) static void crash(const char *how)
 {
 	pthread_barrier_t ready;
 	pthread_t thread;
