@@ -138,7 +138,10 @@ class AddressSpaceCreated(KernelEvent, frozen=True, tag="AddressSpaceCreated"):
 
 
 class AddressSpaceForked(KernelEvent, frozen=True, tag="AddressSpaceForked"):
-    """`child` has `parent`'s VMAs and pages; private ones are read-only in both now (copy on write)."""
+    """`child` has `parent`'s VMAs and pages; private ones are read-only in both now (copy on write).
+
+    But no VMA with VM_DONTCOPY, no pages of one with VM_WIPEONFORK, and none is locked (`kernel.mm.flags`).
+    """
 
     parent: int
     child: int
@@ -178,6 +181,25 @@ class VmaProtected(KernelEvent, frozen=True, tag="VmaProtected"):
     start: int
     end: int
     prot: int
+
+
+class VmaFlagged(KernelEvent, frozen=True, tag="VmaFlagged"):
+    """What is mapped in [start, end) lost the flags `off` and got `on` (`kernel.mm.flags`)."""
+
+    space: int
+    start: int
+    end: int
+    on: int
+    off: int
+
+
+class PagesMoved(KernelEvent, frozen=True, tag="PagesMoved"):
+    """The pages of [start, end) lie from `to` on now (man 2 mremap)."""
+
+    space: int
+    start: int
+    end: int
+    to: int
 
 
 class PagesDropped(KernelEvent, frozen=True, tag="PagesDropped"):
@@ -663,6 +685,8 @@ Event = (
     | VmaUnmapped
     | VmaProtected
     | PagesDropped
+    | PagesMoved
+    | VmaFlagged
     | BreakMoved
     | PageMapped
     | PageCopied

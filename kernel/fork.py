@@ -169,6 +169,8 @@ def do_fork(
         rlimits={n: limits[:] for n, limits in leader_of(k, parent).rlimits.items()},
         dumpable=parent.dumpable,
         no_new_privs=parent.no_new_privs,
+        personality=parent.personality,
+        oom_score_adj=parent.oom_score_adj,
         policy=parent.policy,
         rt_priority=parent.rt_priority,
         nice=parent.nice,

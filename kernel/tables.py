@@ -221,6 +221,8 @@ class Task(msgspec.Struct):
     name_changed: bool = False
     dumpable: int = 1
     no_new_privs: bool = False
+    personality: int = 0
+    """What personality was told; only READ_IMPLIES_EXEC of it changes anything."""
     subreaper: bool = False
     """Of a leader: orphans below it become its children (PR_SET_CHILD_SUBREAPER)."""
     thp_disabled: bool = False
@@ -272,6 +274,8 @@ class Space(msgspec.Struct):
     """Pages mapped at most so far."""
     rss: int = 0
     """Pages present now."""
+    lock_future: int = 0
+    """VM_LOCKED and the like of what will be mapped (mlockall)."""
     membarrier: int = 0
     """Commands of membarrier that were registered for."""
 
@@ -362,6 +366,8 @@ class Inode(msgspec.Struct, omit_defaults=True):
     """How much of the blob still counts: less than all of it once the file was cut."""
     pipe: int = 0
     """Of a named pipe while it is open: the pipe behind it."""
+    seals: int = 0
+    """F_SEAL_*: what may not be done to it any more (man 2 memfd_create)."""
     opened: int = 0
     """Open files and mappings on it; an unlinked inode goes when this reaches 0."""
     dev: int = 0

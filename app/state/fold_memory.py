@@ -14,6 +14,7 @@ from cpu.paging import USER, WRITABLE
 from kernel import events as e
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PAGE_SHIFT, PROT_EXEC, PROT_READ, PROT_WRITE
 from kernel.describe import BITS_NX, SpaceView, VmaView
+from kernel.mm.flags import LOCKED, VM_DONTCOPY, VM_WIPEONFORK
 
 
 def address_space_created(state: State, event: e.AddressSpaceCreated) -> None:
@@ -28,9 +29,13 @@ def address_space_forked(state: State, event: e.AddressSpaceForked) -> None:
                 frame, bits = parent.pages[va]
                 if bits & WRITABLE:
                     parent.pages[va] = (frame, bits & ~WRITABLE)
-    state.machine.spaces[event.child] = SpaceView(
-        event.child, event.pgd, parent.brk, parent.vmas, dict(parent.pages)
-    )
+    child = SpaceView(event.child, event.pgd, parent.brk, (), dict(parent.pages))
+    for vma in parent.vmas:
+        if vma.flags & (VM_DONTCOPY | VM_WIPEONFORK):
+            drop_pages(child, vma.start, vma.end)
+    kept = (vma for vma in parent.vmas if not vma.flags & VM_DONTCOPY)
+    child.vmas = tuple(replace(vma, flags=vma.flags & ~LOCKED) if vma.flags & LOCKED else vma for vma in kept)
+    state.machine.spaces[event.child] = child
 
 
 def address_space_destroyed(state: State, event: e.AddressSpaceDestroyed) -> None:
@@ -61,6 +66,22 @@ def vma_protected(state: State, event: e.VmaProtected) -> None:
     for va in pages_between(space.pages, event.start, event.end):
         frame, bits = space.pages[va]
         space.pages[va] = (frame, bits & keep & ~(USER | BITS_NX) | user | nx)
+
+
+def vma_flagged(state: State, event: e.VmaFlagged) -> None:
+    space = state.machine.spaces[event.space]
+    left, inside, right = cut_out(space.vmas, event.start, event.end)
+    changed = (replace(vma, flags=vma.flags & ~event.off | event.on) for vma in inside)
+    space.vmas = merged((*left, *changed, *right))
+
+
+def pages_moved(state: State, event: e.PagesMoved) -> None:
+    space = state.machine.spaces[event.space]
+    moved = {
+        va - event.start + event.to: space.pages.pop(va)
+        for va in pages_between(space.pages, event.start, event.end)
+    }
+    space.pages.update(moved)
 
 
 def pages_dropped(state: State, event: e.PagesDropped) -> None:
@@ -162,6 +183,8 @@ HANDLERS: Handlers = {
     e.VmaUnmapped: vma_unmapped,
     e.VmaProtected: vma_protected,
     e.PagesDropped: pages_dropped,
+    e.VmaFlagged: vma_flagged,
+    e.PagesMoved: pages_moved,
     e.BreakMoved: break_moved,
     e.PageMapped: page_mapped,
     e.PageCopied: page_copied,

@@ -10,6 +10,15 @@ from app.state.state import State
 from app.tellers.people import in_space, listed, plural, task
 from kernel import events as e
 from kernel.abi.mman import PAGE_SIZE
+from kernel.mm.flags import (
+    VM_DONTCOPY,
+    VM_DONTDUMP,
+    VM_LOCKED,
+    VM_LOCKONFAULT,
+    VM_RAND_READ,
+    VM_SEQ_READ,
+    VM_WIPEONFORK,
+)
 
 
 def _whose(state: State, space: int) -> str:
@@ -36,6 +45,25 @@ def _owners(state: State, va: int, frame: int, but: int) -> str:
         if one.id != but and one.pages.get(va, (-1,))[0] == frame
     ]
     return listed([name for space in spaces if (name := in_space(state, space))])
+
+
+FLAGS = {
+    VM_LOCKED: "kept in memory",
+    VM_LOCKONFAULT: "as far as it is touched",
+    VM_DONTCOPY: "left out by fork",
+    VM_WIPEONFORK: "emptied for a child",
+    VM_DONTDUMP: "left out of core dumps",
+    VM_RAND_READ: "expected to be read here and there",
+    VM_SEQ_READ: "expected to be read in order",
+}
+
+
+def flag_text(on: int, off: int) -> str:
+    """What flags that were set and cleared say of a stretch."""
+    found = [text for flag, text in FLAGS.items() if on & flag]
+    if found:
+        return ", ".join(found)
+    return "no longer " + " or ".join(text for flag, text in FLAGS.items() if off & flag)
 
 
 def _forked(event: e.AddressSpaceForked, state: State) -> str:
@@ -120,6 +148,13 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.PagesDropped: lambda ev, s: (
         f"The pages of [{ev.start:08x}, {ev.end:08x}) in {_whose(s, ev.space)} are dropped; a touch supplies"
         " new ones."
+    ),
+    e.VmaFlagged: lambda ev, s: (
+        f"[{ev.start:08x}, {ev.end:08x}) of {_whose(s, ev.space)} is {flag_text(ev.on, ev.off)} now."
+    ),
+    e.PagesMoved: lambda ev, s: (
+        f"The pages of [{ev.start:08x}, {ev.end:08x}) in {_whose(s, ev.space)} lie at {ev.to:08x} now:"
+        " entries of page tables moved, no byte was copied."
     ),
     e.BreakMoved: _break,
     e.PageMapped: _mapped,

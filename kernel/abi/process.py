@@ -285,3 +285,8 @@ SECURE_ALL_LOCKS = 0xAAA
 # names: include/linux/sched.h (TASK_COMM_LEN), asm-generic/param.h (USER_HZ: what times() and /proc count in)
 TASK_COMM_LEN = 16
 USER_HZ = 100
+
+# personality (uapi linux/personality.h)
+READ_IMPLIES_EXEC = 0x0400000
+PER_QUERY = 0xFFFFFFFF
+"""Only asks."""

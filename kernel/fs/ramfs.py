@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    F_SEAL_FUTURE_WRITE,
+    F_SEAL_GROW,
+    F_SEAL_SHRINK,
+    F_SEAL_WRITE,
     MS_NOATIME,
     MS_RDONLY,
     O_APPEND,
@@ -294,7 +298,11 @@ def forget_capabilities(k: Kernel, inode: Inode) -> None:
 
 
 def truncate(k: Kernel, inode: Inode, size: int) -> None:
-    """Cut or extend (by a hole) to `size` bytes."""
+    """Cut or extend (by a hole) to `size` bytes. EPERM if a seal is against it."""
+    if (size < inode.size and inode.seals & F_SEAL_SHRINK) or (
+        size > inode.size and inode.seals & F_SEAL_GROW
+    ):
+        raise KernelError(Errno.EPERM)
     if size < inode.size:
         last, offset = divmod(size, PAGE)
         keep = last + bool(offset)
@@ -310,7 +318,9 @@ def truncate(k: Kernel, inode: Inode, size: int) -> None:
 
 
 def punch_hole(k: Kernel, inode: Inode, start: int, end: int) -> None:
-    """Zeroes from `start` to `end`, whole pages as a hole (`shmem_fallocate`). Mappings see it."""
+    """Zeroes from `start` to `end`, whole pages as a hole (`shmem_fallocate`). Mappings see it. EPERM."""
+    if inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise KernelError(Errno.EPERM)
     end = min(end, -(-max(inode.size, 1) // PAGE) * PAGE)
     first, last = -(-start // PAGE), end // PAGE
     if inode.blob_size > start:  # what came from outside is brought in, and then cleared
@@ -340,6 +350,8 @@ def _zero(k: Kernel, frame: int, start: int, end: int) -> None:
 def allocate(k: Kernel, inode: Inode, start: int, end: int, keep_size: bool) -> None:
     """Pages for all of a stretch, as fallocate wants them: all or ENOSPC; EFBIG beyond the limit of sizes."""
     limit = k.rlimit(RLIMIT_FSIZE)
+    if inode.seals & F_SEAL_GROW and not keep_size and end > inode.size:
+        raise KernelError(Errno.EPERM)
     if not keep_size and end > inode.size and limit < RLIM_INFINITY and end > limit:
         send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.pid, uid=k.task.cred.uid), shared=False)
         raise KernelError(Errno.EFBIG)
@@ -405,12 +417,17 @@ def write_file(k: Kernel, file: OpenFile, source: IovIter, at: int | None) -> in
     if not source.count:
         return 0
     pos = inode.size if file.flags & O_APPEND else file.pos if at is None else at
+    if inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE):
+        raise KernelError(Errno.EPERM)
     remove_privileges(k, inode)
     room = _room(k, file, pos)
     start = pos
     error = 0
     while source.count and pos - start < room:
         wanted = min(source.count, PAGE - pos % PAGE, room - (pos - start))
+        if inode.seals & F_SEAL_GROW and pos + wanted > inode.size:
+            error = Errno.EPERM
+            break
         data = source.take(k, wanted)
         if not data:
             error = Errno.EFAULT

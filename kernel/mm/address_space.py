@@ -16,18 +16,23 @@ from kernel.events import (
     AddressSpaceCreated,
     AddressSpaceDestroyed,
     AddressSpaceForked,
+    PagesMoved,
+    VmaFlagged,
     VmaMapped,
     VmaProtected,
     VmaUnmapped,
 )
+from kernel.mm.flags import LOCKED, VM_DONTCOPY, VM_WIPEONFORK
 from kernel.mm.frames import frames_left, get_frame, put_frame
 from kernel.mm.pagetables import (
     copy_tables,
     flush,
     free_pgd,
     new_pgd,
+    own_table,
     own_tables,
     pages,
+    set_pte,
     tables,
     write_protect,
 )
@@ -78,7 +83,11 @@ def fork_space(k: Kernel, number: int) -> Space:
         id=k.new_id(),
         pgd=pgd,
         refs=1,
-        vmas=[Vma(v.start, v.end, v.prot, v.flags, v.inode, v.offset, v.name) for v in parent.vmas],
+        vmas=[
+            Vma(v.start, v.end, v.prot, v.flags & ~LOCKED, v.inode, v.offset, v.name)
+            for v in parent.vmas
+            if not v.flags & VM_DONTCOPY
+        ],
         brk_start=parent.brk_start,
         brk=parent.brk,
         stack_top=parent.stack_top,
@@ -95,21 +104,31 @@ def fork_space(k: Kernel, number: int) -> Space:
         rss=parent.rss,
     )
     k.tables.spaces[child.id] = child
-    for vma in parent.vmas:
+    for vma in child.vmas:
         _remember_inode(k, vma)
+    for vma in parent.vmas:
         if vma.flags & MAP_PRIVATE:
             write_protect(k, parent.pgd, vma.start, vma.end)
     copy_tables(k, parent.pgd, pgd)
     flush(k, parent.pgd)
+    for vma in parent.vmas:
+        if vma.flags & (VM_DONTCOPY | VM_WIPEONFORK):
+            drop_pages(k, child, vma.start, vma.end)
     k.emit(AddressSpaceForked(parent.id, child.id, pgd, child.rss))
     return child
 
 
-def may_expand(k: Kernel, space: Space, start: int, end: int, prot: int, flags: int) -> bool:
+def map_count(space: Space) -> int:
+    return len(space.vmas)
+
+
+def may_expand(
+    k: Kernel, space: Space, start: int, end: int, prot: int, flags: int, beside: bool = False
+) -> bool:
     """Whether [start, end) may be mapped under RLIMIT_AS and RLIMIT_DATA (Linux's may_expand_vm).
 
     What lies there now is replaced and does not count; private writable memory but the stack's is data. A
-    soft limit of 0 for data stands for the hard one.
+    soft limit of 0 for data stands for the hard one. `beside`: it comes in addition to all that is there.
     """
     most = k.rlimit(RLIMIT_AS)
     most_data = k.rlimit(RLIMIT_DATA) or k.limits_of(k.task, RLIMIT_DATA)[1]
@@ -117,7 +136,9 @@ def may_expand(k: Kernel, space: Space, start: int, end: int, prot: int, flags: 
         return True
     total = data = end - start
     for vma in space.vmas:
-        size = vma.end - vma.start - max(0, min(vma.end, end) - max(vma.start, start))
+        size = vma.end - vma.start
+        if not beside:
+            size -= max(0, min(vma.end, end) - max(vma.start, start))
         total += size
         if _is_data(vma.prot, vma.flags):
             data += size
@@ -205,6 +226,33 @@ def drop_pages(k: Kernel, space: Space, start: int, end: int) -> bool:
     return found
 
 
+def move_pages(k: Kernel, space: Space, start: int, end: int, to: int) -> None:
+    """The present pages of [start, end) lie from `to` on afterwards, where VMAs are and no page is."""
+    own_tables(k, space.pgd, start, end)
+    found = list(pages(k, space.pgd, start, end))
+    for va, _, _ in found:
+        own_table(k, space.pgd, va - start + to, create=True)
+    for va, index, word in found:
+        k.ram.u64[index] = 0
+        set_pte(k, space.pgd, va - start + to, word)
+    if found:
+        flush(k, space.pgd)
+        k.emit(PagesMoved(space.id, start, end, to))
+
+
+def set_flags(k: Kernel, space: Space, start: int, end: int, on: int, off: int) -> None:
+    """What is mapped in [start, end) loses the flags `off` and gets `on`."""
+    if all(vma.flags & ~off | on == vma.flags for vma in space.vmas if vma.start < end and start < vma.end):
+        return
+    _split(k, space, start)
+    _split(k, space, end)
+    for vma in space.vmas:
+        if vma.start >= start and vma.end <= end:
+            vma.flags = vma.flags & ~off | on
+    _merge_all(k, space, start, end)
+    k.emit(VmaFlagged(space.id, start, end, on, off))
+
+
 def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
     """mprotect: [start, end), all of it mapped, gets `prot`."""
     own_tables(k, space.pgd, start, end)
@@ -225,6 +273,12 @@ def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
                     word |= NX
                 u64[index] = word | PRESENT
     flush(k, space.pgd)
+    _merge_all(k, space, start, end)
+    k.emit(VmaProtected(space.id, start, end, prot))
+
+
+def _merge_all(k: Kernel, space: Space, start: int, end: int) -> None:
+    """Alike neighbours in and around [start, end) become one."""
     at = 0
     while at < len(space.vmas):
         vma = space.vmas[at]
@@ -237,7 +291,6 @@ def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
             _join(k, space, at)
             continue
         at += 1
-    k.emit(VmaProtected(space.id, start, end, prot))
 
 
 def _alike(left: Vma, right: Vma) -> bool:

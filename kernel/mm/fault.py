@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from cpu.paging import DIRTY, FRAME_MASK, NX, PF_FETCH, PF_PRESENT, PF_USER, PF_WRITE, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
-from kernel.abi.mman import MAP_GROWSDOWN, MAP_SHARED, PROT_EXEC, PROT_WRITE, TASK_SIZE
+from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, PROT_WRITE, TASK_SIZE
 from kernel.abi.process import RLIMIT_STACK
 from kernel.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
 from kernel.errors import Fault, KernelError
 from kernel.events import FaultHandled, OutOfMemory, PageCopied, PageMapped, PageReused, VmaMapped
 from kernel.mm.address_space import find_vma, may_expand
+from kernel.mm.flags import VM_LOCKONFAULT
 from kernel.mm.frames import alloc_frame, get_frame, put_frame
 from kernel.mm.pagetables import event_bits, flush, get_pte, own_table, pte_word, set_pte
 from kernel.signals.state import force_signal, record_trap
@@ -80,6 +81,29 @@ def handle_fault(k: Kernel, space: Space, va: int, write: bool, execute: bool = 
     if write and not pte & WRITABLE:
         return _break_sharing(k, space, vma, page, pte)
     return pte
+
+
+def populate(
+    k: Kernel, space: Space, start: int, end: int, strict: bool = False, write: bool | None = None
+) -> None:
+    """Bring in the pages of [start, end), as `mm_populate`: private writable ones as if they were written.
+
+    What cannot be had is passed over, or with `strict` raised: BadAccess, ENOMEM. `write` says how to touch.
+    """
+    for vma in list(space.vmas):
+        if vma.flags & VM_LOCKONFAULT and write is None:
+            continue
+        wanted = bool(vma.prot & PROT_WRITE and vma.flags & MAP_PRIVATE) if write is None else write
+        for va in range(max(vma.start, start), min(vma.end, end), 4096):
+            pte = get_pte(k, space.pgd, va)
+            if pte & PRESENT and (not wanted or pte & WRITABLE):
+                continue
+            try:
+                handle_fault(k, space, va, wanted)
+            except (Fault, KernelError):
+                if strict:
+                    raise
+                break
 
 
 def _grow_stack(k: Kernel, space: Space, va: int, write: bool) -> Vma:

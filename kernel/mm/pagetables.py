@@ -82,12 +82,11 @@ def tables(k: Kernel, pgd: int, start: int, end: int) -> list[tuple[int, int, in
     return found
 
 
-def own_table(k: Kernel, pgd: int, va: int) -> None:
-    """The table for `va` belongs to this space alone afterwards. ENOMEM."""
-    u64 = k.ram.u64
-    at = ((u64[(pgd << 9) + (va >> 30)] & FRAME_MASK) >> 3) + (va >> 21 & 511)
-    if u64[at]:
-        _own(k, at)
+def own_table(k: Kernel, pgd: int, va: int, create: bool = False) -> None:
+    """The table for `va` belongs to this space alone afterwards; with `create` there is one. ENOMEM."""
+    at = _table_at(k, pgd, va, create)
+    if at >= 0 and k.tables.frame_refs[at >> 9] > 1:
+        _own(k, ((k.ram.u64[(pgd << 9) + (va >> 30)] & FRAME_MASK) >> 3) + (va >> 21 & 511))
 
 
 def _own(k: Kernel, at: int) -> int:

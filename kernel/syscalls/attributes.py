@@ -17,6 +17,7 @@ from kernel.abi.files import (
     AT_NO_AUTOMOUNT,
     AT_STATX_SYNC_TYPE,
     AT_SYMLINK_NOFOLLOW,
+    F_SEAL_EXEC,
     IN_ACCESS,
     IN_ATTRIB,
     IN_MODIFY,
@@ -263,6 +264,8 @@ def _own(k: Kernel, inode: Inode) -> None:
 
 def _chmod(k: Kernel, inode: Inode, mode: int) -> int:
     _own(k, inode)
+    if inode.seals & F_SEAL_EXEC and (inode.mode ^ mode) & 0o111:
+        raise KernelError(Errno.EPERM)
     cred = k.task.cred
     mine = inode.gid == cred.fsgid or inode.gid in cred.groups
     if not mine and not capable(k, CAP_FSETID):

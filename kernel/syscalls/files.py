@@ -16,9 +16,11 @@ from kernel.abi.files import (
     CLOSE_RANGE_CLOEXEC,
     CLOSE_RANGE_UNSHARE,
     DT_DIR,
+    F_ADD_SEALS,
     F_DUPFD,
     F_DUPFD_CLOEXEC,
     F_DUPFD_QUERY,
+    F_GET_SEALS,
     F_GETFD,
     F_GETFL,
     F_GETLEASE,
@@ -67,7 +69,7 @@ from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
 from kernel.fs.operations import OPERATIONS, can_seek, check_read, check_write, is_writable
 from kernel.fs.pipe import create_pipe, set_capacity
-from kernel.syscalls import locks
+from kernel.syscalls import locks, memfd
 from kernel.tables import Inode, OpenFile
 from kernel.uaccess import signed
 
@@ -392,6 +394,10 @@ def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
             raise KernelError(Errno.EBADF)
         one = k.tables.pipes[file.object]
         return one.capacity if cmd == F_GETPIPE_SZ else set_capacity(k, one, arg)
+    if cmd == F_GET_SEALS:
+        return memfd.get_seals(k, file)
+    if cmd == F_ADD_SEALS:
+        return memfd.add_seals(k, file, arg)
     if cmd in OWNER_COMMANDS:
         return owner_of_signals(k, file, cmd, arg)
     if cmd == F_GETLEASE:

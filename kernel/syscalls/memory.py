@@ -6,17 +6,26 @@ import struct
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.files import O_ACCMODE, O_RDONLY, O_RDWR, O_WRONLY
+from kernel.abi.files import F_SEAL_FUTURE_WRITE, F_SEAL_WRITE, O_ACCMODE, O_RDWR, O_WRONLY
 from kernel.abi.mman import (
-    MADV_DONTNEED,
+    MAP_32BIT,
     MAP_ANONYMOUS,
+    MAP_DENYWRITE,
+    MAP_EXECUTABLE,
     MAP_FIXED,
     MAP_FIXED_NOREPLACE,
     MAP_GROWSDOWN,
+    MAP_HUGETLB,
+    MAP_LOCKED,
+    MAP_NONBLOCK,
+    MAP_NORESERVE,
+    MAP_POPULATE,
     MAP_PRIVATE,
     MAP_SHARED,
     MAP_SHARED_VALIDATE,
+    MAP_STACK,
     MAP_TYPE,
+    MAP_UNINITIALIZED,
     MS_ASYNC,
     MS_INVALIDATE,
     MS_SYNC,
@@ -28,15 +37,13 @@ from kernel.abi.mman import (
     PROT_WRITE,
     TASK_SIZE,
 )
-from kernel.abi.process import CAP_SYS_RAWIO, RLIMIT_DATA
-from kernel.capabilities import capable
+from kernel.abi.process import READ_IMPLIES_EXEC, RLIMIT_DATA
 from kernel.errors import KernelError
-from kernel.events import BreakMoved, PagesDropped
+from kernel.events import BreakMoved
 from kernel.fs import ramfs
 from kernel.fs.files import get_file
 from kernel.mm.address_space import (
     MMAP_MIN,
-    drop_pages,
     find_gap,
     find_vma,
     insert,
@@ -45,13 +52,32 @@ from kernel.mm.address_space import (
     protect,
     remove,
 )
-from kernel.tables import Space, Vma
+from kernel.mm.fault import populate
+from kernel.mm.flags import VM_LOCKED, VM_MAYNOTWRITE
+from kernel.mm.locking import can_lock, may_lock
+from kernel.tables import OpenFile, Space, Vma
 from kernel.uaccess import copy_from_user
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-KEPT_FLAGS = MAP_PRIVATE | MAP_SHARED | MAP_GROWSDOWN
+KNOWN_FLAGS = (
+    MAP_TYPE
+    | MAP_FIXED
+    | MAP_ANONYMOUS
+    | MAP_DENYWRITE
+    | MAP_EXECUTABLE
+    | MAP_UNINITIALIZED
+    | MAP_GROWSDOWN
+    | MAP_LOCKED
+    | MAP_NORESERVE
+    | MAP_POPULATE
+    | MAP_NONBLOCK
+    | MAP_STACK
+    | MAP_HUGETLB
+    | MAP_32BIT
+)
+"""LEGACY_MAP_MASK: all that MAP_SHARED_VALIDATE knows."""
 
 
 def _space(k: Kernel) -> Space:
@@ -76,9 +102,12 @@ def sys_brk(k: Kernel, address: int) -> int:
             overlaps(space, old, new + 0x1000)
             or address - space.brk_start > k.rlimit(RLIMIT_DATA)
             or not may_expand(k, space, old, new, prot, MAP_PRIVATE)
+            or (space.lock_future and not may_lock(k, space, new - old >> 12))
         ):
             return space.brk
-        insert(k, space, Vma(old, new, prot, MAP_PRIVATE, 0, 0, "[heap]"))
+        insert(k, space, Vma(old, new, prot, MAP_PRIVATE | space.lock_future, 0, 0, "[heap]"))
+        if space.lock_future:
+            populate(k, space, old, new)
     if address != space.brk:
         space.brk = address
         k.emit(BreakMoved(space.id, address))
@@ -86,69 +115,102 @@ def sys_brk(k: Kernel, address: int) -> int:
 
 
 def do_mmap(k: Kernel, address: int, length: int, prot: int, flags: int, fd: int, page_offset: int) -> int:
-    """Where the mapping came to lie. `page_offset` counts pages of the file."""
-    if not length:
-        raise KernelError(Errno.EINVAL)
+    """Where the mapping came to lie. `page_offset` counts pages of the file. Checks in Linux's order."""
     kind = flags & MAP_TYPE
-    inode = 0
-    name = ""
-    if not flags & MAP_ANONYMOUS:
-        file = get_file(k, fd)
-        access = file.flags & O_ACCMODE
-        if kind not in (MAP_PRIVATE, MAP_SHARED, MAP_SHARED_VALIDATE):
-            raise KernelError(Errno.EINVAL)
-        if access == O_WRONLY or (kind != MAP_PRIVATE and prot & PROT_WRITE and access != O_RDWR):
-            raise KernelError(Errno.EACCES)
-        if file.kind == "zero":
-            flags |= MAP_ANONYMOUS
-        elif file.kind != "file":
-            raise KernelError(Errno.ENODEV)
-        else:
-            inode = file.inode
-            name = file.path
-    elif kind not in (MAP_PRIVATE, MAP_SHARED):
+    if prot & PROT_READ and k.task.personality & READ_IMPLIES_EXEC:
+        prot |= PROT_EXEC
+    file = None if flags & MAP_ANONYMOUS else get_file(k, fd)
+    if not length:
         raise KernelError(Errno.EINVAL)
     size = _pages(length)
     if size > TASK_SIZE or not size:
         raise KernelError(Errno.ENOMEM)
+    if page_offset + (size >> 12) >> 32:
+        raise KernelError(Errno.EOVERFLOW)
     space = _space(k)
+    at = _place(k, space, address, size, flags)
+    if flags & MAP_LOCKED and not can_lock(k):
+        raise KernelError(Errno.EPERM)
+    if (flags & MAP_LOCKED or space.lock_future) and not may_lock(k, space, size >> 12):
+        raise KernelError(Errno.EAGAIN)
+    if kind not in (MAP_PRIVATE, MAP_SHARED) and (file is None or kind != MAP_SHARED_VALIDATE):
+        raise KernelError(Errno.EINVAL)
+    made = Vma(at, at + size, prot & (PROT_READ | PROT_WRITE | PROT_EXEC), MAP_PRIVATE)
+    if kind == MAP_PRIVATE and file is None:
+        made.flags |= flags & MAP_GROWSDOWN
+    elif kind != MAP_PRIVATE:
+        made.flags = MAP_SHARED
+    if file is not None:
+        if kind == MAP_SHARED_VALIDATE and flags & ~KNOWN_FLAGS:
+            raise KernelError(Errno.EOPNOTSUPP)
+        _map_file(k, made, file, page_offset)
+    elif kind != MAP_PRIVATE:
+        _map_shared_zeroes(k, made)
+    try:
+        return map_at(k, space, made, flags)
+    except KernelError:
+        if made.inode and file is None:
+            ramfs.free_unused(k, k.tables.inodes[made.inode])
+        raise
+
+
+def _place(k: Kernel, space: Space, address: int, size: int, flags: int) -> int:
     if flags & (MAP_FIXED | MAP_FIXED_NOREPLACE):
-        if address & 0xFFF:
-            raise KernelError(Errno.EINVAL)
         if address + size > TASK_SIZE:
             raise KernelError(Errno.ENOMEM)
-        if address < MMAP_MIN and not capable(k, CAP_SYS_RAWIO):
+        if address & 0xFFF:
+            raise KernelError(Errno.EINVAL)
+        if address < MMAP_MIN and k.task.cred.euid:
             raise KernelError(Errno.EPERM)
         if flags & MAP_FIXED_NOREPLACE and overlaps(space, address, address + size):
             raise KernelError(Errno.EEXIST)
-        at = address
-    else:
-        at = address & ~0xFFF
-        hint = at >= MMAP_MIN and at + size <= TASK_SIZE - 0x1000 and not overlaps(space, at, at + size)
-        if not hint:
-            at = find_gap(space, size)
-    if not may_expand(k, space, at, at + size, prot, flags):
+        return address
+    at = address & ~0xFFF
+    hint = at >= MMAP_MIN and at + size <= TASK_SIZE - 0x1000 and not overlaps(space, at, at + size)
+    return at if hint else find_gap(space, size)
+
+
+def _map_file(k: Kernel, made: Vma, file: OpenFile, page_offset: int) -> None:
+    """Put the file behind the mapping, if it may be."""
+    access = file.flags & O_ACCMODE
+    shared = made.flags & MAP_SHARED
+    if shared and made.prot & PROT_WRITE and access != O_RDWR:
+        raise KernelError(Errno.EACCES)
+    if access == O_WRONLY:
+        raise KernelError(Errno.EACCES)
+    if file.kind == "zero":
+        if shared:
+            _map_shared_zeroes(k, made)
+        return
+    if file.kind != "file":
+        raise KernelError(Errno.ENODEV)
+    inode = k.tables.inodes[file.inode]
+    sealed = inode.seals & (F_SEAL_WRITE | F_SEAL_FUTURE_WRITE)
+    if shared and sealed and made.prot & PROT_WRITE:
+        raise KernelError(Errno.EPERM)
+    if shared and (access != O_RDWR or sealed):
+        made.flags |= VM_MAYNOTWRITE
+    made.inode, made.offset, made.name = file.inode, page_offset, file.path
+
+
+def _map_shared_zeroes(k: Kernel, made: Vma) -> None:
+    made.inode = ramfs.anonymous_inode(k, made.end - made.start).ino
+    made.name = "/dev/zero (deleted)"
+
+
+def map_at(k: Kernel, space: Space, made: Vma, flags: int) -> int:
+    """Put `made` where it says, instead of what is there; its pages come at once if `flags` ask. ENOMEM."""
+    if not may_expand(k, space, made.start, made.end, made.prot, made.flags):
         raise KernelError(Errno.ENOMEM)
-    if kind != MAP_PRIVATE and not inode:
-        inode = ramfs.anonymous_inode(k, size).ino
-        name = "/dev/zero (deleted)"
-        page_offset = 0
-    remove(k, space, at, at + size)
-    kept = flags & KEPT_FLAGS & ~MAP_GROWSDOWN | (flags & MAP_GROWSDOWN if not inode else 0)
-    insert(
-        k,
-        space,
-        Vma(
-            at,
-            at + size,
-            prot & (PROT_READ | PROT_WRITE | PROT_EXEC),
-            MAP_SHARED if kind != MAP_PRIVATE else kept,
-            inode,
-            page_offset if inode else 0,
-            name,
-        ),
-    )
-    return at
+    start, end = made.start, made.end
+    if flags & MAP_LOCKED:
+        made.flags |= VM_LOCKED
+    made.flags |= space.lock_future
+    remove(k, space, start, end)
+    insert(k, space, made)
+    if made.flags & VM_LOCKED or flags & (MAP_POPULATE | MAP_NONBLOCK) == MAP_POPULATE:
+        populate(k, space, start, end)
+    return start
 
 
 def sys_mmap2(k: Kernel, address: int, length: int, prot: int, flags: int, fd: int, offset: int) -> int:
@@ -181,6 +243,8 @@ def sys_mprotect(k: Kernel, address: int, length: int, prot: int) -> int:
     end = address + _pages(length)
     if end > TASK_SIZE:
         raise KernelError(Errno.ENOMEM)
+    if prot & PROT_READ and k.task.personality & READ_IMPLIES_EXEC:
+        prot |= PROT_EXEC
     space = _space(k)
     grows = prot & (PROT_GROWSDOWN | PROT_GROWSUP)
     first = find_vma(space, address)
@@ -195,17 +259,29 @@ def sys_mprotect(k: Kernel, address: int, length: int, prot: int) -> int:
             if at > address:
                 protect(k, space, address, at, prot & 7)
             raise KernelError(Errno.ENOMEM)
-        if vma.inode and vma.flags & MAP_SHARED and prot & PROT_WRITE and _read_only(k, vma):
-            raise KernelError(Errno.EACCES)
+        error = _refused(k, space, vma, at, min(vma.end, end), prot)
+        if error:
+            if at > address:
+                protect(k, space, address, at, prot & 7)
+            raise KernelError(error)
         at = vma.end
     protect(k, space, address, end, prot & 7)
     return 0
 
 
-def _read_only(k: Kernel, vma: Vma) -> bool:
-    """A shared mapping of a file that was opened for reading only may not become writable."""
-    files = [file for file in k.tables.files.values() if file.inode == vma.inode and file.path == vma.name]
-    return bool(files) and all(file.flags & O_ACCMODE == O_RDONLY for file in files)
+def _refused(k: Kernel, space: Space, vma: Vma, start: int, end: int, prot: int) -> int:
+    """Why a part of a VMA may not get `prot`: an errno, or 0."""
+    if not prot & PROT_WRITE:
+        return 0
+    if vma.flags & VM_MAYNOTWRITE:
+        return Errno.EACCES
+    if (
+        not vma.prot & PROT_WRITE
+        and not may_expand(k, space, start, end, prot, vma.flags)
+        and may_expand(k, space, start, end, vma.prot, vma.flags)
+    ):
+        return Errno.ENOMEM
+    return 0
 
 
 def sys_msync(k: Kernel, address: int, length: int, flags: int) -> int:
@@ -215,7 +291,12 @@ def sys_msync(k: Kernel, address: int, length: int, flags: int) -> int:
     if flags & MS_ASYNC and flags & MS_SYNC:
         raise KernelError(Errno.EINVAL)
     end = address + _pages(length)
-    if end > TASK_SIZE or not _all_mapped(_space(k), address, end):
+    space = _space(k)
+    if flags & MS_INVALIDATE and any(
+        vma.flags & VM_LOCKED for vma in space.vmas if vma.start < end and address < vma.end
+    ):
+        raise KernelError(Errno.EBUSY)
+    if end > TASK_SIZE or not _all_mapped(space, address, end):
         raise KernelError(Errno.ENOMEM)
     return 0
 
@@ -227,23 +308,3 @@ def _all_mapped(space: Space, start: int, end: int) -> bool:
             return False
         start = vma.end
     return True
-
-
-def sys_madvise(k: Kernel, address: int, length: int, advice: int) -> int:
-    if address & 0xFFF or advice > 25 or (length and not _pages(length) & 0xFFFF_FFFF):
-        raise KernelError(Errno.EINVAL)
-    end = address + _pages(length)
-    if end >> 32:
-        raise KernelError(Errno.EINVAL)
-    if end > TASK_SIZE:
-        raise KernelError(Errno.ENOMEM)
-    space = _space(k)
-    if advice == MADV_DONTNEED and drop_pages(k, space, address, end):
-        k.emit(PagesDropped(space.id, address, end))
-    at = address
-    while at < end:
-        vma = find_vma(space, at)
-        if vma is None:
-            raise KernelError(Errno.ENOMEM)
-        at = vma.end
-    return 0

@@ -28,6 +28,7 @@ from kernel.abi.process import (
     P_PGID,
     P_PID,
     P_PIDFD,
+    PER_QUERY,
     WCONTINUED,
     WEXITED,
     WNOHANG,
@@ -62,6 +63,14 @@ if TYPE_CHECKING:
 
 _USER_DESC = struct.Struct("<IIII")
 LDT_ENTRIES = 512
+
+
+def sys_personality(k: Kernel, personality: int) -> int:
+    """What it was before."""
+    before = k.task.personality
+    if personality != PER_QUERY:
+        k.task.personality = personality
+    return before
 
 
 def sys_fork(k: Kernel) -> int:
