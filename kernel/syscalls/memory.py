@@ -125,8 +125,6 @@ def do_mmap(k: Kernel, address: int, length: int, prot: int, flags: int, fd: int
     size = _pages(length)
     if size > TASK_SIZE or not size:
         raise KernelError(Errno.ENOMEM)
-    if page_offset + (size >> 12) >> 32:
-        raise KernelError(Errno.EOVERFLOW)
     space = _space(k)
     at = _place(k, space, address, size, flags)
     if flags & MAP_LOCKED and not can_lock(k):
