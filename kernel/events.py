@@ -616,9 +616,16 @@ class Unmounted(KernelEvent, frozen=True, tag="Unmounted"):
 
 
 class OutOfMemory(KernelEvent, frozen=True, tag="OutOfMemory"):
-    """No frame was left; `task` is killed for it."""
+    """No frame was left; `task`, which has `pages` of them, is killed for it."""
 
     task: int
+    pages: int = 0
+
+
+class CacheReclaimed(KernelEvent, frozen=True, tag="CacheReclaimed"):
+    """No frame was left; so many pages of files were given back that can be read again."""
+
+    pages: int
 
 
 class TimerSet(KernelEvent, frozen=True, tag="TimerSet"):
@@ -740,6 +747,7 @@ Event = (
     | MountFlagsSet
     | Unmounted
     | OutOfMemory
+    | CacheReclaimed
     | TimerSet
     | TimerExpired
     | TimerDeleted

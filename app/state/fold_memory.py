@@ -108,6 +108,10 @@ def out_of_memory(state: State, event: e.OutOfMemory) -> None:
     """Nothing changes by it: the task's end is told by events of its own."""
 
 
+def cache_reclaimed(state: State, event: e.CacheReclaimed) -> None:
+    """The page cache is not part of the State."""
+
+
 Vmas = tuple[VmaView, ...]
 
 
@@ -190,4 +194,5 @@ HANDLERS: Handlers = {
     e.PageCopied: page_copied,
     e.PageReused: page_reused,
     e.OutOfMemory: out_of_memory,
+    e.CacheReclaimed: cache_reclaimed,
 }

@@ -161,6 +161,11 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.PageCopied: _copied,
     e.PageReused: _reused,
     e.OutOfMemory: lambda ev, s: (
-        f"No frame is free: {task(s, ev.task)} is killed, so that its frames become free."
+        f"No frame is free, and none can be had. The out-of-memory killer ends {task(s, ev.task)}, which has"
+        f" {plural(ev.pages, 'page')}: nobody else has so many, or is so ready to go (oom_score_adj)."
+    ),
+    e.CacheReclaimed: lambda ev, s: (
+        f"No frame is free. {plural(ev.pages, 'page')} of the page cache that nobody has mapped or changed"
+        " are given back; the files are still where they came from."
     ),
 }

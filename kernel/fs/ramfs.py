@@ -203,6 +203,11 @@ def _blob_page(k: Kernel, inode: Inode, index: int, peek: bool = False) -> bytes
     return k.blobs[inode.blob][start : min(start + PAGE, inode.blob_size)]
 
 
+def original_page(k: Kernel, inode: Inode, index: int) -> bytes:
+    """What page `index` was when it came in from outside; nothing is fetched for that."""
+    return _blob_page(k, inode, index, peek=True)
+
+
 def read_inode(k: Kernel, inode: Inode, pos: int, n: int) -> bytes:
     """Up to `n` bytes from `pos`, fewer at the end of the file; touches the pages, but fills no holes."""
     end = min(pos + n, inode.size)

@@ -36,6 +36,7 @@ from kernel.mm.pagetables import (
     tables,
     write_protect,
 )
+from kernel.mm.reclaim import reclaim
 from kernel.tables import Space, Vma
 
 if TYPE_CHECKING:
@@ -76,6 +77,8 @@ def fork_space(k: Kernel, number: int) -> Space:
     parent = k.tables.spaces[number]
     needed = len(tables(k, parent.pgd, 0, TASK_SIZE)) + 4
     vmas = sum(len(space.vmas) for space in k.tables.spaces.values()) + len(parent.vmas)
+    if frames_left(k) < needed + 64:
+        reclaim(k)
     if frames_left(k) < needed + 64 or vmas > MAX_ALL_VMAS:
         raise KernelError(Errno.ENOMEM)
     pgd = new_pgd(k)

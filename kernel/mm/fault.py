@@ -13,7 +13,7 @@ from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, MAP_SHARED, PROT_EXEC, P
 from kernel.abi.process import RLIMIT_STACK
 from kernel.abi.signal import BUS_ADRERR, SEGV_ACCERR, SEGV_MAPERR, SIGBUS, SIGKILL, SIGSEGV
 from kernel.errors import Fault, KernelError
-from kernel.events import FaultHandled, OutOfMemory, PageCopied, PageMapped, PageReused, VmaMapped
+from kernel.events import FaultHandled, PageCopied, PageMapped, PageReused, VmaMapped
 from kernel.mm.address_space import find_vma, may_expand
 from kernel.mm.flags import VM_LOCKONFAULT
 from kernel.mm.frames import alloc_frame, get_frame, put_frame
@@ -52,7 +52,7 @@ def do_page_fault(k: Kernel) -> None:
         return
     space = k.tables.spaces[task.space]
     try:
-        handle_fault(k, space, address, bool(error & PF_WRITE), bool(error & PF_FETCH))
+        supply_page(k, space, address, bool(error & PF_WRITE), bool(error & PF_FETCH))
     except BadAccess as bad:
         vma = find_vma(space, address)
         if vma is not None and not vma.prot & 7:
@@ -61,10 +61,21 @@ def do_page_fault(k: Kernel) -> None:
         record_trap(k, task, 14, error, address)
         force_signal(k, task, SigInfo(bad.signo, bad.code, address=address))
     except KernelError:
-        k.emit(OutOfMemory(task.pid))
-        force_signal(k, task, SigInfo(SIGKILL))
+        k.emit(FaultHandled(14, address, error, SIGKILL))
     else:
         k.emit(FaultHandled(14, address, error, 0))
+
+
+def supply_page(k: Kernel, space: Space, va: int, write: bool, execute: bool = False) -> int:
+    """As `handle_fault`, but when there is no memory, processes end for it. ENOMEM when it is the current's turn."""
+    from kernel.oom import out_of_memory
+
+    while True:
+        try:
+            return handle_fault(k, space, va, write, execute)
+        except KernelError as error:
+            if error.errno != Errno.ENOMEM or not out_of_memory(k) or space.id not in k.tables.spaces:
+                raise
 
 
 def handle_fault(k: Kernel, space: Space, va: int, write: bool, execute: bool = False) -> int:
@@ -141,8 +152,12 @@ def _supply(k: Kernel, space: Space, vma: Vma, page: int, write: bool) -> int:
             pfn, writable, reason = cached, True, "share"
             get_frame(k, pfn)
         elif write:
-            pfn = alloc_frame(k)
-            k.ram.frame(pfn)[:] = k.ram.frame(cached)
+            get_frame(k, cached)  # so that it is not what is given back to make room for the copy
+            try:
+                pfn = alloc_frame(k)
+                k.ram.frame(pfn)[:] = k.ram.frame(cached)
+            finally:
+                put_frame(k, cached)
             writable, reason = True, "load"
         else:
             pfn, writable, reason = cached, False, "file"
@@ -189,7 +204,7 @@ def user_page(k: Kernel, space: Space, va: int, write: bool) -> int:
     pte = get_pte(k, space.pgd, va)
     if not pte & PRESENT or not pte & USER or (write and not pte & WRITABLE):
         try:
-            pte = handle_fault(k, space, va, write)
+            pte = supply_page(k, space, va, write)
         except KernelError as error:
             if error.errno != Errno.ENOMEM:
                 raise

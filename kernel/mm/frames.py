@@ -24,38 +24,58 @@ def frames_left(k: Kernel) -> int:
 
 
 def alloc_frame(k: Kernel, reserve: int = RESERVE) -> int:
-    """A zeroed frame with one owner. ENOMEM when only `reserve` frames are left."""
+    """A zeroed frame with one owner. ENOMEM when only `reserve` frames are left and none can be reclaimed."""
     t = k.tables
+    if len(t.frames_free) <= reserve and frames_left(k) <= reserve:
+        _make_room(k, reserve)
     if t.frames_free:
-        if len(t.frames_free) <= reserve and frames_left(k) <= reserve:
-            raise KernelError(Errno.ENOMEM)
         pfn = t.frames_free.pop()
     else:
         pfn = t.frame_next
-        if k.ram.frames - pfn <= reserve:
-            raise KernelError(Errno.ENOMEM)
         t.frame_next = pfn + 1
     k.ram.zero_frame(pfn)  # a fresh one too: a machine taken back in time has used it already
     t.frame_refs[pfn] = 1
     return pfn
 
 
+def _make_room(k: Kernel, reserve: int) -> None:
+    from kernel.mm.reclaim import reclaim
+
+    reclaim(k)
+    if frames_left(k) <= reserve:
+        raise KernelError(Errno.ENOMEM)
+
+
 def alloc_stack(k: Kernel) -> int:
-    """Two frames in a row, 8 KiB aligned, zeroed: a kernel stack. The first frame's number."""
+    """Two frames in a row, 8 KiB aligned, zeroed: a kernel stack. The first frame's number. ENOMEM."""
     t = k.tables
     if t.stacks_free:
         pfn = t.stacks_free.pop()
-    else:
+    elif k.ram.frames - t.frame_next > RESERVE:
         if t.frame_next & 1:
             t.frames_free.append(t.frame_next)
             t.frame_next += 1
         pfn = t.frame_next
-        if k.ram.frames - pfn <= RESERVE:
-            raise KernelError(Errno.ENOMEM)
         t.frame_next = pfn + 2
+    else:
+        pfn = _free_pair(k)
     k.ram.zero_frame(pfn)
     k.ram.zero_frame(pfn + 1)
     t.frame_refs[pfn] = t.frame_refs[pfn + 1] = 1
+    return pfn
+
+
+def _free_pair(k: Kernel) -> int:
+    """Two frames in a row of those that were given back."""
+    t = k.tables
+    if frames_left(k) <= RESERVE + 2:
+        _make_room(k, RESERVE + 2)
+    free = set(t.frames_free)
+    pfn = min((one for one in free if not one & 1 and one + 1 in free), default=-1)
+    if pfn < 0:
+        raise KernelError(Errno.ENOMEM)
+    t.frames_free.remove(pfn)
+    t.frames_free.remove(pfn + 1)
     return pfn
 
 
