@@ -67,7 +67,7 @@ def do_page_fault(k: Kernel) -> None:
 
 
 def supply_page(k: Kernel, space: Space, va: int, write: bool, execute: bool = False) -> int:
-    """As `handle_fault`, but when there is no memory, processes end for it. ENOMEM when it is the current's turn."""
+    """As `handle_fault`; where no memory is left, processes end for it. ENOMEM when the current one does."""
     from kernel.oom import out_of_memory
 
     while True:
