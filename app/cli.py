@@ -169,6 +169,11 @@ def _program_options(parser: argparse.ArgumentParser) -> None:
         help="a further directory or tar file, at GUEST; nothing is ever written to it either",
     )
     parser.add_argument(
+        "--disk",
+        metavar="FILE[:rw]",
+        help="the disk /dev/hda0: FILE as it is, or 'default'; with :rw what is written there stays",
+    )
+    parser.add_argument(
         "--cwd", metavar="DIR", default="/", help="the program's current directory in the guest"
     )
     parser.add_argument(
@@ -262,6 +267,7 @@ def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
         arguments=arguments,
         root=namespace.root,
         mounts=namespace.mount,
+        disk=namespace.disk,
         cwd=namespace.cwd,
         env=namespace.env,
         uid=namespace.uid,

@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from app.disk import keep_disk
 from app.host import (
     Deadlocked,
     Driver,
@@ -73,7 +74,7 @@ def run_trace(
         kernel.bus.sink = output_to_host(tracer.sink)
         ended = tracer.close
     try:
-        return drive(kernel, Driver(kernel, timeout), options.program, ended)
+        return kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program, ended))
     finally:
         if out is not sys.stderr:
             out.close()
@@ -106,7 +107,12 @@ def _run(options: Options, timeout: float | None, make_sink: Callable[[Options],
         complain(str(error))
         return error.status
     kernel = Kernel(start, kernel_image(), blobs, make_sink(options), host=host)
-    return drive(kernel, Driver(kernel, timeout), options.program)
+    return kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program))
+
+
+def kept(options: Options, kernel: Kernel, status: int) -> int:
+    """The exit status once the disk's file has been seen to."""
+    return status if keep_disk(options.disk, kernel) else status or 1
 
 
 def drive(kernel: Kernel, driver: Driver, name: str, ended: Callable[[], None] | None = None) -> int:
@@ -177,6 +183,10 @@ def run_screen(options: Options, output: str | None, theme: str | None = None) -
             return 2
         engine.machine.follow = recording.follow
     status = run_app(engine, theme=theme)
+    if options.disk is not None and engine.machine.kernel.tables.disk is not None:
+        engine.go_end()
+        engine.to_cursor()
+        status = kept(options, engine.machine.kernel, status)
     if recording is not None:
         try:
             recording.finish()

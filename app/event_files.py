@@ -70,6 +70,8 @@ def waits_on(state: State, queue: str) -> tuple[str, str] | None:
             return f"waits for timer {number}", ""
         case "signalfd":
             return "waits for a signal to read", ""
+        case "disk":
+            return "waits for the disk", ""
         case "inotify":
             return f"waits for something to happen to what watcher {number} watches", ""
         case "pidfd":
@@ -134,6 +136,14 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.TimerfdExpired: lambda ev, s: f"Timer {ev.timerfd} has expired: it can be read.",
     e.SignalfdSet: lambda ev, s: f"Signal descriptor {ev.signalfd} gives {signal_set(ev.mask, 8)}.",
     e.EpollWatched: _watched,
+    e.DiskRequested: lambda ev, s: (
+        f"The disk is asked to {'write' if ev.write else 'read'} {count(ev.count)} pages from {ev.first} on;"
+        " that takes time, and who needs them sleeps."
+    ),
+    e.DiskCompleted: lambda ev, s: (
+        f"The disk has {'written' if ev.write else 'read'} {count(ev.count)} pages from {ev.first} on; who"
+        " waits for it is woken."
+    ),
     e.InotifyWatched: lambda ev, s: (
         f"Watcher {ev.inotify} watches {ev.path or file_name(s, ev.inode)} for {flags(ev.mask, 'inotify')}."
     ),

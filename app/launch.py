@@ -55,6 +55,8 @@ class Options:
     """A directory of the host or a tar file that becomes the guest's root, copy on write."""
     mounts: list[str] = field(default_factory=list)
     """HOST:GUEST or HOST:GUEST:ro, likewise further directories."""
+    disk: str | None = None
+    """A file that is the disk /dev/hda0; FILE:rw writes what the guest wrote there back to it at the end."""
     modes: tuple[int, int, int] | None = None
     rows: int = 24
     columns: int = 80
@@ -71,6 +73,13 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         guest, blobs, files = _from_host(options)
     elif "/" not in guest and (own := program(guest)) is not None:
         files, blobs = _file(f"{OWN_PROGRAMS}/{guest}", own.read_bytes())
+    if options.disk is not None:
+        from app.disk import read_disk
+
+        image = read_disk(options.disk)
+        key = hashlib.sha256(image).hexdigest()
+        files = (*files, GuestFile("/dev/hda0", key, stat.S_IFBLK | 0o660, len(image)))
+        blobs = {**blobs, key: image}
     start = Start(
         path=guest,
         argv=(options.program.removesuffix(".c"), *options.arguments),

@@ -119,7 +119,7 @@ def _loaded(one: StoredCheckpoint) -> Checkpoint:
 
 def record(options: Options, timeout: float | None, output: str) -> int:
     """Run a program without a screen, with its session written to `output`."""
-    from app.commands import drive
+    from app.commands import drive, kept
 
     try:
         start, blobs = prepare(options)
@@ -139,7 +139,7 @@ def record(options: Options, timeout: float | None, output: str) -> int:
         return 2
     driver = Driver(machine.kernel, timeout, on_input=inputs.append, step=machine.step)
     driver.between = recording.follow
-    status = drive(machine.kernel, driver, options.program)
+    status = kept(options, machine.kernel, drive(machine.kernel, driver, options.program))
     try:
         recording.finish()
     except SessionError as error:

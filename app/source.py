@@ -43,6 +43,7 @@ BODIES = {
     "do_timer_interrupt": ("kernel.sched", "do_timer_interrupt"),
     "do_keyboard_interrupt": ("kernel.entry", "do_input_interrupt"),
     "do_serial_interrupt": ("kernel.entry", "do_input_interrupt"),
+    "do_disk_interrupt": ("kernel.fs.disk", "do_disk_interrupt"),
     "do_page_fault": ("kernel.mm.fault", "do_page_fault"),
     "do_iret_error": ("kernel.entry", "do_iret_error"),
     "sys_ni_syscall": ("kernel.entry", "unknown_system_call"),

@@ -51,6 +51,8 @@ INTERRUPTS = {
     KEYBOARD_VECTOR: "keyboard_interrupt",
     SERIAL_VECTOR: "serial_interrupt",
 }
+DISK_VECTOR = 0x2E
+"""Its gate, to `disk_interrupt`, is open only in a machine with a disk."""
 KERNEL_PAGE = PRESENT | WRITABLE | ACCESSED | DIRTY
 
 
@@ -116,6 +118,13 @@ def build_tables(k: Kernel) -> None:
     u64[(swapper >> 3) + 3] = k.kernel_directory << 12 | PRESENT
     # The instruction after paging is turned on is still fetched at its physical address.
     u64[swapper >> 3] = k.kernel_directory << 12 | PRESENT
+
+
+def open_disk_gate(k: Kernel) -> None:
+    """The disk's interrupt leads to its entry from now on."""
+    idt = k.symbol("idt_table") - PAGE_OFFSET >> 3
+    gate = Gate(k.symbol("disk_interrupt"), KERNEL_CS, GATE_INTERRUPT, 0, True)
+    k.ram.u64[idt + DISK_VECTOR] = gate.pack()
 
 
 def start_kernel(k: Kernel) -> None:

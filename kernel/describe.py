@@ -168,6 +168,8 @@ class Description(msgspec.Struct, array_like=True):
     """What each set watches: `FD:FILE` to events and data."""
     mounts: dict[int, MountView] = {}
     inotifies: dict[int, InotifyView] = {}
+    disk: dict[int, tuple[int, int, bool]] = {}
+    """Requests of the disk by their place in the queue: first page, number of pages, whether to write."""
 
 
 def describe(k: Kernel) -> Description:
@@ -206,6 +208,7 @@ def describe(k: Kernel) -> Description:
         signalfds={number: one.mask for number, one in t.signalfds.items()},
         epolls={number: _watched(t, one) for number, one in t.epolls.items()},
         mounts={number: _mount(t, mount) for number, mount in t.mounts.items()},
+        disk=dict(enumerate(t.disk.requests if t.disk is not None else ())),
         inotifies={
             number: InotifyView(
                 {wd: (watch.inode, watch.mask) for wd, watch in one.watches.items()},

@@ -15,6 +15,7 @@ from kernel.abi.mman import TASK_SIZE
 from kernel.capture import capture_enter, capture_exit
 from kernel.errors import Blocked, Fault, KernelError, Panic
 from kernel.events import FaultHandled, SyscallEntered, SyscallExited
+from kernel.fs import disk
 from kernel.mm.fault import do_page_fault, handle_fault
 from kernel.signals.delivery import do_notify_resume
 from kernel.signals.state import force_signal, signal_pending
@@ -55,6 +56,7 @@ def bodies(k: Kernel) -> dict[int, Body]:
     at("do_timer_interrupt", plain(sched.do_timer_interrupt))
     at("do_keyboard_interrupt", plain(do_input_interrupt))
     at("do_serial_interrupt", plain(do_input_interrupt))
+    at("do_disk_interrupt", plain(disk.do_disk_interrupt))
     for vector, name in enumerate(boot.EXCEPTIONS):
         if name == "page_fault":
             at("do_page_fault", plain(page_fault))

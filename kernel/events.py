@@ -470,6 +470,22 @@ class EpollUnwatched(KernelEvent, frozen=True, tag="EpollUnwatched"):
     fd: int
 
 
+class DiskRequested(KernelEvent, frozen=True, tag="DiskRequested"):
+    """`count` pages from `first` on are to be read from the disk or written to it; others may come before."""
+
+    first: int
+    count: int
+    write: bool
+
+
+class DiskCompleted(KernelEvent, frozen=True, tag="DiskCompleted"):
+    """The disk has done the oldest request."""
+
+    first: int
+    count: int
+    write: bool
+
+
 class InotifyWatched(KernelEvent, frozen=True, tag="InotifyWatched"):
     """An inotify instance watches `inode` for `mask` (IN_*) as `wd` from now on; known already: changed."""
 
@@ -727,6 +743,8 @@ Event = (
     | SignalfdSet
     | EpollWatched
     | EpollUnwatched
+    | DiskRequested
+    | DiskCompleted
     | InotifyWatched
     | InotifyUnwatched
     | InotifyQueued

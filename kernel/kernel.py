@@ -264,6 +264,8 @@ class Kernel:
         if self.inputs and self.inputs[0].tick < at:
             at = self.inputs[0].tick
             vector = INPUT_VECTORS.get(self.inputs[0].device, boot.SERIAL_VECTOR)
+        if t.disk is not None and 0 <= t.disk.due < at:
+            at, vector = t.disk.due, boot.DISK_VECTOR
         self.core.interrupt_at(at, vector)
 
     # What rooms need.

@@ -364,6 +364,8 @@ class Inode(msgspec.Struct, omit_defaults=True):
     """Of a regular file that came from outside: the key of its first contents in `Kernel.blobs`."""
     blob_size: int = 0
     """How much of the blob still counts: less than all of it once the file was cut."""
+    zones: list[int] = []
+    """Of a file on the disk: which blocks of 1024 bytes its first contents lie in, 0 for a hole."""
     pipe: int = 0
     """Of a named pipe while it is open: the pipe behind it."""
     seals: int = 0
@@ -384,7 +386,7 @@ class OpenFile(msgspec.Struct):
     id: int
     kind: str
     """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH),
-    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify'."""
+    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify', 'disk'."""
     flags: int
     """O_* as F_GETFL gives them."""
     inode: int = 0
@@ -559,6 +561,19 @@ class EpollItem(msgspec.Struct, array_like=True):
     """Wait queues on which it listens."""
 
 
+class Disk(msgspec.Struct, array_like=True):
+    """The disk behind the device file `inode`. Requests are first page, number of pages, whether to write."""
+
+    inode: int
+    requests: list[tuple[int, int, bool]] = []
+    due: int = -1
+    """When the first of them is done; -1: there is none."""
+    dirty: list[int] = []
+    """Pages that were written and are not on the disk yet."""
+    changed: list[int] = []
+    """All that ever were written."""
+
+
 class InotifyWatch(msgspec.Struct, array_like=True):
     """An inode that is watched, and for what (IN_*)."""
 
@@ -640,6 +655,7 @@ class Tables(msgspec.Struct):
     signalfds: dict[int, Signalfd] = {}
     epolls: dict[int, Epoll] = {}
     epoll_items: dict[int, EpollItem] = {}
+    disk: Disk | None = None
     inotifies: dict[int, Inotify] = {}
     watched: dict[int, list[int]] = {}
     """Inode number to the inotify instances that watch it."""

@@ -128,6 +128,16 @@ def epoll_unwatched(state: State, event: e.EpollUnwatched) -> None:
     del state.machine.epolls[event.epoll][f"{event.fd}:{event.file}"]
 
 
+def disk_requested(state: State, event: e.DiskRequested) -> None:
+    queue = state.machine.disk
+    queue[len(queue)] = (event.first, event.count, event.write)
+
+
+def disk_completed(state: State, event: e.DiskCompleted) -> None:
+    queue = list(state.machine.disk.values())
+    state.machine.disk = dict(enumerate(queue[1:]))
+
+
 def inotify_watched(state: State, event: e.InotifyWatched) -> None:
     state.machine.inotifies[event.inotify].watches[event.wd] = (event.inode, event.mask)
 
@@ -250,6 +260,8 @@ HANDLERS: Handlers = {
     e.SignalfdSet: signalfd_set,
     e.EpollWatched: epoll_watched,
     e.EpollUnwatched: epoll_unwatched,
+    e.DiskRequested: disk_requested,
+    e.DiskCompleted: disk_completed,
     e.InotifyWatched: inotify_watched,
     e.InotifyUnwatched: inotify_unwatched,
     e.InotifyQueued: inotify_queued,

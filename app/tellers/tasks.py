@@ -113,6 +113,8 @@ def cause(queue: str) -> str:
             return "somebody called FUTEX_WAKE on its word"
         case "eventfd" | "timerfd" | "epoll" | "signalfd":
             return f"{kind} {number} has news"
+        case "disk":
+            return "the disk has done a request"
         case "inotify":
             return f"something happened to what watcher {number} watches"
         case "pidfd":

@@ -385,6 +385,11 @@ null_gs:
         INTERRUPT keyboard_interrupt
         INTERRUPT serial_interrupt
 
+/* The disk, 0x2e. Behind all other code, so that nothing else moved for it. */
+        .section .text.disk, "ax", @progbits
+        INTERRUPT disk_interrupt
+        .text
+
 /* ---- Switching tasks ---- */
 
         FUNCTION schedule

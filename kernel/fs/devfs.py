@@ -36,6 +36,7 @@ def minor(dev: int) -> int:
 
 NULL, ZERO, FULL, RANDOM, URANDOM = (makedev(1, number) for number in (3, 5, 7, 8, 9))
 TTY, CONSOLE, PTMX = (makedev(5, number) for number in (0, 1, 2))
+HDA0 = makedev(3, 0)
 TTY0, TTY1 = makedev(4, 0), makedev(4, 1)
 PTS = 136
 

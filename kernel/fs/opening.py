@@ -34,7 +34,7 @@ from kernel.abi.files import (
 from kernel.abi.process import CAP_FOWNER
 from kernel.capabilities import capable
 from kernel.errors import KernelError
-from kernel.fs import devfs, inotify, pipe, procfs, pty, ramfs, tty
+from kernel.fs import devfs, disk, inotify, pipe, procfs, pty, ramfs, tty
 from kernel.fs.directory import create, new_child
 from kernel.fs.files import close_file, need_files, open_file
 from kernel.fs.vfs import (
@@ -126,6 +126,8 @@ def _unnamed(k: Kernel, path: str, flags: int, mode: int, start: int, resolve: i
     inode.linkable = not flags & O_EXCL
     kept = flags & ~(_NOT_KEPT & ~O_EXCL)
     try:
+        if inode.zones:
+            disk.need_file(k, inode)
         file = open_file(k, "file", kept, inode.ino, path=f"{where.rstrip('/')}/#{inode.ino} (deleted)")
     except KernelError:
         ramfs.free_unused(k, inode)
@@ -189,6 +191,8 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -
         return _open_fifo(k, inode, kept, path)
     if kind == S_IFCHR:
         return _open_device(k, inode, kept, path, not flags & O_NOCTTY)
+    if kind == S_IFBLK and inode.rdev == devfs.HDA0 and k.tables.disk is not None:
+        return inotify.opened(k, open_file(k, "disk", kept, inode.ino, path=path))
     raise KernelError(Errno.ENXIO if kind in (S_IFSOCK, S_IFBLK) else Errno.EINVAL)
 
 

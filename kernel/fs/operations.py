@@ -16,6 +16,7 @@ from kernel.abi.tty import FIONREAD
 from kernel.errors import KernelError
 from kernel.fs import (
     devfs,
+    disk,
     epoll,
     eventfd,
     inotify,
@@ -97,6 +98,7 @@ OPERATIONS: dict[str, Operations] = {
     "zero": Operations(devfs.read_zero, devfs.write_null, True, None, _no_ioctl),
     "full": Operations(devfs.read_zero, devfs.write_full, True, None, _no_ioctl),
     "random": Operations(devfs.read_random, devfs.write_random, True, _random_ready, _no_ioctl),
+    "disk": Operations(disk.read, disk.write, True, None, disk.ioctl),
     "eventfd": Operations(eventfd.read, eventfd.write, False, eventfd.poll, _no_ioctl),
     "timerfd": Operations(timerfd.read, None, False, timerfd.poll, _no_ioctl),
     "signalfd": Operations(signalfd.read, None, False, signalfd.poll, _no_ioctl),

@@ -45,6 +45,8 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 PAGE = 4096
+ZONE = 1024
+"""Blocks of the file system on the disk."""
 MAX_NON_LFS = 0x7FFF_FFFF
 """Files opened without O_LARGEFILE end here (include/linux/fs.h)."""
 MAX_LFS = (1 << 63) - 1
@@ -198,6 +200,8 @@ def _blob_page(k: Kernel, inode: Inode, index: int, peek: bool = False) -> bytes
     start = index * PAGE
     if start >= inode.blob_size:
         return b""
+    if inode.zones:
+        return _zones(k, inode, start, peek)
     if inode.host is not None:
         return hostfs.contents(k, inode, inode.host, start, start + PAGE, peek)
     return k.blobs[inode.blob][start : min(start + PAGE, inode.blob_size)]
@@ -206,6 +210,24 @@ def _blob_page(k: Kernel, inode: Inode, index: int, peek: bool = False) -> bytes
 def original_page(k: Kernel, inode: Inode, index: int) -> bytes:
     """What page `index` was when it came in from outside; nothing is fetched for that."""
     return _blob_page(k, inode, index, peek=True)
+
+
+def _zones(k: Kernel, inode: Inode, start: int, peek: bool) -> bytes:
+    """A page of a file on the disk, from the disk's own pages; there already if the file was opened."""
+    one = k.tables.disk
+    if one is None:
+        return b""
+    device = k.tables.inodes[one.inode]
+    parts = []
+    for zone in inode.zones[start // ZONE : (start + PAGE) // ZONE]:
+        index, offset = divmod(zone * ZONE, PAGE)
+        if not zone:
+            parts.append(bytes(ZONE))
+        elif index in device.pages or not peek:
+            parts.append(bytes(k.ram.frame(page_of(k, device, index))[offset : offset + ZONE]))
+        else:
+            parts.append(k.blobs[device.blob][zone * ZONE : zone * ZONE + ZONE].ljust(ZONE, b"\0"))
+    return b"".join(parts)[: inode.blob_size - start]
 
 
 def read_inode(k: Kernel, inode: Inode, pos: int, n: int) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from kernel import boot
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
     MS_RDONLY,
@@ -11,6 +12,7 @@ from kernel.abi.files import (
     O_RDONLY,
     O_RDWR,
     O_WRONLY,
+    S_IFBLK,
     S_IFCHR,
     S_IFDIR,
     S_IFIFO,
@@ -19,7 +21,7 @@ from kernel.abi.files import (
     S_ISVTX,
 )
 from kernel.errors import KernelError
-from kernel.fs import devfs, mounts, ramfs, vfs
+from kernel.fs import devfs, disk, mounts, ramfs, vfs
 from kernel.fs.files import new_fdtable, open_file, set_fd
 from kernel.fs.tty import new_terminal
 from kernel.tables import Credentials, Inode, OpenFile, Stream, Task, TaskState
@@ -112,9 +114,15 @@ def add_file(k: Kernel, path: str, blob_key: str, size: int, mode: int) -> Inode
     if old is not None:
         ramfs.remove_name(k, directory, name, ramfs.inode_of(k, old))
         ramfs.drop_link(k, ramfs.inode_of(k, old))
-    inode = ramfs.new_inode(k, S_IFREG | mode & 0o7777, dev=directory.dev)
-    inode.size = inode.blob_size = size
+    device = mode & S_IFMT == S_IFBLK
+    kind = S_IFBLK if device else S_IFREG
+    inode = ramfs.new_inode(k, kind | mode & 0o7777, rdev=devfs.HDA0 if device else 0, dev=directory.dev)
     inode.blob = blob_key
+    if device:
+        disk.attach(k, inode, size)
+        boot.open_disk_gate(k)
+    else:
+        inode.size = inode.blob_size = size
     ramfs.add_name(k, directory, name, inode)
     return inode
 

@@ -31,7 +31,7 @@ from kernel.abi.files import (
 from kernel.abi.process import CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
 from kernel.capabilities import by_real_ids, holds
 from kernel.errors import KernelError
-from kernel.fs import hostfs, procfs, ramfs
+from kernel.fs import disk, hostfs, procfs, ramfs
 from kernel.fs.files import get_file
 from kernel.fs.names import decode_name, encode_name
 from kernel.tables import Inode, Task
@@ -401,6 +401,8 @@ def executable_in(k: Kernel, task: Task, path: str) -> tuple[int, Inode]:
     if not is_regular(inode) or procfs.is_proc(inode.ino):
         raise KernelError(Errno.EACCES)
     need(task, inode, MAY_EXEC)
+    if inode.zones:
+        disk.need_file(k, inode)
     return found.mount, inode
 
 

@@ -63,7 +63,7 @@ from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from kernel.capabilities import need_capability
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.fs import files, inotify, ramfs, tty, vfs
+from kernel.fs import disk, files, inotify, ramfs, tty, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
@@ -260,7 +260,8 @@ def _llseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
 def _size(k: Kernel, file: OpenFile) -> int:
     if file.kind == "stream":
         return max(file.pos, len(k.tables.streams[file.object].data))
-    return vfs.get_inode(k, file.inode).size
+    inode = vfs.get_inode(k, file.inode)
+    return disk.the_disk(k)[1].blob_size if file.kind == "disk" else inode.size
 
 
 def sys_lseek(k: Kernel, fd: int, offset: int, whence: int) -> int:
@@ -293,7 +294,10 @@ def sys_ftruncate(k: Kernel, fd: int, length: int) -> int:
 
 def sys_fsync(k: Kernel, fd: int) -> int:
     """Memory is always in order; EINVAL for what cannot be synchronised."""
-    if files.get_file(k, fd).kind not in ("file", "dir"):
+    kind = files.get_file(k, fd).kind
+    if kind == "disk":
+        disk.flush(k)
+    elif kind not in ("file", "dir"):
         raise KernelError(Errno.EINVAL)
     return 0
 
@@ -302,7 +306,8 @@ def sys_fdatasync(k: Kernel, fd: int) -> int:
     return sys_fsync(k, fd)
 
 
-def sys_sync(_k: Kernel) -> int:
+def sys_sync(k: Kernel) -> int:
+    disk.flush(k)
     return 0
 
 

@@ -13,6 +13,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.files import (
     ANON_INODE_FS_MAGIC,
     HOSTFS_SUPER_MAGIC,
+    MINIX_SUPER_MAGIC,
     MNT_DETACH,
     MNT_EXPIRE,
     MNT_FORCE,
@@ -35,6 +36,7 @@ from kernel.abi.files import (
     PIPEFS_MAGIC,
     PROC_SUPER_MAGIC,
     RAMFS_MAGIC,
+    S_IFBLK,
     S_IFIFO,
     S_IFMT,
     ST_VALID,
@@ -46,7 +48,7 @@ from kernel.abi.process import CAP_SYS_ADMIN
 from kernel.abi.structs import Statfs, Statfs64
 from kernel.capabilities import capable
 from kernel.errors import KernelError
-from kernel.fs import mounts, procfs, ramfs, vfs
+from kernel.fs import devfs, minix, mounts, procfs, ramfs, vfs
 from kernel.fs.files import get_file
 from kernel.fs.names import decode_name
 from kernel.mm.frames import frames_left
@@ -61,6 +63,7 @@ MAGIC = {
     "rootfs": RAMFS_MAGIC,
     "ramfs": RAMFS_MAGIC,
     "tmpfs": TMPFS_MAGIC,
+    "minix": MINIX_SUPER_MAGIC,
     "devtmpfs": TMPFS_MAGIC,
     "proc": PROC_SUPER_MAGIC,
     "sysfs": SYSFS_MAGIC,
@@ -189,6 +192,16 @@ def _filesystem(k: Kernel, kind: str, source: str, flags: int, options: str) -> 
         found = [system for system in k.tables.filesystems.values() if system.type == kind]
         if found:
             return found[0]
+    if kind == "minix":
+        node = vfs.resolve(k, source)
+        if node.mode & S_IFMT != S_IFBLK:
+            raise KernelError(Errno.ENOTBLK)
+        if node.rdev != devfs.HDA0:
+            raise KernelError(Errno.ENXIO)
+        known = [system for system in k.tables.filesystems.values() if system.type == kind]
+        if known:
+            return known[0]
+        return minix.mount(k, source, flags)
     if kind not in ("tmpfs", "ramfs"):
         raise KernelError(Errno.ENODEV)
     wanted = _options(options)

@@ -17,12 +17,15 @@ HELLO = ASSETS / "programs" / "bin" / "hello"
 class Machine:
     """A kernel whose events go to a log and into a State at once."""
 
-    def __init__(self, name: str, contents: bytes) -> None:
+    def __init__(self, name: str, contents: bytes, disk: bytes = b"") -> None:
         programs = {name: contents, "hello": HELLO.read_bytes()}
         keys = {path: hashlib.sha256(data).hexdigest() for path, data in programs.items()}
         files = [
             GuestFile(f"/bin/{path}", keys[path], 0o100755, len(data)) for path, data in programs.items()
         ]
+        if disk:
+            keys["disk"], programs["disk"] = hashlib.sha256(disk).hexdigest(), disk
+            files.append(GuestFile("/dev/hda0", keys["disk"], 0o060660, len(disk)))
         start = Start(f"/bin/{name}", (name,), files=tuple(files))
         self.log = Log()
         self.state = State()

@@ -30,10 +30,11 @@ ALARM, SECOND = 0x1F00, 0x1F20
 PATHS = (
     *("/tmp/f", "/tmp/g", "/tmp/d", "/tmp/d/x", "/tmp/link", "/tmp/fifo", "/tmp", "/", ".", "..", "", "f"),
     *("/dev/null", "/dev/zero", "/dev/full", "/dev/tty", "/dev/random", "/dev/ptmx", "/dev/hda0", "/mnt"),
+    *("/mnt/squares", "/mnt/bin/hello", "/mnt/motd", "minix"),
     *("/proc/self/maps", "/proc/self/fd/3", "/proc/self/mem", "/proc/self/exe", "/proc/1/status", "/proc"),
     *("/proc/sys/kernel/hostname", "/sys", "/bin/hello", "/tmp/d/../f/", "user.x", "tmpfs", "/" * 300),
 )
-DESCRIPTORS = (*range(16), 0xFFFF_FFFF, 0xFFFF_FF9C, 1000)
+DESCRIPTORS = (*range(20), 0xFFFF_FFFF, 0xFFFF_FF9C, 1000)
 SIZES = (
     0,
     1,
@@ -105,6 +106,10 @@ class Writer:
         ):
             if name in known:
                 self.call(name, *args)
+        self.call("mkdir", name_at("/mnt"), 0o755)
+        self.call("mount", name_at("/dev/hda0"), name_at("/mnt"), name_at("minix"), 0, 0)
+        self.call("open", name_at("/dev/hda0"), files.O_RDWR)
+        self.call("open", name_at("/mnt/squares"), files.O_RDONLY)
         self.call("rt_sigaction", signal.SIGALRM, DATA + ALARM, 0, 8)
         self.call("setitimer", 0, DATA + SECOND, 0)
 

@@ -29,7 +29,7 @@ from cpu.core import NEVER
 from cpu.disasm import disassemble
 from kernel.describe import Description, describe
 from kernel.table import Row
-from tests.app.machine import HELLO, Machine
+from tests.app.machine import ASSETS, HELLO, Machine
 from tests.app.random_calls import ROWS, Writer
 from tests.app.test_agreement import differences
 
@@ -47,6 +47,7 @@ HARMLESS = (
     "builtins.id",
 )
 """Audit events of Python's that have nothing to do with the host."""
+IMAGE = ASSETS / "disk" / "hda0.img"
 Calls = list[tuple[Row, int]]
 
 _watched: list[str] | None = None
@@ -76,7 +77,7 @@ class Watched(Machine):
     """A machine that remembers where in its log it rested."""
 
     def __init__(self, program: bytes) -> None:
-        super().__init__("random", program)
+        super().__init__("random", program, IMAGE.read_bytes())
         self.rests = [0]
 
 

@@ -96,6 +96,7 @@ FILE_SYSTEMS = (
     "nodev\tdevpts",
     "nodev\tpipefs",
     "nodev\tramfs",
+    "\tminix",
 )
 
 
@@ -271,7 +272,8 @@ def interrupts(k: Kernel) -> str:
     """By line of the interrupt controller, as the machine took them."""
     counts = k.tables.interrupts
     lines = ["           CPU0       \n"]
-    for vector, device in DEVICE_NAMES.items():
+    disk = {boot.DISK_VECTOR: "ide0"} if k.tables.disk is not None else {}
+    for vector, device in (DEVICE_NAMES | disk).items():
         line = vector - boot.TIMER_VECTOR
         lines.append(f"{line:3}: {counts.get(vector, 0):10}    XT-PIC      {device}\n")
     lines.append(f"NMI: {0:10}   Non-maskable interrupts\n")
@@ -318,8 +320,12 @@ def devices(_k: Kernel) -> str:
     return f"Character devices:\n{lines}\nBlock devices:\n"
 
 
-def partitions(_k: Kernel) -> str:
-    return "major minor  #blocks  name\n\n"
+def partitions(k: Kernel) -> str:
+    head = "major minor  #blocks  name\n\n"
+    if k.tables.disk is None:
+        return head
+    size = k.tables.inodes[k.tables.disk.inode].blob_size
+    return head + f"{3:4}  {0:7} {size >> 10:10} hda0\n"
 
 
 def kallsyms(k: Kernel) -> str:
