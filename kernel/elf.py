@@ -35,6 +35,7 @@ class Segment(msgspec.Struct, frozen=True):
     filesz: int
     memsz: int
     flags: int
+    align: int = 0
 
 
 class Image(msgspec.Struct, frozen=True):
@@ -76,7 +77,7 @@ def parse(data: bytes) -> Image:
     segments = []
     interpreter = ""
     for n in range(phnum):
-        type_, offset, vaddr, _, filesz, memsz, flags, _ = _PROGRAM.unpack_from(data, phoff + n * 32)
+        type_, offset, vaddr, _, filesz, memsz, flags, align = _PROGRAM.unpack_from(data, phoff + n * 32)
         if type_ == PT_INTERP:
             if offset + filesz > len(data) or not 1 < filesz <= 4096:
                 raise BadElf("the ELF interpreter's name lies outside of the file")
@@ -86,7 +87,7 @@ def parse(data: bytes) -> Image:
                 raise BadElf("an ELF segment makes no sense")
             if offset + filesz > len(data):
                 raise BadElf("an ELF segment lies outside of the file")
-        segments.append(Segment(type_, offset, vaddr, filesz, memsz, flags))
+        segments.append(Segment(type_, offset, vaddr, filesz, memsz, flags, align))
     if not any(segment.type == PT_LOAD and segment.memsz for segment in segments):
         raise BadElf("the ELF file has nothing to load")
     return Image(kind, entry, phoff, phnum, tuple(segments), interpreter)

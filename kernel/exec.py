@@ -22,7 +22,7 @@ from kernel.events import BreakMoved, ProgramExecuted
 from kernel.fs.files import close_on_exec
 from kernel.fs.vfs import executable, executable_in
 from kernel.futex import exit_futexes
-from kernel.mm.address_space import create_space, drop_space, insert, overlaps, remove
+from kernel.mm.address_space import create_space, drop_space, find_gap, insert, overlaps, remove
 from kernel.mm.fault import user_page
 from kernel.signals.state import flush_handlers
 from kernel.tables import Inode, Space, Task, Vma
@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 STACK_TOP = TASK_SIZE
-DYN_BASE = 0x5655_5000
-INTERP_BASE = 0xB7E0_0000
+DYN_BASE = 0x0040_0000
+"""Where a position-independent program with an interpreter is put (ELF_ET_DYN_BASE of an i386 kernel)."""
 MAX_ARG_STRLEN = 131072
 HWCAP = 0x0FC9_FBFD
 """What cpuid's leaf 1 gives in edx on this processor."""
@@ -137,12 +137,14 @@ def _build(
     become: ExecCredentials,
 ) -> tuple[int, int]:
     """Map the program and its stack; the entry point and stack pointer."""
-    bias = DYN_BASE if image.type == ET_DYN else 0
+    bias = 0
+    if image.type == ET_DYN:
+        bias = _bias(space, image, DYN_BASE if loader is not None else 0)
     end = _map_image(k, space, inode, image, bias)
     entry = image.entry + bias & 0xFFFF_FFFF
     base = 0
     if loader is not None and loader_inode is not None:
-        base = INTERP_BASE if loader.type == ET_DYN else 0
+        base = _bias(space, loader) if loader.type == ET_DYN else 0
         _map_image(k, space, loader_inode, loader, base)
         start = loader.entry + base & 0xFFFF_FFFF
     else:
@@ -150,6 +152,8 @@ def _build(
     _note_extents(space, image, bias)
     space.exe = inode.ino
     map_vdso(k, space)
+    if image.type == ET_DYN and loader is None:
+        end = DYN_BASE  # so that the heap has room to grow
     space.brk_start = space.brk = end + 0xFFF & ~0xFFF
     k.emit(BreakMoved(space.id, space.brk))
     executable_stack = not any(s.type == PT_GNU_STACK and not s.flags & PF_X for s in image.segments)
@@ -177,6 +181,17 @@ def _build(
         (auxv.AT_ENTRY, entry),
     ]
     return start, _push_stack(k, space, filename.encode("utf-8", "surrogateescape"), argv, envp, aux, become)
+
+
+def _bias(space: Space, image: Image, base: int = 0) -> int:
+    """What is added to the addresses of a position-independent image: so that it lies at `base`, or, as any
+    mapping would, below what is mapped (fs/binfmt_elf.c without randomisation)."""
+    first = min(segment.vaddr for segment in image.loads) & ~0xFFF
+    if base:
+        align = max((s.align for s in image.loads if s.align & s.align - 1 == 0), default=0)
+        return (base & ~(align - 1) if 0x1000 < align <= base else base) - first
+    end = max(segment.vaddr + segment.memsz for segment in image.loads) + 0xFFF & ~0xFFF
+    return find_gap(space, end - first) - first
 
 
 def _note_extents(space: Space, image: Image, bias: int) -> None:
