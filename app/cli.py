@@ -40,7 +40,7 @@ def build_parser() -> Parser:
     parser = Parser(
         prog="int80",
         description="Watch real i386 Linux programs go through a real int $0x80, forwards and backwards.",
-        epilog="Without a command, int80 opens its screen on one of its own programs.",
+        epilog="Without a command, int80 lists its own programs to choose from.",
     )
     parser.add_argument("--version", action="version", version=f"int80 {version()}")
     parser.set_defaults(command=_first, program="write", arguments=[])
@@ -281,15 +281,23 @@ def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
 
 
 def _first(namespace: argparse.Namespace) -> int:
-    """int80 alone: the screen, on a program of ours."""
-    defaults = build_parser().parse_args(["run", "hello"])
-    return _run(defaults)
+    """int80 alone: choose one of its own programs. Without a terminal, how it is used."""
+    from app.commands import run_picker
+
+    name = run_picker()
+    if name is None:
+        return 0
+    if not name:
+        build_parser().print_help()
+        return USAGE_ERROR
+    return _run(build_parser().parse_args(["run", name]), True)
 
 
-def _run(namespace: argparse.Namespace) -> int:
+def _run(namespace: argparse.Namespace, picked: bool = False) -> int:
     from app.commands import run_screen
 
-    return run_screen(_options(namespace, screen=True), namespace.output, namespace.theme)  # type: ignore[arg-type]
+    options = _options(namespace, screen=True)
+    return run_screen(options, namespace.output, namespace.theme, picked)  # type: ignore[arg-type]
 
 
 def _exec(namespace: argparse.Namespace) -> int:

@@ -153,8 +153,19 @@ def drive(kernel: Kernel, driver: Driver, name: str, ended: Callable[[], None] |
     return exit_code(status)
 
 
-def run_screen(options: Options, output: str | None, theme: str | None = None) -> int:
-    """`int80 run`: the screen on a live machine."""
+def run_picker() -> str | None:
+    """`int80` alone: one of its programs; None if somebody left, '' where there is no terminal."""
+    if not (sys.stdout.isatty() and sys.stdin.isatty() and sys.stderr.isatty()):
+        return ""
+    from app.lessons import lessons
+    from app.screens.picker import pick
+    from app.settings import load, settings_file
+
+    return pick(lessons(), load(settings_file()).theme == "light")
+
+
+def run_screen(options: Options, output: str | None, theme: str | None = None, picked: bool = False) -> int:
+    """`int80 run`: the screen on a live machine. Who has `picked` the program is told which keys to try."""
     gc.disable()  # 60 ms of the way to the first frame; `app.tui` enables it again once that is painted
     from app.engine import Engine
 
@@ -182,7 +193,12 @@ def run_screen(options: Options, output: str | None, theme: str | None = None) -
             complain(str(error))
             return 2
         engine.machine.follow = recording.follow
-    status = run_app(engine, theme=theme)
+    hint = ""
+    if picked:
+        from app.lessons import lesson
+
+        hint = lesson(options.program).keys
+    status = run_app(engine, theme=theme, hint=hint)
     if options.disk is not None and engine.machine.kernel.tables.disk is not None:
         engine.go_end()
         engine.to_cursor()

@@ -98,6 +98,8 @@ class Int80(App[int], inherit_bindings=False):
         self.painted = 0
         """Frames so far."""
         self.problem: BaseException | None = None
+        self.hint = ""
+        """What is said when the program stands at its first instruction."""
         self._paint_due = False
         self._last_paint = 0.0
         self._marks: OrderedDict[Position, Registers | None] = OrderedDict()
@@ -188,6 +190,10 @@ class Int80(App[int], inherit_bindings=False):
         with self.guard():
             to_program(self.engine)
         self.paint()
+        if self.hint:
+            from app.screens import dialogs
+
+            dialogs.show_hint(self, self.hint)
         if not gc.isenabled():
             self.call_later(settle_memory)
 
@@ -343,6 +349,8 @@ class Int80(App[int], inherit_bindings=False):
         self._go(self.engine.go_start)
 
     def go_end(self) -> None:
+        if self.engine.at_end:
+            self.say(self._edge(1))
         self._go(self.engine.go_end)
 
     def play(self) -> None:
@@ -480,6 +488,9 @@ class Int80(App[int], inherit_bindings=False):
         if pane is main.timeline:
             self.say("the timeline has its line: + and - show less or more of it")
             return
+        if not main.zoomed and len(main.visible_panes()) < 2:
+            self.say("this pane is alone on the screen already: Tab and the F-keys turn them over")
+            return
         main.zoom("" if main.zoomed else (pane.id if pane is not None and pane.id else main.front))
 
     def next_layout(self, direction: int) -> None:
@@ -552,20 +563,30 @@ class Int80(App[int], inherit_bindings=False):
 
     def choose(self, down: int, right: int) -> None:
         pane = self._pane_in_hand()
-        if pane is not None:
-            pane.choose(down, right)
+        if pane is None:
+            self.say("no pane is in sight: 0 lists them")
+            return
+        before = pane.picture()
+        pane.choose(down, right)
+        if pane is not self.main.timeline and pane.picture() == before:
+            self.say(f"{pane.label}: nothing further that way")
 
     def turn_page(self, direction: int) -> None:
         pane = self._pane_in_hand()
-        if pane is not None:
-            pane.page(direction)
+        if pane is None:
+            self.say("no pane is in sight: 0 lists them")
+            return
+        before = pane.picture()
+        pane.page(direction)
+        if pane.picture() == before:
+            self.say(f"{pane.label}: nothing further {'below' if direction > 0 else 'above'}")
 
     def explain(self) -> None:
         pane = self._focused()
         if pane is None:
             self.say("Tab goes to a pane, arrows choose in it, Enter explains")
-        else:
-            pane.explain()
+        elif not pane.explain():
+            self.say(f"{pane.label}: nothing is chosen here to be explained")
 
     def back(self) -> None:
         if self.player.on:
@@ -573,9 +594,11 @@ class Int80(App[int], inherit_bindings=False):
             self.paint()
         elif self.main.zoomed:
             self.zoom()
-        else:
+        elif self.main.focused is not None:
             self.main.set_focus(None)
             self.paint()
+        else:
+            self.say("nothing is open; q leaves")
 
     # What opens for a moment (loaded when it does).
 
@@ -666,16 +689,22 @@ class Guard:
         return True
 
 
-def run_app(engine: Engine, follow: Callable[[], None] | None = None, theme: str | None = None) -> int:
+def run_app(
+    engine: Engine,
+    follow: Callable[[], None] | None = None,
+    theme: str | None = None,
+    hint: str = "",
+) -> int:
     """The screen until somebody leaves; the exit status. `follow` is called now and then.
 
-    `theme` is the one that was asked for, None for the one remembered.
+    `theme` is the one that was asked for, None for the one remembered; `hint` is opened at the beginning.
     """
     path = settings_file()
     remembered = load(path)
     if theme:
         remembered.theme = theme
     app = Int80(engine, follow, remembered)
+    app.hint = hint
     begun = app.settings
     status = app.run()
     if theme or app.settings != begun:

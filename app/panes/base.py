@@ -311,11 +311,16 @@ class Pane(Lines, can_focus=True):
         """What is chosen, if it is in sight."""
         return self._chosen if any(subject == self._chosen for _, subject in self.subjects()) else ""
 
-    def explain(self) -> None:
-        """Enter."""
+    def explain(self) -> bool:
+        """Enter. False where nothing is chosen."""
         subject = self.chosen_subject()
         if subject:
             self.post_message(Picked(subject))
+        return bool(subject)
+
+    def picture(self) -> tuple[object, ...]:
+        """What moving the choice or scrolling can change."""
+        return self._chosen_row, self._chosen, self.top(), self.has_focus, self.shown
 
     # Scrolling.
 

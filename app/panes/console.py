@@ -181,6 +181,7 @@ class Console(Pane):
             return row(Span("Console", "title"), Span(" · Enter types into it", "dim"))
         return row(Span("Console", "title"))
 
-    def explain(self) -> None:
+    def explain(self) -> bool:
         """Enter gives the guest the keyboard."""
         self.host.give_keys(True)
+        return True

@@ -156,15 +156,18 @@ class Timeline(Pane):
         if now is None or columns < 1:
             return
         if down:
-            self.zoom_by(-down)
+            self.host.say(self.zoom_by(-down))
             return
         window = self.window(now)
         width = max((window[1] - window[0]) // columns, 1)
         place = min(max(now.cursor.seq + right * width, 0), now.length)
+        if place == now.cursor.seq:
+            self.host.say(f"{self.label}: nothing further that way")
         self.post_message(Picked(f"goto:{place}"))
 
-    def explain(self) -> None:
+    def explain(self) -> bool:
         self.post_message(Picked("timeline"))
+        return True
 
     def clicked(self, event: events.Click) -> None:
         left = LABEL + (2 if self.frame.left else 1)

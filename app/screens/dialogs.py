@@ -23,6 +23,8 @@ def explain(app: Int80, subject: str) -> None:
     found = explanation(subject, app.moment())
     if found is not None:
         app.push_screen(Text(found.title, found.lines))
+    else:
+        app.say(f"nothing more is known of {subject.partition(':')[2] or subject} here")
 
 
 def ask_place(app: Int80) -> None:
@@ -112,6 +114,11 @@ def help_lines() -> list[str]:
         "In the Console, while it has the keyboard, every key goes to the guest;",
         "ctrl+] takes the keyboard back, twice sends it.",
     ]
+
+
+def show_hint(app: Int80, text: str) -> None:
+    """What to try first."""
+    app.push_screen(Text(f"{app.engine.title}: what to press", [text, "", "? lists all keys, q leaves."]))
 
 
 def show_help(app: Int80) -> None:
