@@ -1,4 +1,4 @@
-"""fork and a pipe on the screen, by keys alone: shared frames, one copied on write, six bytes, a reader woken.
+"""fork and a pipe on the screen, by keys: frames shared, one copied on write, six bytes, a reader woken.
 
 Each position on the way is looked at twice, going forwards and going back: it looks the same.
 """
@@ -43,8 +43,8 @@ async def test_fork_and_pipe() -> None:
                     return looks
             raise AssertionError(f"{word!r} was never told")
 
-        await press("right_square_bracket")
-        shared = await on_to("A (pipe) has made B")
+        shared = await press("right_square_bracket")
+        assert "A (pipe) has made B (pid 3) by fork" in shared["story"]
         assert "0x119 cow" in line(shared["memory"], "stack")
         assert "shared" in line(shared["memory"], ".text")
         assert "B pipe" in shared["memory"]
