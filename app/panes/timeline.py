@@ -18,6 +18,8 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"
 MARKS = " ◆✕▲!"
 LABEL = 4
 LEGEND = "◆ new process or program   ▲ signal   ! fault   ✕ end"
+ROOMY = 120
+"""Columns from which on the tick stands in the header."""
 LEAST = 4
 """Events that a window has at least."""
 
@@ -138,11 +140,12 @@ class Timeline(Pane):
 
     def title(self, now: Moment) -> Row:
         legend = f"  {LEGEND}" if self.outer_size.width >= 110 else ""
+        tick = f" · tick {count(now.cursor.tick)}" if self.outer_size.width < ROOMY else ""
         first, last = self.window(now)
         part = f" · showing {count(first)}–{count(last)}" if self.zoom else ""
         return row(
             Span("Timeline", "title"),
-            Span(f" · event {count(now.cursor.seq)} of {count(now.length)}", "dim"),
+            Span(f" · event {count(now.cursor.seq)} of {count(now.length)}{tick}", "dim"),
             Span(part, "mark"),
             Span(legend, "dim"),
         )
