@@ -49,8 +49,12 @@ async def test_fork_and_pipe() -> None:
         found = re.search(r"═ (0x[0-9a-f]+) cow ═", line(shared["memory"], "█ stack"))
         assert found, shared["memory"]
         frame = found[1]
-        assert "shared" in line(shared["memory"], ".text")
         assert "B pipe" in shared["memory"]
+        await press("f7")
+        alone = await press("f7")
+        assert "shared ═" in line(alone["memory"], "█ .text")
+        await press("escape")
+        await press("escape")
 
         copied = await on_to("Copy on write: A wrote")
         found = re.search(f"A bffff000 stack: copy on write, frame {frame} → (0x[0-9a-f]+)", copied["memory"])
