@@ -6,6 +6,7 @@ import struct
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
+from kernel.abi.files import MAX_RW_COUNT
 from kernel.abi.process import CAP_SYS_ADMIN, CAP_SYS_BOOT, CAP_SYSLOG
 from kernel.capabilities import need_capability
 from kernel.errors import Blocked, KernelError
@@ -17,6 +18,7 @@ from kernel.uts import MACHINE, RELEASE, SYSNAME, VERSION
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
+CHUNK = 4096
 SYSLOG_ACTION_READ, SYSLOG_ACTION_READ_ALL, SYSLOG_ACTION_READ_CLEAR = 2, 3, 4
 SYSLOG_ACTION_CONSOLE_LEVEL, SYSLOG_ACTION_SIZE_BUFFER = 8, 10
 LOG_SIZE = 1 << 18
@@ -68,8 +70,14 @@ def _new_name(k: Kernel, address: int, length: int) -> str:
 def sys_getrandom(k: Kernel, address: int, count: int, flags: int) -> int:
     if flags & ~7 or flags & 6 == 6:
         raise KernelError(Errno.EINVAL)
-    count = min(count, 0x7FFF_F000, 1 << 20)
-    done = copy_to_user_partial(k, address, k.entropy(count))
+    count = min(count, MAX_RW_COUNT)
+    done = 0
+    while done < count:
+        wanted = min(count - done, CHUNK)
+        copied = copy_to_user_partial(k, address + done, k.entropy(wanted))
+        done += copied
+        if copied < wanted:
+            break
     if count and not done:
         raise KernelError(Errno.EFAULT)
     return done
