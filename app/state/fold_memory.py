@@ -46,7 +46,7 @@ def vma_mapped(state: State, event: e.VmaMapped) -> None:
     space = state.machine.spaces[event.space]
     new = VmaView(event.start, event.end, event.prot, event.flags, event.inode, event.offset, event.name)
     left, _, right = cut_out(space.vmas, event.start, event.end)
-    space.vmas = merged((*left, new, *right))
+    space.vmas = merged((*left, new, *right), event.start, event.end)
 
 
 def vma_unmapped(state: State, event: e.VmaUnmapped) -> None:
@@ -59,7 +59,8 @@ def vma_unmapped(state: State, event: e.VmaUnmapped) -> None:
 def vma_protected(state: State, event: e.VmaProtected) -> None:
     space = state.machine.spaces[event.space]
     left, inside, right = cut_out(space.vmas, event.start, event.end)
-    space.vmas = merged((*left, *(replace(vma, prot=event.prot) for vma in inside), *right))
+    changed = (replace(vma, prot=event.prot) for vma in inside)
+    space.vmas = merged((*left, *changed, *right), event.start, event.end)
     keep = ~0 if event.prot & PROT_WRITE else ~WRITABLE
     user = USER if event.prot & (PROT_READ | PROT_WRITE | PROT_EXEC) else 0
     nx = 0 if event.prot & PROT_EXEC else BITS_NX
@@ -72,7 +73,7 @@ def vma_flagged(state: State, event: e.VmaFlagged) -> None:
     space = state.machine.spaces[event.space]
     left, inside, right = cut_out(space.vmas, event.start, event.end)
     changed = (replace(vma, flags=vma.flags & ~event.off | event.on) for vma in inside)
-    space.vmas = merged((*left, *changed, *right))
+    space.vmas = merged((*left, *changed, *right), event.start, event.end)
 
 
 def pages_moved(state: State, event: e.PagesMoved) -> None:
@@ -143,11 +144,11 @@ def part(vma: VmaView, start: int, end: int) -> VmaView:
     return replace(vma, start=start, end=end, offset=offset)
 
 
-def merged(vmas: Vmas) -> Vmas:
-    """Alike neighbours as one."""
+def merged(vmas: Vmas, start: int, end: int) -> Vmas:
+    """Alike neighbours that meet in [start, end] as one."""
     found: list[VmaView] = []
     for vma in vmas:
-        if found and alike(found[-1], vma):
+        if found and start <= found[-1].end <= end and alike(found[-1], vma):
             found[-1] = replace(found[-1], end=vma.end)
         else:
             found.append(vma)

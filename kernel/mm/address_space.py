@@ -281,16 +281,11 @@ def protect(k: Kernel, space: Space, start: int, end: int, prot: int) -> None:
 
 
 def _merge_all(k: Kernel, space: Space, start: int, end: int) -> None:
-    """Alike neighbours in and around [start, end) become one."""
+    """Alike neighbours that meet in [start, end] become one; others, as fork may leave them, stay."""
     at = 0
     while at < len(space.vmas):
         vma = space.vmas[at]
-        if (
-            vma.end >= start
-            and vma.start <= end
-            and at + 1 < len(space.vmas)
-            and _alike(vma, space.vmas[at + 1])
-        ):
+        if start <= vma.end <= end and at + 1 < len(space.vmas) and _alike(vma, space.vmas[at + 1]):
             _join(k, space, at)
             continue
         at += 1
