@@ -348,6 +348,7 @@ int main(int argc, char **argv)
 		shared->n = 5;
 		pthread_cond_signal(&shared->c);
 		pthread_mutex_unlock(&shared->m);
+		usleep(50000); /* the other one is to have it first */
 		pthread_mutex_lock(&shared->m);
 		_exit(0);
 	}
