@@ -34,7 +34,6 @@ from kernel.mm.pagetables import (
     pages,
     set_pte,
     tables,
-    write_protect,
 )
 from kernel.mm.reclaim import reclaim
 from kernel.tables import Space, Vma
@@ -109,10 +108,8 @@ def fork_space(k: Kernel, number: int) -> Space:
     k.tables.spaces[child.id] = child
     for vma in child.vmas:
         _remember_inode(k, vma)
-    for vma in parent.vmas:
-        if vma.flags & MAP_PRIVATE:
-            write_protect(k, parent.pgd, vma.start, vma.end)
-    copy_tables(k, parent.pgd, pgd)
+    private = [(vma.start, vma.end) for vma in parent.vmas if vma.flags & MAP_PRIVATE]
+    copy_tables(k, parent.pgd, pgd, private)
     flush(k, parent.pgd)
     for vma in parent.vmas:
         if vma.flags & (VM_DONTCOPY | VM_WIPEONFORK):

@@ -53,9 +53,8 @@ def free_pgd(k: Kernel, pgd: int) -> None:
     found = tables(k, pgd, 0, TASK_SIZE)
     for _, _, table in found:
         if refs[table] == 1:
-            for word in u64[table << 9 : table + 1 << 9].tolist():
-                if word & PRESENT:
-                    put_frame(k, (word & FRAME_MASK) >> 12)
+            for word in [word for word in u64[table << 9 : table + 1 << 9].tolist() if word]:
+                put_frame(k, (word & FRAME_MASK) >> 12)
     for slot in range(USER_DIRECTORIES):
         for base, _, table in found:
             if base >> 30 == slot:
@@ -97,9 +96,9 @@ def _own(k: Kernel, at: int) -> int:
         return old
     new = alloc_frame(k, RESERVE // 2)
     k.ram.frame(new)[:] = k.ram.frame(old)
-    for word in u64[old << 9 : old + 1 << 9].tolist():
-        if word & PRESENT:
-            get_frame(k, (word & FRAME_MASK) >> 12)
+    refs = k.tables.frame_refs
+    for word in [word for word in u64[old << 9 : old + 1 << 9].tolist() if word]:
+        refs[(word & FRAME_MASK) >> 12] += 1
     u64[at] = new << 12 | TABLE_BITS
     put_frame(k, old)
     return new
@@ -111,35 +110,35 @@ def own_tables(k: Kernel, pgd: int, start: int, end: int) -> None:
         _own(k, at)
 
 
-def write_protect(k: Kernel, pgd: int, start: int, end: int) -> None:
-    """All pages of [start, end) become read-only and clean: a private stretch that is about to be shared."""
-    ram = k.ram
-    for base, _, table in tables(k, pgd, start, end):
-        if k.tables.frame_refs[table] > 1:
-            continue  # was shared by an earlier fork, so it is read-only already
-        low, high = max(start - base, 0) >> 12, min(end - base, TABLE_SPAN) >> 12
-        part = ram.u8[(table << 12) + low * 8 : (table << 12) + high * 8]
-        words = int.from_bytes(part, "little")
-        marks = words & WRITABLE_ONES
-        if marks:
-            words &= ~(marks | marks << DIRTY_BIT - WRITABLE_BIT)
-            part[:] = words.to_bytes(len(part), "little")
+def copy_tables(k: Kernel, parent: int, child: int, private: list[tuple[int, int]]) -> None:
+    """The child gets every page that the parent has, by the parent's tables or copies of them. ENOMEM.
 
-
-def copy_tables(k: Kernel, parent: int, child: int) -> None:
-    """The child gets every page that the parent has, by the parent's tables or copies of them.
-
-    Small tables are copied, as Linux copies all; what is private must be write-protected already. ENOMEM.
+    Those of the stretches `private` become read-only and clean on both sides. Small tables are copied, as
+    Linux copies all.
     """
     ram, u64, refs = k.ram, k.ram.u64, k.tables.frame_refs
     for base, at, table in tables(k, parent, 0, TASK_SIZE):
         directory = (u64[(child << 9) + (base >> 30)] & FRAME_MASK) >> 12
         to = (directory << 9) + (base >> 21 & 511)
-        shared = refs[table] > 1
+        shared = refs[table] > 1  # by an earlier fork: what is private in it is read-only already
+        if not shared:
+            for start, end in private:
+                if start < base + TABLE_SPAN and base < end:
+                    _write_protect(k, table, max(start - base, 0) >> 12, min(end - base, TABLE_SPAN) >> 12)
         get_frame(k, table)
         u64[to] = u64[at]
         if not shared and (int.from_bytes(ram.frame(table), "little") & ONES).bit_count() < SHARED_FROM:
             _own(k, to)
+
+
+def _write_protect(k: Kernel, table: int, low: int, high: int) -> None:
+    """Entries [low, high) of a table become read-only and clean."""
+    part = k.ram.u8[(table << 12) + low * 8 : (table << 12) + high * 8]
+    words = int.from_bytes(part, "little")
+    marks = words & WRITABLE_ONES
+    if marks:
+        words &= ~(marks | marks << DIRTY_BIT - WRITABLE_BIT)
+        part[:] = words.to_bytes(len(part), "little")
 
 
 def _table_at(k: Kernel, pgd: int, va: int, create: bool) -> int:
