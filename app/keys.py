@@ -38,11 +38,17 @@ NAMED: dict[str, bytes] = {
     "ctrl+circumflex_accent": b"\x1e",
     "ctrl+underscore": b"\x1f",
 }
+_CURSOR = ("up", "down", "right", "left", "home", "end")
 LEAVE = "ctrl+right_square_bracket"
 
 
-def terminal_bytes(key: str, character: str | None) -> bytes:
-    """What the guest's terminal gets for a key; nothing for one that no terminal sends."""
+def terminal_bytes(key: str, character: str | None, application: bool = False) -> bytes:
+    """What the guest's terminal gets for a key; nothing for one that no terminal sends.
+
+    `application`: the program asked for the cursor keys' other form (DECCKM).
+    """
+    if application and key in _CURSOR:
+        return NAMED[key].replace(b"[", b"O")
     if key in NAMED:
         return NAMED[key]
     if key.startswith("alt+"):
@@ -53,3 +59,10 @@ def terminal_bytes(key: str, character: str | None) -> bytes:
     if key.startswith("ctrl+") and len(key) == 6 and key[5].isascii() and key[5].isalpha():
         return bytes((ord(key[5].upper()) & 0x1F,))
     return character.encode("utf-8") if character else b""
+
+
+def pasted_bytes(text: str, bracketed: bool) -> bytes:
+    """A paste as a terminal sends it: lines end as Return does; between brackets if the program asked for it,
+    without an escape that could end them."""
+    data = text.replace("\r\n", "\r").replace("\n", "\r").encode("utf-8", "replace")
+    return b"\x1b[200~" + data.replace(b"\x1b", b"") + b"\x1b[201~" if bracketed else data

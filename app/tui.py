@@ -27,7 +27,7 @@ from app import player as play
 from app import theme
 from app.actions import BY_NAME, PANE_KEYS
 from app.breakpoints import Breakpoint, of_subject
-from app.keys import LEAVE, terminal_bytes
+from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
@@ -225,7 +225,7 @@ class Int80(App[int], inherit_bindings=False):
             self._key_for_guest(event)
             return
         if isinstance(event, events.Paste) and self.typing and not event.is_forwarded:
-            self._to_guest(event.text.encode("utf-8"))
+            self._to_guest(pasted_bytes(event.text, self.main.console.asks_for_brackets))
             return
         await super().on_event(event)
 
@@ -278,7 +278,8 @@ class Int80(App[int], inherit_bindings=False):
         if self._leaving:
             self._leave_console()
             return
-        self._to_guest(terminal_bytes(event.key, event.character))
+        application = self.main.console.wants_application_keys
+        self._to_guest(terminal_bytes(event.key, event.character, application))
 
     def _leave_console(self) -> None:
         if self._leaving:

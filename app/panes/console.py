@@ -1,13 +1,10 @@
 """Console: the guest's terminal. It interprets what programs wrote; keys go there on request.
 
-The screen is a function of the bytes written so far. Going back in time feeds them again, from the nearest
-picture kept of the screen.
+What is on the guest's screen is `app.vt`'s business; here it gets colours and a cursor.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 from app.panes.base import Pane
@@ -16,13 +13,9 @@ from app.panes.row import Row, Sheet, Span, row
 from app.state.state import Output, State
 
 if TYPE_CHECKING:
-    import pyte
+    from app.log import Log
+    from app.vt.replay import Replay
 
-COLUMNS, ROWS = 80, 24
-"""The guest's terminal as `app.launch` sets it up."""
-KEPT = 4096
-"""Bytes between two pictures kept of the screen."""
-PICTURES = 16
 INK = {
     "black": "#5c6370",
     "red": "#e06c75",
@@ -32,61 +25,17 @@ INK = {
     "magenta": "#c678dd",
     "cyan": "#56b6c2",
     "white": "#dcdfe4",
+    "brightblack": "#7f8797",
+    "brightred": "#ff8a93",
+    "brightgreen": "#b5e890",
+    "brightbrown": "#f0d890",
+    "brightblue": "#8cc8ff",
+    "brightmagenta": "#e0a0f5",
+    "brightcyan": "#80d8e4",
+    "brightwhite": "#ffffff",
 }
-
-
-class Terminal:
-    """A terminal's screen that follows a growing stream of bytes, and goes back in it."""
-
-    def __init__(self, newlines: bool = False) -> None:
-        self._newlines = newlines
-        """A newline alone goes to the line's beginning too: what wrote it was no terminal driver."""
-        self._pictures: list[tuple[int, Any]] = []
-        self._start(0)
-
-    def _start(self, fed: int) -> None:
-        import pyte
-
-        self.screen = pyte.Screen(COLUMNS, ROWS)
-        if self._newlines:
-            self.screen.set_mode(pyte.modes.LNM)
-        self._stream = pyte.ByteStream(self.screen)
-        self.fed = fed
-
-    def follow(self, output: Output) -> pyte.Screen:
-        """The screen after all of `output`."""
-        if output.total < self.fed:
-            self._go_back(output)
-        first = output.total - len(output.kept)
-        if self.fed < first:
-            self._start(first)
-        data = bytes(output.kept[self.fed - first :])
-        for at in range(0, len(data), KEPT):
-            self._stream.feed(data[at : at + KEPT])
-            self.fed += len(data[at : at + KEPT])
-            self._keep()
-        return self.screen
-
-    def _keep(self) -> None:
-        last = self._pictures[-1][0] if self._pictures else 0
-        if self.fed - last >= KEPT:
-            self._pictures.append((self.fed, self._copy(self.screen)))
-            if len(self._pictures) > PICTURES:
-                del self._pictures[1::2]
-
-    def _go_back(self, output: Output) -> None:
-        at = bisect_right(self._pictures, output.total, key=lambda picture: picture[0])
-        del self._pictures[at:]
-        if not at or self._pictures[-1][0] < output.total - len(output.kept):
-            self._start(0)
-            return
-        fed, picture = self._pictures[-1]
-        self._start(fed)
-        self.screen.__dict__.update(self._copy(picture).__dict__)
-
-    @staticmethod
-    def _copy(screen: Any) -> Any:
-        return deepcopy(screen)
+_MISPRINTS = {"bfightmagenta": "brightmagenta"}
+"""pyte's name for one of them."""
 
 
 def output_of(state: State) -> tuple[str, Output | None]:
@@ -99,7 +48,7 @@ def output_of(state: State) -> tuple[str, Output | None]:
     return "stream", state.streams[written[0]]
 
 
-def rows(now: Moment, width: int, height: int, terminal: Terminal | None, focused: bool = False) -> Sheet:
+def rows(now: Moment, width: int, height: int, terminal: Replay | None, focused: bool = False) -> Sheet:
     """The lines of the guest's screen, its last used ones in sight."""
     _, output = output_of(now.state)
     if output is None or terminal is None:
@@ -107,7 +56,7 @@ def rows(now: Moment, width: int, height: int, terminal: Terminal | None, focuse
         return Sheet([row(*cursor, Span("Nothing written yet.", "dim"))])
     screen = terminal.follow(output)
     last = max(screen.cursor.y, max((y for y in screen.buffer if _used(screen.buffer[y])), default=0))
-    lines = [screen_row(screen, y, focused) for y in range(last + 1)]
+    lines = [screen_row(screen, y, focused) for y in range(screen.lines if screen.alternate else last + 1)]
     return Sheet(lines, max(0, screen.cursor.y + 1 - height))
 
 
@@ -118,7 +67,8 @@ def _used(line: Any) -> bool:
 def screen_row(screen: Any, y: int, focused: bool) -> Row:
     """One line of the screen, neighbours of the same look together."""
     line = screen.buffer[y]
-    cursor = screen.cursor.x if y == screen.cursor.y and not screen.cursor.hidden else -1
+    shown = y == screen.cursor.y and not screen.cursor.hidden
+    cursor = min(screen.cursor.x, screen.columns - 1) if shown else -1
     end = max(
         (x for x, char in line.items() if char.data.strip() or char.bg != "default" or char.reverse),
         default=-1,
@@ -142,8 +92,7 @@ def screen_row(screen: Any, y: int, focused: bool) -> Row:
 
 def _look(char: Any) -> str:
     names = []
-    ink = INK.get(char.fg, f"#{char.fg}" if len(char.fg) == 6 else "")
-    ground = INK.get(char.bg, f"#{char.bg}" if len(char.bg) == 6 else "")
+    ink, ground = _colour(char.fg), _colour(char.bg)
     if ink or ground:
         names.append(f"#{ink}/{ground}" if ground else f"#{ink}")
     if char.bold:
@@ -155,6 +104,13 @@ def _look(char: Any) -> str:
     return " ".join(names)
 
 
+def _colour(name: str) -> str:
+    if name in INK:
+        return INK[name]
+    exact = len(name) == 6 and all(digit in "0123456789abcdef" for digit in name)
+    return f"#{name}" if exact else INK.get(_MISPRINTS.get(name, ""), "")
+
+
 class Console(Pane):
     """The guest's terminal. `typing` is True while all keys go there."""
 
@@ -164,15 +120,31 @@ class Console(Pane):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.typing = False
-        self._terminal: Terminal | None = None
-        self._kind = ""
+        self._replay: Replay | None = None
+        self._of: tuple[str, Log | None] = "", None
+        """What the replay is of: another future is another one."""
+
+    @property
+    def wants_application_keys(self) -> bool:
+        return self._is_set("CURSOR_KEYS")
+
+    @property
+    def asks_for_brackets(self) -> bool:
+        return self._is_set("BRACKETED_PASTE")
+
+    def _is_set(self, name: str) -> bool:
+        from app.vt import screen
+
+        return self._replay is not None and getattr(screen, name) in self._replay.screen.mode
 
     def sheet(self, now: Moment, width: int, height: int) -> Sheet:
+        from app.vt.replay import Replay
+
         kind, output = output_of(now.state)
-        if output is not None and kind != self._kind:
-            self._kind = kind
-            self._terminal = Terminal(newlines=kind == "stream")
-        return rows(now, width, height, self._terminal, self.typing)
+        if output is not None and (kind, now.log) != self._of:
+            self._of = kind, now.log
+            self._replay = Replay(newlines=kind == "stream")
+        return rows(now, width, height, self._replay, self.typing)
 
     def title(self, now: Moment) -> Row:
         if self.typing:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.state.handlers import Handlers
-from app.state.state import Output, State, Traffic, Transfer, append_output
+from app.state.state import Output, State, Traffic, Transfer, append_output, resize_output
 from kernel import events as e
 from kernel.describe import EventfdView, FileView, InotifyView, MountView, PipeView, PtyView, TimerfdView
 
@@ -160,7 +160,8 @@ def terminal_written(state: State, event: e.TerminalWritten) -> None:
 
 
 def terminal_resized(state: State, event: e.TerminalResized) -> None:
-    state.sizes[event.terminal] = (event.rows, event.columns)
+    if event.terminal not in state.machine.ptys:
+        resize_output(state.terminals.setdefault(event.terminal, Output()), event.rows, event.columns)
 
 
 def pty_created(state: State, event: e.PtyCreated) -> None:
@@ -171,7 +172,6 @@ def pty_created(state: State, event: e.PtyCreated) -> None:
 def pty_ends_changed(state: State, event: e.PtyEndsChanged) -> None:
     if not event.masters and not event.slaves:
         del state.machine.ptys[event.pty], state.pty_traffic[event.pty]
-        state.sizes.pop(event.pty, None)
         return
     pty = state.machine.ptys[event.pty]
     pty.masters = event.masters

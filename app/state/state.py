@@ -17,6 +17,8 @@ from kernel.events import FaultHandled
 
 OUTPUT_KEPT = 65536
 """Bytes of each terminal's and stream's output that stay (at most twice as many between two cuts)."""
+SIZES_KEPT = 64
+"""Changes of a terminal's size that are remembered."""
 TRACE_KEPT = 2000
 """Lines of the trace that stay (at most a quarter more between two cuts)."""
 MILESTONES_KEPT = 1000
@@ -76,6 +78,8 @@ class Output(msgspec.Struct, array_like=True):
 
     kept: bytearray = msgspec.field(default_factory=bytearray)
     total: int = 0
+    sizes: list[tuple[int, int, int]] = []
+    """Of a terminal: since which byte it had how many rows and columns. Without any it has 24 and 80."""
 
 
 class Traffic(msgspec.Struct, array_like=True):
@@ -151,8 +155,6 @@ class State(msgspec.Struct):
     """Per pipe, for as long as it is there."""
     pty_traffic: dict[int, Traffic] = {}
     """Per pseudoterminal: in is what its master wrote, out what it read."""
-    sizes: dict[int, tuple[int, int]] = {}
-    """Rows and columns of terminals that are not 24 by 80."""
     transfer: Transfer | None = None
     written: dict[int, int] = {}
     """Bytes written to files by inode."""
@@ -179,6 +181,14 @@ def append_output(output: Output, data: bytes) -> None:
     output.kept += data
     if len(output.kept) > 2 * OUTPUT_KEPT:
         del output.kept[:-OUTPUT_KEPT]
+
+
+def resize_output(output: Output, rows: int, columns: int) -> None:
+    """From here on the terminal has this size; the last SIZES_KEPT are kept."""
+    if output.sizes and output.sizes[-1][0] == output.total:
+        output.sizes.pop()
+    output.sizes.append((output.total, rows, columns))
+    del output.sizes[:-SIZES_KEPT]
 
 
 ENCODER = msgspec.msgpack.Encoder()

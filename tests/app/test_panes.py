@@ -16,6 +16,7 @@ from app.panes.frame import Place, frames
 from app.panes.moment import Moment
 from app.panes.row import Sheet, Span, beside, fit, padded, row, text_of, width_of, wrapped
 from app.units import duration
+from app.vt.replay import Replay
 from tests.app import fake_engine
 from tests.app.fake_engine import FakeEngine
 
@@ -67,7 +68,7 @@ Rows = Callable[[Moment, int, int], Sheet]
 
 
 def console_rows(now: Moment, width: int, height: int) -> Sheet:
-    return console.rows(now, width, height, console.Terminal())
+    return console.rows(now, width, height, Replay())
 
 
 def timeline_rows(now: Moment, width: int, height: int) -> Sheet:
@@ -180,16 +181,3 @@ def test_frames_meet() -> None:
 )
 def test_duration(ticks: int, shown: str) -> None:
     assert duration(ticks) == shown
-
-
-def test_terminal_goes_back() -> None:
-    from app.state.state import Output
-
-    terminal = console.Terminal()
-    data = b"".join(b"line %d\r\n" % n for n in range(3000))
-    whole = Output(bytearray(data), len(data))
-    terminal.follow(whole)
-    for total in (len(data), 20_000, 9_000, 100, 0, 15_000, len(data)):
-        part = Output(bytearray(data[:total]), total)
-        fresh = console.Terminal()
-        assert terminal.follow(part).display == fresh.follow(part).display
