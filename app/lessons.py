@@ -21,7 +21,7 @@ KEYS = {
     "hello": "s goes to the next system call, m takes its way apart, M goes back.",
     "pipe": "l goes from message to message, L back; IPC (F9) draws the pipe, who sleeps and what is in it.",
     "spaces": "] goes to the new process. F7 is Memory: a double line joins what parent and child share;"
-    " Enter there explains a frame. s goes on until one of them writes.",
+    " ↓ → go there, Enter explains the frame. s goes on until one of them writes.",
     "signal": "n goes from signal to signal; Signals (F8) shows who has what pending, blocked and caught.",
     "busy": "t goes to the next task switch; Traps (F2) shows the timer's interrupt that led to it.",
     "divzero": "] goes to the fault; Traps (F2) shows its way into the kernel.",

@@ -128,13 +128,15 @@ def footer_items(actions: Sequence[Action]) -> list[tuple[str, str, str]]:
 
 
 def tab_row(panes: Sequence[tuple[str, str, str]], current: str, width: int) -> Row:
-    """The panes by key and name, the one in sight marked."""
-    spans: list[Span] = [Span(" ")]
+    """The panes by key and name, the one in sight marked; where there is no room, those around it."""
+    items: list[Row] = []
     for name, key, label in panes:
         here = name == current
-        spans += [
-            Span(f"{key} ", "dim"),
-            Span(f"▸{label}" if here else f" {label}", "mark chosen" if here else "soft", f"pane:{name}"),
-            Span("  "),
-        ]
-    return padded(tuple(spans), width)
+        marked = Span(f"▸{label}" if here else f" {label}", "mark chosen" if here else "soft", f"pane:{name}")
+        items.append(row(Span(f"{key} ", "dim"), marked, Span("  ")))
+    at = next((n for n, (name, _, _) in enumerate(panes) if name == current), 0)
+    first = 0
+    while first < at and sum(width_of(one) for one in items[first : at + 2]) + 3 > width:
+        first += 1
+    spans = [Span("… " if first else " ", "dim")]
+    return padded((*spans, *(span for one in items[first:] for span in one)), width)

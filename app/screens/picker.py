@@ -13,7 +13,7 @@ from app.lessons import Lesson
 from app.panes.row import short
 
 HEAD = "Real programs on an emulated x86, step by step into the kernel and back. Which one?"
-FOOT = "↑ ↓ choose    Enter opens    q leaves        your own program: int80 run ./prog"
+FOOT = "↑ ↓ choose    Enter opens    q leaves    your own: int80 run ./prog"
 
 
 class Picker(App[str]):

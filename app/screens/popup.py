@@ -5,6 +5,7 @@ Esc closes each of them. They know no engine: they return what was chosen.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from app.panes.row import wrapped
+from app.panes.row import cells, wrapped
 
 
 class Text(ModalScreen[None]):
@@ -27,17 +28,19 @@ class Text(ModalScreen[None]):
     def __init__(self, title: str, lines: Sequence[str], width: int = 76) -> None:
         super().__init__()
         self.heading = title
-        self.lines = [
-            part
-            for line in lines
-            for part in (wrapped(line, width) if not line.startswith(" ") and len(line) > width else [line])
-        ]
+        self.lines = list(lines)
+        self.width = width
+
+    def text(self) -> list[str]:
+        """The lines as they fit."""
+        width = min(self.width, self.app.size.width * 96 // 100 - 5)
+        return [part for line in self.lines for part in broken(line, width)]
 
     def compose(self) -> ComposeResult:
         with VerticalScroll(classes="box") as box:
             box.border_title = self.heading
             box.border_subtitle = "Esc"
-            yield Static("\n".join(self.lines), markup=False)
+            yield Static("\n".join(self.text()), markup=False)
 
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
@@ -45,6 +48,18 @@ class Text(ModalScreen[None]):
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:
             self.dismiss()
+
+
+def broken(line: str, width: int) -> list[str]:
+    """A line as several: what stands behind a name and two blanks goes on below itself."""
+    if cells(line) <= width:
+        return [line]
+    named = re.match(r" *\S+(?: \S+)*  +(?=\S)", line)
+    indent = named.end() if named is not None and named.end() <= width // 2 else 0
+    if not indent and line.startswith(" "):
+        return [line]
+    first, *more = wrapped(line[indent:], width - indent)
+    return [line[:indent] + first, *(" " * indent + part for part in more)]
 
 
 class Ask(ModalScreen[str | None]):

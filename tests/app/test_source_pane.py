@@ -250,14 +250,15 @@ def test_no_program_at_all() -> None:
 
 
 def test_large_files_are_read_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sources, "SMALL", 0)
     now, fresh = in_main(), Sources()
+    wanted = list(source.rows(now, 80, HEIGHT, shared()).rows)
+    monkeypatch.setattr(sources, "SMALL", 0)
     found = source.rows(now, 80, HEIGHT, fresh)
     assert source.READING in [text_of(one) for one in found.rows]
     deadline = time.monotonic() + 30
     while fresh.reading and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert list(source.rows(now, 80, HEIGHT, fresh).rows) == list(source.rows(now, 80, HEIGHT, shared()).rows)
+    assert list(source.rows(now, 80, HEIGHT, fresh).rows) == wanted
 
 
 # Sources.

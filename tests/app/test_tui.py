@@ -12,10 +12,10 @@ from textual.pilot import Pilot
 
 from app.actions import ACTIONS, BY_NAME, PANE_KEYS, parse_place
 from app.keys import NAMED, terminal_bytes
-from app.panes.bars import footer_items
+from app.panes.bars import footer_items, tab_row
 from app.panes.row import text_of
 from app.screens.main import size_class
-from app.screens.popup import Ask, Choose, Text
+from app.screens.popup import Ask, Choose, Text, broken
 from app.tui import Int80
 from tests.app.fake_engine import FakeEngine
 
@@ -438,6 +438,21 @@ async def test_every_action_can_be_done(size: tuple[int, int]) -> None:
             if action.name != "quit":
                 await on.settle()
                 await on.press("escape", "escape")
+
+
+def test_the_tab_of_the_pane_in_sight_is_in_sight() -> None:
+    known = [(name, key.upper(), label) for name, key, label in PANE_KEYS]
+    for name, _, label in known:
+        for width in (80, 100, 130):
+            assert f"▸{label} " in text_of(tab_row(known, name, width)) + " "
+
+
+@pytest.mark.parametrize("width", [30, 50, 74])
+def test_a_value_goes_on_below_itself(width: int) -> None:
+    lines = broken("present    1, read-only until the first write; the other 32 when touched", width)
+    assert all(line.startswith(" " * 11) for line in lines[1:])
+    assert all(len(line) <= width for line in lines)
+    assert broken("short", width) == ["short"]
 
 
 async def test_timeline_zoom() -> None:
