@@ -165,6 +165,20 @@ class Screen(pyte.Screen):
 
     # Lines.
 
+    def delete_lines(self, count: int | None = None) -> None:
+        """DL. Lines that nobody wrote on come up blank (pyte leaves what was there)."""
+        top, bottom = self.margins or Margins(0, self.lines - 1)
+        if not top <= self.cursor.y <= bottom:
+            return
+        for y in range(self.cursor.y, bottom + 1):
+            below = y + (count or 1)
+            line = self.buffer.pop(below, None) if below <= bottom else None
+            if line is None:
+                self.buffer.pop(y, None)
+            else:
+                self.buffer[y] = line
+        self.carriage_return()
+
     def scroll_up(self, count: int = 1) -> None:
         self._scroll(count, self.delete_lines)
 

@@ -60,6 +60,7 @@ def test_scrolling_regions_drawing_and_colours() -> None:
     lines = b"".join(b"%d\r\n" % n for n in range(5)) + b"5"
     assert text(shown(lines + b"\x1b[2;5r\x1b[5;1H\n")) == ["0", "2", "3", "4", "", "5"]
     assert text(shown(lines + b"\x1b[2;5r\x1b[2;1H\x1bM")) == ["0", "", "1", "2", "3", "5"]
+    assert text(shown(b"a line\r\n\x1b[3S"))[0] == ""
     assert text(shown(b"\x1b(0lqk\x1b(B ok"))[0] == "┌─┐ ok"
     assert text(shown(b"-\x1b[4b"))[0] == "-----"
     cell = shown(b"\x1b[44m\x1b[2J").buffer[3][7]
