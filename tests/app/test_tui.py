@@ -36,10 +36,10 @@ class Session:
         await self.settle()
 
     async def settle(self) -> None:
-        """Until nothing is due to be painted."""
-        for _ in range(200):
+        """Until the panes have been painted once and nothing more is due."""
+        for _ in range(2000):
             await self.pilot.pause()
-            if not self.app._paint_due and not self.app.main._reframing:
+            if self.app.painted > 1 and not self.app._paint_due and not self.app.main._reframing:
                 break
             await asyncio.sleep(0.005)
         assert self.app.problem is None, self.app.problem
