@@ -6,7 +6,7 @@ Beside the registers stands what they mean while a system call is being made: th
 from __future__ import annotations
 
 from app.panes.base import Pane
-from app.panes.moment import Moment, letter_style, task_name
+from app.panes.moment import Moment, elsewhere, letter_style, task_name
 from app.panes.row import EMPTY, Row, Sheet, Span, beside, row, short
 from app.strace.text import quote
 from app.view import View
@@ -15,7 +15,7 @@ from cpu.disasm import Instruction
 from cpu.registers import Registers
 from kernel.table import TABLE, Kind
 from kernel.table import Row as Call
-from kernel.thread import PAGE_OFFSET, THREAD_SIZE
+from kernel.thread import PAGE_OFFSET, PT_REGS, PT_SIZE, THREAD_SIZE
 
 FLAGS = (
     ("OF", "O", r.OF),
@@ -136,7 +136,7 @@ def call_meanings(now: Moment, view: View, regs: Registers) -> dict[str, str]:
         found.pop("eax")
     if call is None:
         return found
-    for place, arg in enumerate(call.args[:6]):
+    for place, arg in enumerate(call.args[: len(args)]):
         name = ARGUMENTS[place]
         if getattr(regs, name) == args[place]:
             text = arg.name
@@ -172,11 +172,12 @@ def call_being_made(now: Moment, view: View, regs: Registers) -> tuple[int, Call
     task = now.task
     if task is None or task.syscall < 0 or not task.thread:
         return None
-    words = view.read(task.thread + THREAD_SIZE - 0x44, 24)
-    if words is None:
+    pt_regs = task.thread + THREAD_SIZE - PT_SIZE
+    words, eip = view.read(pt_regs, 24), view.word(pt_regs + 4 * PT_REGS.index("eip"))
+    if words is None or eip is None:
         return None
     args = [int.from_bytes(words[at : at + 4], "little") for at in range(0, 24, 4)]
-    return task.syscall, call_of(task.syscall), args
+    return task.syscall, call_of(task.syscall), [] if elsewhere(now, eip) else args
 
 
 def call_of(number: int) -> Call | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from app.position import ALL_DONE, Position
 from app.state.state import State
 from cpu import registers as r
-from cpu.events import ENTRIES, Entry, Source, SysenterTaken
+from cpu.events import ENTRIES, Entry, Source, SysenterTaken, TrapTaken
 from cpu.interrupts import microsteps, pushed_words
 from cpu.registers import Registers
 from kernel.describe import TaskView
@@ -110,6 +110,20 @@ def within(view: View, task: TaskView | None) -> Registers:
         saved = view.word(regs.esp + 4 + 4 * PT_REGS.index("eax"))
         values[r.EAX] = saved if saved is not None else regs.eax
     return Registers(*values)
+
+
+def elsewhere(now: Moment, eip: int) -> bool:
+    """Whether the program will go on at `eip`, and not where the trap that it is in came from.
+
+    A signal's handler begins, or sigreturn leads to where a signal was delivered: pt_regs are new then.
+    """
+    trap, state = now.state.trap, now.state
+    return isinstance(trap, TrapTaken) and state.trap_pid == now.pid and trap.cpl == 3 and trap.eip != eip
+
+
+def ahead(now: Moment) -> bool:
+    """Whether the machine is already at the end of what the kernel does at once, and the cursor is not."""
+    return now.view is not None and now.trap is None and now.view.seq > now.cursor.seq
 
 
 READ_TSS, PUSHED, ENTERED = 4, 5, 6

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from app.backtrace import callers
 from app.panes.base import Pane
 from app.panes.cpu import INT_80, code_row
-from app.panes.moment import Moment
+from app.panes.moment import Moment, elsewhere
 from app.panes.row import EMPTY, Row, Sheet, Span, row, short
 from app.source import Body, Line, LineTable, Sources, Text, body_of, printable
 from app.view import View
@@ -25,6 +26,7 @@ WAIT = 0.1
 """Seconds until it is looked again whether a line table is there."""
 HLT = b"\xf4"
 CALLERS = 4
+INTERRUPTED = "interrupted "
 KERNEL_KEY = "kernel image"
 MOST_CODE = 64
 """Instructions of one line that are looked at."""
@@ -104,6 +106,8 @@ def user_regs(now: Moment, view: View) -> UserRegs | None:
         by_call = trap.vector in (SYSCALL_VECTOR, -1)
         if not saved_all(now, view, regs):
             ebp = regs.ebp
+    if elsewhere(now, eip):
+        by_call = False
     return UserRegs(eip, esp, ebp, len(INT_80) if by_call and view.read(eip - 2, 2) == INT_80 else 0)
 
 
@@ -280,22 +284,28 @@ def caller_rows(
     if kernel:
         spot = user_spot(now, view, user.eip, user.back, sources)
         own = now.state.trap_pid == now.pid and now.state.trap is not None
-        how = "for" if user.back else "entered from" if own else "goes on at"
+        how = "for" if user.back else "entered from" if own and not elsewhere(now, user.eip) else "goes on at"
         found.append(_caller(f"{how} ", spot, sources, width))
-    chain = frames(view, user)
-    spots = [user_spot(now, view, address, 1, sources) for address in chain]
     known = []
-    for spot in spots:
+    frames = now.state.frames.get(now.pid, ())
+    for one in callers(view, user.eip - user.back, user.esp, user.ebp, frames, CALLERS):
+        back = 1
+        if one.interrupted:
+            back = len(INT_80) if view.read(one.address - len(INT_80), len(INT_80)) == INT_80 else 0
+        spot = user_spot(now, view, one.address, back, sources)
         if spot.line is None:
             break
-        known.append(spot)
+        known.append((spot, one.interrupted))
     if known:
-        found.append(_caller("called from ", known[0], sources, width))
+        spot, interrupted = known[0]
+        found.append(_caller(INTERRUPTED if interrupted else "called from ", spot, sources, width))
     if not found:
         return []
     if len(known) > 1:
-        names = " ← ".join(_where(spot) for spot in known[1:])
-        found.append(row(Span("  called from ", "dim"), Span(short(names, max(width - 14, 0)), "soft")))
+        word = INTERRUPTED if known[1][1] else "called from "
+        names = " ← ".join(f"{INTERRUPTED * it}{_where(spot)}" for spot, it in known[1:])
+        names = names.removeprefix(INTERRUPTED)
+        found.append(row(Span(f"  {word}", "dim"), Span(short(names, max(width - len(word) - 2, 0)), "soft")))
     return [EMPTY, *found]
 
 
@@ -315,28 +325,6 @@ def _caller(word: str, spot: Spot, sources: Sources, width: int) -> Row:
     return row(
         Span(f"  {word}", "dim"), Span(where, "user", subject), Span(f"  {short(text, room)}" if text else "")
     )
-
-
-def frames(view: View, user: UserRegs) -> list[int]:
-    """Return addresses on the user stack, the innermost first: by the chain that ebp begins."""
-    address, ebp = user.eip - user.back, user.ebp
-    label, _, offset = view.label(address).partition("+")
-    found: list[int] = []
-    at = int(offset or "0", 16) if label != f"{address:08x}" else -1
-    if at in (0, 1):  # the caller's ebp is not replaced yet
-        back = view.word(user.esp + 4 * at)
-        if back is None or (at == 1 and view.read(address - 1, 1) != b"\x55"):
-            return []
-        found.append(back)
-    while len(found) < CALLERS and ebp >= user.esp and not ebp & 3:
-        back, above = view.word(ebp + 4), view.word(ebp)
-        if back is None or above is None or not back:
-            break
-        found.append(back)
-        if above <= ebp:
-            break
-        ebp = above
-    return found
 
 
 class Source(Pane):

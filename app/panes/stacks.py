@@ -9,13 +9,16 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 
+from app.backtrace import NONE, callers, saved
 from app.panes.base import Pane
-from app.panes.cpu import ARGUMENTS, call_of
+from app.panes.cpu import ARGUMENTS, call_being_made, call_of
 from app.panes.moment import (
     PUSHED,
     READ_TSS,
     SYSENTER_STACK,
     Moment,
+    ahead,
+    elsewhere,
     letter_style,
     pushed_by,
     task_name,
@@ -34,7 +37,9 @@ from kernel.thread import PAGE_OFFSET, PT_REGS, PT_SIZE, THREAD_SIZE
 USER_WORDS = 256
 """How much of the user stack can be scrolled to."""
 STRINGS_SHOWN = 24
-ORIG_EAX = PT_REGS.index("orig_eax")
+CALLERS = 16
+"""How many return addresses are looked for."""
+AHEAD = " · as the kernel will leave them"
 AUXV_NAMES = {value: name for name, value in vars(elf).items() if name.startswith("AT_")}
 
 
@@ -83,24 +88,80 @@ def user_rows(now: Moment, view: View, regs: Registers, esp: int | None, width: 
     if not data:
         return [row(Span(f"{esp:08x} is not mapped", "dim"))]
     notes = stack_notes(now, view)
-    ebp = regs.ebp if regs.cpl == 3 else _saved_word(now, view, regs, "ebp")
     frames = set(now.state.frames.get(now.pid, ()))
     for at in frames:
         notes.update(frame_notes(view, at))
-    while ebp is not None and esp <= ebp < esp + 4 * len(data) and not ebp & 3:
-        value = data[(ebp - esp) // 4]
-        notes.setdefault(ebp, "saved ebp" if value else "ebp: the outermost frame")
-        ebp = value if value > ebp else None
+    calls, sure = call_notes(now, view, regs, esp, frames)
+    returns = {slot for slot, note in calls.items() if note.startswith("ret ")}
+    notes = {**calls, **notes}
 
     def make(n: int) -> Row:
         address, value = esp + 4 * n, data[n]
         note = notes.get(address, "")
-        style = "mark" if address in frames else ""
+        style = "mark" if address in frames else "user" if address in returns else ""
         if not note:
-            note, style = _pointer_note(view, value)
+            note, style = _pointer_note(view, value, address > sure)
         return _word_row(address, value, note, width, style, here=n == 0)
 
     return Lazy(len(data), make)
+
+
+def call_notes(
+    now: Moment, view: View, regs: Registers, esp: int, frames: set[int]
+) -> tuple[dict[int, str], int]:
+    """Return addresses, saved ebps and the arguments of the system call's stub, by address.
+
+    And up to which address these are all the return addresses that there are.
+    """
+    eip, ebp = user_place(now, view, regs)
+    if eip is None or ebp is None:
+        return {}, 0
+    found = {}
+    sure = 0
+    chain = callers(view, eip, esp, ebp, frames, CALLERS)
+    for one in chain:
+        if not one.interrupted:
+            found[one.slot] = f"ret {view.label(one.address)}"
+        if one.ebp_at != NONE:
+            found[one.ebp_at] = "saved ebp" if view.word(one.ebp_at) else "ebp: the outermost frame"
+    for one in chain:
+        if not one.sure:
+            break
+        sure = one.slot
+    args, values = call_arguments(now, view, regs)
+    if chain and not chain[0].interrupted:
+        for n, (arg, value) in enumerate(zip(args, values, strict=False)):
+            at = chain[0].slot + 4 * (n + 1)
+            if view.word(at) != value:
+                break
+            found[at] = f"{arg.name} {_pointer_note(view, value, False)[0]}".rstrip()
+    return found, sure
+
+
+def call_arguments(now: Moment, view: View, regs: Registers) -> tuple[tuple[Arg, ...], list[int]]:
+    """Names and values of the arguments of the system call that is being made, up to `iret`."""
+    top = stack_top(now, regs)
+    if not top or regs.esp > top - PT_SIZE:
+        made = call_being_made(now, view, regs)
+        return (made[1].args, made[2]) if made is not None and made[1] is not None else ((), [])
+    data = view.read(top - PT_SIZE, PT_SIZE)
+    if data is None:
+        return (), []
+    words = dict(zip(PT_REGS, struct.unpack(f"<{len(PT_REGS)}I", data), strict=True))
+    call = call_of(words["orig_eax"])
+    if call is None or elsewhere(now, words["eip"]):
+        return (), []
+    return call.args, [words[name] for name in ARGUMENTS]
+
+
+def user_place(now: Moment, view: View, regs: Registers) -> tuple[int | None, int | None]:
+    """eip and ebp of the program: the processor's, or those that it comes back with from the kernel."""
+    if regs.cpl == 3:
+        return regs.eip, regs.ebp
+    top = stack_top(now, regs)
+    through = top and regs.esp <= top - PT_SIZE
+    ebp = _saved_word(now, view, regs, "ebp") if through else regs.ebp
+    return _saved_word(now, view, regs, "eip"), ebp
 
 
 def _saved_word(now: Moment, view: View, regs: Registers, name: str) -> int | None:
@@ -125,14 +186,27 @@ def _words_from(view: View, address: int) -> tuple[int, ...]:
     return ()
 
 
-def _pointer_note(view: View, value: int) -> tuple[str, str]:
-    """What a word points to, if it points into the program."""
+def _pointer_note(view: View, value: int, returns: bool) -> tuple[str, str]:
+    """What a word points to, if it points into the program; else the text that it is, if it is one.
+
+    `returns`: a place in the middle of a function may be where a call returns to.
+    """
     if not 0x1000 <= value < PAGE_OFFSET:
         return "", ""
     label = view.label(value)
     if label == f"{value:08x}":
-        return "", ""
-    return (f"ret {label}", "user") if "+" in label else (f"→ {label}", "")
+        return _text_note(value), "dim"
+    if "+" in label:
+        return (f"ret {label}", "user") if returns else ("", "")
+    return f"→ {label}", ""
+
+
+def _text_note(value: int) -> str:
+    """Four characters of a text, in their order in memory."""
+    data = value.to_bytes(4, "little")
+    text = data.rstrip(b"\0")
+    plain = len(text) > 2 and all(0x20 <= byte < 0x7F or byte == 0x0A for byte in text)
+    return quote(text) if plain else ""
 
 
 def initial_stack(now: Moment) -> int | None:
@@ -196,6 +270,9 @@ def frame_notes(view: View, at: int) -> dict[int, str]:
         notes[at + sigframe.RT_SIGFRAME_INFO] = "siginfo"
     for n, name in enumerate(sigframe.Sigcontext.__struct_fields__):
         notes[context + 4 * n] = f"saved {name}"
+    eip = saved(view, at, "eip")
+    if eip is not None:
+        notes[context + 4 * sigframe.Sigcontext.__struct_fields__.index("eip")] += f" {view.label(eip)}"
     return notes
 
 
@@ -278,17 +355,11 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
     data = view.read(start, top - start)
     if data is None:
         return [row(Span(f"{start:08x} is not mapped", "dim"))]
-    call = (
-        call_of(struct.unpack_from("<I", data, len(data) - PT_SIZE + 4 * ORIG_EAX)[0])
-        if len(data) >= PT_SIZE
-        else None
-    )
+    args = call_arguments(now, view, regs)[0] if len(data) >= PT_SIZE else ()
     before = now.before.esp if now.before is not None and not now.before.cpl else None
     for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
         address = start + 4 * n
-        note, style = kernel_note(
-            view, address, value, top, call.args if call is not None else (), width >= 46
-        )
+        note, style = kernel_note(view, address, value, top, args, width >= 46)
         new = before is not None and address < before <= top
         found.append(
             _word_row(
@@ -373,4 +444,5 @@ class Stacks(Pane):
         return row(
             Span("Stacks · ", "title"),
             Span(task_name(now.state, now.pid), letter_style(now.state, now.pid) + " bold"),
+            Span(AHEAD if ahead(now) else "", "dim"),
         )
