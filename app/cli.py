@@ -261,7 +261,7 @@ def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
     arguments = list(namespace.arguments)
     if arguments[:1] == ["--"]:
         arguments = arguments[1:]
-    rows, columns = (24, 80) if screen else terminal_size()
+    rows, columns = terminal_size()
     return Options(
         program=namespace.program,
         arguments=arguments,

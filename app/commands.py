@@ -168,10 +168,13 @@ def run_screen(options: Options, output: str | None, theme: str | None = None, p
     """`int80 run`: the screen on a live machine. Who has `picked` the program is told which keys to try."""
     gc.disable()  # 60 ms of the way to the first frame; `app.tui` enables it again once that is painted
     from app.engine import Engine
+    from app.settings import load, settings_file
+    from app.window import first_size
 
     if not (sys.stdout.isatty() and sys.stdin.isatty() and sys.stderr.isatty()):
         complain("run needs a terminal; without one, use exec, trace or record")
         return 2
+    options.rows, options.columns = first_size(options.rows, options.columns, load(settings_file()))
     try:
         start, blobs = prepare(options)
         host = open_mounts(options)

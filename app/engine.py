@@ -25,6 +25,7 @@ from app.position import ALL_DONE, START, Position
 from app.state.state import State
 from app.view import View
 from app.watching import Watch
+from app.window import Size, tell
 from cpu.events import ENTRIES, Source, TrapTaken
 from cpu.interrupts import PAGE_FAULT, microsteps
 from cpu.registers import Registers
@@ -108,6 +109,9 @@ class Engine:
             if name in MILESTONES or name.startswith(("sys_", "do_"))
         )
         self._clock: float | None = None
+        self.window: Size | None = None
+        """Of the guest's terminal on the screen; `window_told` is the last one that the guest was told."""
+        self.window_told: Size | None = None
 
     # What is there at the cursor.
 
@@ -463,6 +467,7 @@ class Engine:
         if not self.live or self.cursor.seq < self.length:
             return "finished" if self.at_end else "running"
         self.to_cursor()
+        tell(self)
         return self._run(seconds)
 
     def _run(self, seconds: float, wanted: Wanted | None = None) -> str:
@@ -536,7 +541,12 @@ class Engine:
             return
         self.go_end()
         self.to_cursor()
-        one = Input(self.machine.tick, "tty", 0, data)
+        self.give(Input(self.machine.tick, "tty", 0, data))
+
+    def give(self, one: Input) -> None:
+        """Something from outside, where the machine stands; one that has halted heeds nothing."""
+        if self.finished is not None:
+            return
         if self.on_input is not None:
             self.on_input(one)
         self.machine.give_input(one)
@@ -556,10 +566,7 @@ class Engine:
                 return "what is recorded already stays: End goes to where another task can be chosen"
             self._begin_another_future()
         self.to_cursor()
-        one = Input(self.machine.tick, "scheduler", pid, b"")
-        if self.on_input is not None:
-            self.on_input(one)
-        self.machine.give_input(one)
+        self.give(Input(self.machine.tick, "scheduler", pid, b""))
         return ""
 
     def _begin_another_future(self) -> None:
@@ -575,6 +582,7 @@ class Engine:
         self._trail.clear()
         self.seeking = None
         self._view = None
+        self.window_told = None
         self.set_to_rest()
 
     @property

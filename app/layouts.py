@@ -2,7 +2,8 @@
 
 A layout divides the board over and over, above each other (`above`) or side by side (`beside`). One place in
 each is `SPARE`: there lies the pane that was called last and has no place of its own. Hidden panes leave
-their room to their neighbours. What the panes are and how lines are drawn between them is not known here.
+their room to their neighbours. Which layouts there are goes by the terminal's class of size. What the panes
+are and how lines are drawn between them is not known here.
 """
 
 from __future__ import annotations
@@ -13,7 +14,8 @@ from typing import NamedTuple, TypeAlias
 from app.panes.frame import Place
 
 SPARE = "*"
-WIDE, MEDIUM, SMALL = "wide", "medium", "small"
+WIDE, MEDIUM, SMALL, TINY = "wide", "medium", "small", "tiny"
+LEAST_COLUMNS, LEAST_ROWS = 60, 20
 
 Node: TypeAlias = "str | Split"
 Share: TypeAlias = "int | float"
@@ -131,6 +133,15 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     SMALL: (Layout("one", "one pane at a time", SPARE, "traps"),),
 }
 """The layouts for each class of terminal, the first one to begin with."""
+
+
+def size_of(width: int, height: int) -> str:
+    """Which class a terminal of this size is of; for a tiny one there are no layouts."""
+    if width < LEAST_COLUMNS or height < LEAST_ROWS:
+        return TINY
+    if width >= 160 and height >= 45:
+        return WIDE
+    return MEDIUM if width >= 100 and height >= 34 else SMALL
 
 
 def layout_named(size: str, name: str) -> Layout:

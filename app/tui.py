@@ -181,6 +181,7 @@ class Int80(App[int], inherit_bindings=False):
         with self.guard():
             now = self.moment()
         if self.problem is None:
+            self.engine.window = self.main.console.window or self.engine.window
             self.main.paint(now)
             self._record()
         self._last_paint = time.monotonic()

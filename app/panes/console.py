@@ -8,9 +8,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from app.panes.base import Pane
+from app.panes.frame import Place
 from app.panes.moment import Moment
 from app.panes.row import Row, Sheet, Span, row
 from app.state.state import Output, State
+from app.window import Size, inside
 
 if TYPE_CHECKING:
     from app.log import Log
@@ -49,14 +51,16 @@ def output_of(state: State) -> tuple[str, Output | None]:
 
 
 def rows(now: Moment, width: int, height: int, terminal: Replay | None, focused: bool = False) -> Sheet:
-    """The lines of the guest's screen, its last used ones in sight."""
+    """The lines of the guest's screen; of one larger than the pane the part with the cursor."""
     _, output = output_of(now.state)
     if output is None or terminal is None:
         cursor = (Span("▏", "mark"),) if focused else ()
         return Sheet([row(*cursor, Span("Nothing written yet.", "dim"))])
     screen = terminal.follow(output)
     last = max(screen.cursor.y, max((y for y in screen.buffer if _used(screen.buffer[y])), default=0))
-    lines = [screen_row(screen, y, focused) for y in range(screen.lines if screen.alternate else last + 1)]
+    left = max(min(screen.cursor.x, screen.columns - 1) + 1 - width, 0)
+    used = screen.lines if screen.alternate else last + 1
+    lines = [screen_row(screen, y, focused, left) for y in range(used)]
     return Sheet(lines, max(0, screen.cursor.y + 1 - height))
 
 
@@ -64,8 +68,8 @@ def _used(line: Any) -> bool:
     return any(char.data.strip() for char in line.values())
 
 
-def screen_row(screen: Any, y: int, focused: bool) -> Row:
-    """One line of the screen, neighbours of the same look together."""
+def screen_row(screen: Any, y: int, focused: bool, left: int = 0) -> Row:
+    """One line of the screen from column `left` on, neighbours of the same look together."""
     line = screen.buffer[y]
     shown = y == screen.cursor.y and not screen.cursor.hidden
     cursor = min(screen.cursor.x, screen.columns - 1) if shown else -1
@@ -75,7 +79,7 @@ def screen_row(screen: Any, y: int, focused: bool) -> Row:
     )
     found: list[Span] = []
     text, style = "", ""
-    for x in range(max(end, cursor) + 1):
+    for x in range(left, max(end, cursor) + 1):
         char = line[x]
         look = _look(char)
         if x == cursor:
@@ -123,6 +127,12 @@ class Console(Pane):
         self._replay: Replay | None = None
         self._of: tuple[str, Log | None] = "", None
         """What the replay is of: another future is another one."""
+
+    @property
+    def window(self) -> Size | None:
+        """Rows and columns that there are for the terminal, None while the pane is out of sight."""
+        rows, columns = inside(Place(*self.region))
+        return (rows, columns) if rows and columns else None
 
     @property
     def wants_application_keys(self) -> bool:

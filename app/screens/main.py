@@ -17,7 +17,18 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from app.actions import ACTIONS, PANE_KEYS
-from app.layouts import LAYOUTS, Layout, layout_named, panes_of, places, with_spare, without
+from app.layouts import (
+    LAYOUTS,
+    LEAST_COLUMNS,
+    LEAST_ROWS,
+    Layout,
+    layout_named,
+    panes_of,
+    places,
+    size_of,
+    with_spare,
+    without,
+)
 from app.panes.bars import footer_items, footer_row, header_row, tab_row
 from app.panes.base import Lines, Pane
 from app.panes.console import Console
@@ -40,16 +51,11 @@ if TYPE_CHECKING:
     from app.tui import Int80
 
 SIZES = ("-wide", "-medium", "-small", "-tiny")
-LEAST_COLUMNS, LEAST_ROWS = 60, 20
 
 
 def size_class(width: int, height: int) -> str:
-    """Which layout a terminal of this size gets."""
-    if width < LEAST_COLUMNS or height < LEAST_ROWS:
-        return "-tiny"
-    if width >= 160 and height >= 45:
-        return "-wide"
-    return "-medium" if width >= 100 and height >= 34 else "-small"
+    """The CSS class of a terminal of this size."""
+    return f"-{size_of(width, height)}"
 
 
 class Board(Widget):

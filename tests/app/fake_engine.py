@@ -311,6 +311,7 @@ class FakeEngine:
         self.typed = b""
         self.ran = 0
         self.reads_keys = True
+        self.window: tuple[int, int] | None = None
         self.found = True
         self.reason = ""
         self.breakpoints: list[Breakpoint] = []
