@@ -84,7 +84,7 @@ def area(rest: str, now: Moment) -> Told | None:
     vma = vma_at(column.space, int(start, 16)) if column is not None else None
     if column is None or vma is None:
         return None
-    name = vma_name(vma, column.space, column.comm)
+    name = vma_name(vma, column.space)
     inside = {va: page for va, page in column.space.pages.items() if vma.start <= va < vma.end}
     waiting = sum(waits_for_write(vma, bits) for _, bits in inside.values())
     total = vma.end - vma.start >> PAGE_SHIFT
@@ -178,7 +178,7 @@ def page(rest: str, now: Moment) -> Told | None:
         return None
     found = one.column.space.pages.get(one.address & ~0xFFF)
     vma = vma_at(one.column.space, one.address)
-    name = vma_name(vma, one.column.space, one.column.comm) if vma is not None else "in no area"
+    name = vma_name(vma, one.column.space) if vma is not None else "in no area"
     lines = [name]
     if found is not None:
         lines += [f"frame {found[0]:#05x}, user mode may {page_rights(found[1])}"]

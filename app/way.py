@@ -16,6 +16,7 @@ from app.strace.text import signed
 from app.view import View
 from cpu.events import Entry, Source, SysenterTaken, TrapTaken
 from cpu.interrupts import microsteps
+from kernel.abi.errno import Errno, errno_of
 from kernel.abi.signal import signal_name
 from kernel.boot import EXCEPTIONS, INTERRUPTS, SYSCALL_VECTOR
 from kernel.thread import (
@@ -243,20 +244,20 @@ def _call_steps(now: Moment, trap: Entry, number: int) -> Following:
         (
             Phase.FRAME,
             "push ss ebp eflags cs …",
-            "the frame by hand; ebp is the user's esp",
+            "by hand; ebp is the user's esp",
             "phase:frame",
             1,
         ),
     ]
     argument: Following = [
-        (Phase.ARGUMENT, "ebp ← (%ebp)", "the sixth argument, off the user's stack", "phase:argument", 1)
+        (Phase.ARGUMENT, "ebp ← (%ebp)", "the sixth argument, off its stack", "phase:argument", 1)
     ]
     return [
         *(by_hand if by_sysenter else ()),
         (
             Phase.SAVE,
             "SAVE_ALL → pt_regs",
-            f"{top - PT_SIZE:08x} … {top:08x} on the kernel stack",
+            f"{top - PT_SIZE:08x} … {top:08x}, {PT_SIZE // 4} words",
             "phase:save",
             1,
         ),
@@ -296,12 +297,12 @@ def handler_name(vector: int) -> str:
 
 
 def call_line(now: Moment) -> str:
-    """The call that the current task is in, or was last in, as the trace has it."""
+    """The call that the current task is in, or was last in, as the trace has it, without its result."""
     for line in reversed(now.state.trace.lines[-32:]):
         if line.pid == now.pid and line.kind in ("syscall", "resumed"):
             if line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid:
                 return ""
-            return call_text(line)
+            return call_text(line).rpartition(" = ")[0] if line.seq_end >= 0 else call_text(line)
     return ""
 
 
@@ -310,13 +311,24 @@ def _result(now: Moment) -> str:
         if line.pid == now.pid and line.kind in ("syscall", "resumed"):
             if line.seq_end < 0 or (line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid):
                 return ""
-            result = line.result
-            return (
-                ""
-                if result is None
-                else f"{result & 0xFFFF_FFFF:08x}" + (f" ({result})" if result < 0 else "")
-            )
-    return ""
+            return "" if line.result is None else _result_text(line.result)
+    return _of_a_child(now)
+
+
+def _result_text(result: int) -> str:
+    text, error = f"{result & 0xFFFF_FFFF:08x}", errno_of(result)
+    if not error:
+        return text
+    return f"{text} = -{error} {Errno(error).name if error in Errno.__members__.values() else ''}".rstrip()
+
+
+def _of_a_child(now: Moment) -> str:
+    """fork's result in the child: it never made the call, and comes back from it with 0."""
+    task, view = now.task, now.view
+    if task is None or view is None or not task.thread or now.state.trap_pid == now.pid:
+        return ""
+    result = view.word(task.thread + THREAD_SIZE - PT_SIZE + 4 * PT_REGS.index("eax"))
+    return "00000000: it is the child" if result == 0 else ""
 
 
 def _work(now: Moment) -> str:

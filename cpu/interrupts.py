@@ -218,17 +218,17 @@ def microsteps(trap: Entry) -> tuple[Microstep, ...]:
     steps = []
     if trap.source == Source.SOFTWARE:
         opcode = {3: "int3", 4: "into"}.get(trap.vector, f"int ${vector}")
-        steps.append(Microstep(opcode, f"vector {vector}, asked for by the program"))
+        steps.append(Microstep(opcode, f"vector {vector}, by the program"))
     elif trap.source == Source.EXCEPTION:
-        detail = f"vector {vector}" + (f", error code {trap.error:#x}" if trap.error >= 0 else "")
+        detail = f"error code {trap.error:#x}" if trap.error >= 0 else f"vector {vector}"
         if trap.vector == PAGE_FAULT:
             detail += f", cr2 {trap.cr2:08x}"
         steps.append(Microstep("exception", detail))
     else:
-        steps.append(Microstep("interrupt", f"vector {vector}, between two instructions"))
-    kind = "interrupt gate: IF off" if gate.interrupt else "trap gate: IF kept"
+        steps.append(Microstep("interrupt", f"vector {vector}, between instructions"))
+    kind = "interrupt, IF 0" if gate.interrupt else "trap, IF kept"
     steps.append(
-        Microstep(f"gate idt[{vector}]", f"{gate.selector:02x}:{gate.offset:08x} dpl {gate.dpl}, {kind}")
+        Microstep(f"gate idt[{vector}]", f"{gate.selector:02x}:{gate.offset:08x} dpl {gate.dpl} {kind}")
     )
     if trap.source == Source.SOFTWARE:
         steps.append(Microstep(f"cpl {trap.cpl} ≤ dpl {gate.dpl}", "the program may ask for it"))
@@ -250,13 +250,13 @@ def microsteps(trap: Entry) -> tuple[Microstep, ...]:
 
 def _sysenter_steps(trap: SysenterTaken) -> tuple[Microstep, ...]:
     return (
-        Microstep("sysenter", "no vector, no gate: the program asks for ring 0"),
+        Microstep("sysenter", "no vector, no gate, no dpl"),
         Microstep(
             "cs ss from msr 174",
-            f"{trap.msr_cs:02x}, and {trap.ss0:02x} = cs + 8; not 0: the kernel allows it",
+            f"{trap.msr_cs:02x}, and {trap.ss0:02x} = cs + 8",
         ),
         Microstep("esp from msr 175", f"{trap.msr_esp:08x}; esp {trap.esp:08x} is not kept"),
-        Microstep("eip from msr 176", f"{trap.msr_eip:08x}, ring 0, IF off; nothing is pushed"),
+        Microstep("eip from msr 176", f"{trap.msr_eip:08x}, ring 0, IF off, no push"),
     )
 
 

@@ -16,6 +16,7 @@ from kernel.describe import SLEEPING, PipeView, TaskView
 HEX_SHOWN = 16
 INPUT_KEPT = 4096
 """Bytes of input that a terminal keeps for who reads it."""
+NEWLINES = ", each newline as two: \\r\\n"
 STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
 
 
@@ -123,13 +124,14 @@ def channel_facts(
             f"given by who started the first program, as its {STREAMS.get(number, f'descriptor {number}')}"
         )
     output = (state.terminals if kind == "tty" else state.streams).get(number)
+    newlines = output is not None and b"\r\n" in output.kept
     facts = [
         ("established", f"{origin}; children have it by fork"),
         ("processes", f"{len(mine)}: {holders}"),
         ("capacity", capacity),
         ("message size", size),
         ("direction", f"{direction}; the other end is outside this machine"),
-        ("so far", f"{count(came)} bytes in, {count(went)} bytes out"),
+        ("so far", f"{count(came)} bytes in, {count(went)} bytes out{NEWLINES * newlines}"),
     ]
     if output is not None and output.kept:
         line = bytes(output.kept[-256:]).rstrip().rpartition(b"\n")[2]

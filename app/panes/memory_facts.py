@@ -16,8 +16,6 @@ from kernel.abi.signal import signal_name
 from kernel.describe import BITS_NX, SpaceView, VmaView
 
 PAGE = 0x1000
-COMM = 15
-"""Characters of a program's name that a task keeps."""
 LOOKED_AT = 400
 """Events that one step of the kernel has at most, as far as changes are marked."""
 NOTICES_KEPT = 4
@@ -71,8 +69,8 @@ def vma_at(space: SpaceView, va: int) -> VmaView | None:
     return next((vma for vma in space.vmas if vma.start <= va < vma.end), None)
 
 
-def vma_name(vma: VmaView, space: SpaceView, comm: str) -> str:
-    """What a textbook calls the area: .text, .data, heap, stack, mmap."""
+def vma_name(vma: VmaView, space: SpaceView) -> str:
+    """What a textbook calls the area: .text, .data, heap, stack, mmap; of a library with its name."""
     if vma.name.startswith("["):
         return vma.name.strip("[]")
     if vma.inode or vma.name:
@@ -82,10 +80,15 @@ def vma_name(vma: VmaView, space: SpaceView, comm: str) -> str:
         part = ".text" if vma.prot & PROT_EXEC else ".data" if vma.prot & PROT_WRITE else ".rodata"
         if part == ".rodata" and not vma.offset:
             part = "header"
-        return part if not comm or base[:COMM] == comm else f"{base} {part}"
+        return part if vma.name == program_of(space) else f"{base} {part}"
     if vma.flags & MAP_SHARED:
         return "shared"
     return ".bss" if vma.end <= space.brk + PAGE - 1 & ~(PAGE - 1) else "mmap"
+
+
+def program_of(space: SpaceView) -> str:
+    """The file of the program that runs in a space: the lowest one that is mapped."""
+    return next((vma.name for vma in space.vmas if vma.inode and not vma.flags & MAP_SHARED), "")
 
 
 def rights(prot: int) -> str:
@@ -270,7 +273,7 @@ def _where(now: Moment, number: int, va: int) -> str:
     space = now.state.machine.spaces.get(number)
     vma = vma_at(space, va) if space is not None else None
     column = next((one for one in columns(now) if one.space.id == number), None)
-    name = vma_name(vma, space, column.comm) if vma and space and column else ""
+    name = vma_name(vma, space) if vma and space and column else ""
     return f"{space_name(now, number)} {va:08x}{' ' + name if name else ''}"
 
 

@@ -204,7 +204,7 @@ def frame_rows(now: Moment, frames: Frames, frame: int, width: int) -> list[Row]
     found = [head]
     for one in users:
         vma = vma_at(one.column.space, one.va)
-        name = vma_name(vma, one.column.space, one.column.comm) if vma is not None else "?"
+        name = vma_name(vma, one.column.space) if vma is not None else "?"
         note = ", to be copied when written" if waits_for_write(vma, one.bits) and word else ""
         found.append(
             row(

@@ -321,7 +321,7 @@ def _cell_spans(plan: Plan, one: Stretch, n: int, cell: Cell | None) -> list[Spa
     text = ""
     name = ""
     if cell.names:
-        name = vma_name(cell.vma, column.space, column.comm)
+        name = vma_name(cell.vma, column.space)
         total = cell.vma.end - cell.vma.start >> 12
         pages = plan.pages[n]
         there = bisect_left(pages, cell.vma.end) - bisect_left(pages, cell.vma.start)

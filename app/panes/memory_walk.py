@@ -131,7 +131,7 @@ def _choice_row(now: Moment, one: Choice, here: bool, width: int, changed: Chang
     vma = vma_at(one.column.space, one.address)
     name = one.label
     if not name and vma is not None:
-        name = vma_name(vma, one.column.space, one.column.comm)
+        name = vma_name(vma, one.column.space)
     new = (one.column.space.id, one.address & ~(PAGE - 1)) in changed.pages
     return row(
         Span("▶ " if here else "  ", "mark"),
@@ -307,7 +307,7 @@ def _area_rows(now: Moment, one: Choice, width: int) -> list[Row]:
     found = [
         row(
             Span("area  ", "dim"),
-            Span(vma_name(vma, space, one.column.comm), one.column.style, f"vma:{space.id}:{vma.start:x}"),
+            Span(vma_name(vma, space), one.column.style, f"vma:{space.id}:{vma.start:x}"),
             Span(f"  {vma.start:08x}–{vma.end:08x} {rights(vma.prot)} {kind}", "soft"),
         )
     ]

@@ -13,10 +13,10 @@ from app.panes.bars import RUNNING, STATES
 from app.panes.base import Pane
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Row, Sheet, Span, beside, cells, padded, row, short, width_of
-from app.panes.waiting import call_name, stopped_by, wait_times, waits_for, who
+from app.panes.waiting import call_name, stopped_by, wait_span, wait_times, waits_for, who
 from app.state.fold_trace import status_text
 from app.state.state import IDLE, INIT, State
-from app.units import count
+from app.units import count, duration
 from kernel.abi.files import O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY
 from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, FileView, PipeView, TaskView
 from kernel.tables import Credentials
@@ -105,7 +105,7 @@ def tree(state: State) -> list[Node]:
 
 def _tree_columns(width: int) -> tuple[int, int]:
     """Columns of the name and of the system call (0: it has none of its own)."""
-    return (22, 14) if width >= WIDE else (16 if width >= 56 else 12, 0)
+    return (22, 16) if width >= WIDE else (16 if width >= 56 else 12, 0)
 
 
 def tree_head(width: int) -> Row:
@@ -244,7 +244,7 @@ def _why(now: Moment, task: TaskView, width: int) -> list[Row]:
         text, style = f"{status_text(task.exit_status)}; its parent has not asked yet", "error"
     elif task.state == SLEEPING:
         brief, why = waits_for(now.state, task)
-        text, times = brief + why, wait_times(now, task).removeprefix(", since ")
+        text, times = brief + why, _since(now, task)
     elif task.state == STOPPED:
         text, style = f"stopped {stopped_by(now, task)}", "mark"
     elif not is_running(now.state, task):
@@ -252,8 +252,16 @@ def _why(now: Moment, task: TaskView, width: int) -> list[Row]:
     subject = f"state:{state_word(now.state, task)}:{task.pid}" if text else ""
     return [
         _fact("why", Span(short(text, max(width - FACT, 1)) or "–", style if text else "dim", subject)),
-        _fact("since", Span(times.removeprefix(", ") or "–", "" if times else "dim")),
+        _fact("since", Span(times or "–", "" if times else "dim")),
     ]
+
+
+def _since(now: Moment, task: TaskView) -> str:
+    """The moment at which it fell asleep, for how long that is, and when it ends by itself."""
+    since, deadline = wait_span(now, task)
+    begun = f"{duration(since)}, for {duration(max(now.cursor.tick - since, 0))}" if since >= 0 else ""
+    until = f"until {duration(deadline)}" if deadline >= 0 else ""
+    return ", ".join(one for one in (begun, until) if one)
 
 
 def credentials_text(cred: Credentials) -> str:

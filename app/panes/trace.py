@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from app.panes.base import Pane
 from app.panes.cpu import call_of
 from app.panes.moment import Moment, letter_style, task_name
-from app.panes.row import Lazy, Row, Sheet, Span, row
+from app.panes.row import Lazy, Row, Sheet, Span, cells, row, short, width_of
 from app.state.state import State, TraceLine
 from app.strace import (
     format_call,
@@ -24,6 +26,9 @@ from kernel.abi.signal import signal_name
 TIMES_FROM = 100
 """Columns from which on there is room for the time."""
 UNFINISHED = " <unfinished ...>"
+EQUALS = " = "
+ROOM = 12
+"""Columns that the arguments keep at least."""
 
 
 def rows(now: Moment, width: int, height: int) -> Sheet:
@@ -54,23 +59,33 @@ def line_row(state: State, line: TraceLine, here: bool, width: int) -> Row:
         spans.append(Span(f"{duration(line.tick_begin):>10}  ", "dim"))
     text = line_text(line)
     if line.kind in ("syscall", "resumed"):
-        return (*spans, *_call_spans(line, text, here))
+        return with_result((*spans, *_call_spans(line, text, here)), width)
     style = {"signal": "mark", "fault": "error", "stopped": "mark"}.get(line.kind, "dim")
     subject = f"signal:{line.signo}" if line.signo else ""
     return (*spans, Span(text, style, subject))
+
+
+def with_result(one: Row, width: int) -> Row:
+    """A line that is too long loses of its arguments, not its result."""
+    *head, body, equals, last = one
+    over = width_of(one) - width
+    room = cells(body.text) - over
+    if over <= 0 or equals.text != EQUALS or room < ROOM:
+        return one
+    return (*head, body._replace(text=short(body.text.rstrip(), room)), equals, last)
 
 
 def _call_spans(line: TraceLine, text: str, here: bool) -> Row:
     separator = ">" if text.startswith("<...") else "("
     name, bracket, rest = text.partition(separator)
     style = "mark" if here else ""
-    body, equals, result = rest.rpartition(" = ")
+    body, equals, result = rest.rpartition(EQUALS)
     head = Span(name, style, f"sys:{line.nr}")
     error = errno_of(line.result) if line.result is not None else 0
     if not equals:
         return (head, Span(bracket + rest, style))
     last = Span(result, "error", f"errno:{error}") if error else Span(result, style or "good")
-    return (head, Span(bracket + body, style), Span(" = ", "dim"), last)
+    return (head, Span(bracket + body, style), Span(EQUALS, "dim"), last)
 
 
 def line_text(line: TraceLine) -> str:
@@ -93,7 +108,10 @@ def line_text(line: TraceLine) -> str:
 
 def call_text(line: TraceLine) -> str:
     """The call of a line as C has it: closed, also while it has not ended."""
-    text = " ".join(line_text(line).split()).removesuffix(UNFINISHED)
+    whole = line
+    if line.kind == "resumed":
+        whole = msgspec.structs.replace(line, kind="syscall")
+    text = " ".join(line_text(whole).split()).removesuffix(UNFINISHED)
     if line.seq_end >= 0:
         return text
     return f"{text})" if not text.endswith(",") else f"{text} …)"

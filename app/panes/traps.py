@@ -51,7 +51,7 @@ def rows(now: Moment, width: int, height: int, view: int = PATH) -> Sheet:
 def path_sheet(now: Moment, width: int, height: int) -> Sheet:
     way = way_of(now)
     if way is None and now.state.trap is not None:
-        idle = row(Span("Nobody can run: the processor is halted until an interrupt arrives.", "dim"))
+        idle = row(Span("Nobody can run: the processor is halted.", "dim"))
         return Sheet([idle, EMPTY, *counts(now, width, height - 2)])
     if way is None:
         return Sheet(

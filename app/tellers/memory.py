@@ -32,8 +32,7 @@ def _area(state: State, number: int, va: int) -> str:
     vma = vma_at(space, va) if space is not None else None
     if space is None or vma is None:
         return ""
-    comm = next((one.comm for one in state.machine.tasks.values() if one.space == number), "")
-    name = vma_name(vma, space, comm)
+    name = vma_name(vma, space)
     return f" ({name})" if name else ""
 
 

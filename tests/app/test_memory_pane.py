@@ -376,7 +376,7 @@ def test_widths(width: int, count: int) -> None:
 
 def test_names_of_areas() -> None:
     whole = space(20, {})
-    names = [vma_name(vma, whole, "shop") for vma in whole.vmas]
+    names = [vma_name(vma, whole) for vma in whole.vmas]
     assert names == [".text", ".data", ".bss", "heap", "shared", "libc.so.6 header", "stack"]
 
 

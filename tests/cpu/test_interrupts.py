@@ -159,7 +159,7 @@ def test_microsteps_of_a_system_call() -> None:
         "cs:eip from the gate",
     ]
     assert "60:c0001234" in steps[1].detail
-    assert "IF off" in steps[1].detail
+    assert "interrupt, IF 0" in steps[1].detail
     assert f"68:{STACK:08x}" in steps[3].detail
     assert f"{STACK:08x} → {STACK - 20:08x}" in steps[4].detail
 
