@@ -535,13 +535,28 @@ class Engine:
             machine.kernel.pass_time(machine.tick + int((now - last) * 1e9))
         return outcome.until >= 0 and machine.tick >= outcome.until
 
-    def type_keys(self, data: bytes) -> None:
-        """Keys for the guest's console: an input at the end of the log."""
-        if not self.live or not data:
-            return
-        self.go_end()
-        self.to_cursor()
-        self.give(Input(self.machine.tick, "tty", 0, data))
+    def type_keys(self, data: bytes) -> str:
+        """Keys for the guest's console: an input at the cursor, in the past of another future.
+
+        Why it cannot be, in a few words; '' when it is done.
+        """
+        if self.status == "live":
+            self.go_end()
+        why = self.why_not_here()
+        if not why and data:
+            if not self.at_end:
+                self._begin_another_future()
+            self.to_cursor()
+            self.give(Input(self.machine.tick, "tty", 0, data))
+        return why
+
+    def why_not_here(self) -> str:
+        """Why nothing from outside can come at the cursor, '' if it can (in the past by another future)."""
+        if not self.live:
+            return "a recording has one future only"
+        if not self.at_end and self.machine.follow is not None:
+            return "what is recorded already stays: End goes to where it goes on"
+        return ""
 
     def give(self, one: Input) -> None:
         """Something from outside, where the machine stands; one that has halted heeds nothing."""
@@ -556,14 +571,12 @@ class Engine:
 
         Why it cannot be, in a few words; '' when it is done.
         """
-        if not self.live:
-            return "a recording has one future only"
         task = self.state.machine.tasks.get(pid)
         if task is None or task.state != RUNNABLE or not pid:
             return "only a task that could run can run next"
+        if why := self.why_not_here():
+            return why
         if not self.at_end:
-            if self.machine.follow is not None:
-                return "what is recorded already stays: End goes to where another task can be chosen"
             self._begin_another_future()
         self.to_cursor()
         self.give(Input(self.machine.tick, "scheduler", pid, b""))
@@ -582,7 +595,7 @@ class Engine:
         self._trail.clear()
         self.seeking = None
         self._view = None
-        self.window_told = None
+        self.window_told = self._clock = None
         self.set_to_rest()
 
     @property

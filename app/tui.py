@@ -36,6 +36,7 @@ from app.player import Player
 from app.position import Position
 from app.screens.main import Main
 from app.settings import Settings, load, save, settings_file
+from app.tellers.people import plural
 from app.tellers.tasks import ending
 
 if TYPE_CHECKING:
@@ -255,17 +256,34 @@ class Int80(App[int], inherit_bindings=False):
     def give_keys(self, on: bool) -> None:
         """Whether all keys go to the guest."""
         console = self.main.console
-        if on and not self.engine.live:
+        engine = self.engine
+        if on and not engine.live:
             self.say("a recording takes no keys")
+            return
+        if on and engine.status == "live":
+            engine.go_end()
+        if on and (why := engine.why_not_here()):
+            self.say(why)
             return
         console.typing = on
         self._leaving = False
-        if on:
-            self.engine.go_end()
+        if on and engine.status == "past":
+            self._stop()
+            self.say(f"the first key begins another future here: {self._future()} will not have been")
+        elif on:
             self._start(full=True)
         self.main.paint_footer()
         self.paint()
         console.repaint()
+
+    def _future(self) -> str:
+        """What another future would take the place of."""
+        return plural(self.engine.length - self.engine.cursor.seq, "event")
+
+    def _begun(self, future: str) -> str:
+        """Another future has begun: what is said of it."""
+        self._marks.clear()
+        return f"another future begins here, {future} have not been"
 
     def _key_for_guest(self, event: events.Key) -> None:
         if event.key == LEAVE:
@@ -287,10 +305,14 @@ class Int80(App[int], inherit_bindings=False):
             self.give_keys(False)
 
     def _to_guest(self, data: bytes) -> None:
-        if data:
-            with self.guard():
-                self.engine.type_keys(data)
-            self._start(full=True)
+        if not data:
+            return
+        future = self._future() if self.engine.status == "past" else ""
+        with self.guard():
+            why = self.engine.type_keys(data)
+            self.say(why or (self._begun(future) if future else ""))
+            if not why:
+                self._start(full=True)
 
     # Time.
 
@@ -522,8 +544,9 @@ class Int80(App[int], inherit_bindings=False):
             self.pane("processes")
             self.say("choose a task here, and p gives it the processor")
             return
+        future = "" if self.engine.at_end else self._future()
         why = self.engine.run_next(pane.chosen)
-        self.say(why or "it runs next")
+        self.say(why or (f"it runs next: {self._begun(future)}" if future else "it runs next"))
         self.paint()
 
     def next_view(self) -> None:

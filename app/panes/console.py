@@ -157,6 +157,8 @@ class Console(Pane):
         return rows(now, width, height, self._replay, self.typing)
 
     def title(self, now: Moment) -> Row:
+        if self.typing and now.status == "past":
+            return row(Span("Console: a key begins another future here, ctrl+] leaves", "mark chosen"))
         if self.typing:
             return row(Span("Console: keys go to the guest, ctrl+] leaves", "mark chosen"))
         if self.has_focus and now.status != "replay":

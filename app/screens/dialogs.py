@@ -112,7 +112,8 @@ def help_lines() -> list[str]:
     return [
         *lines,
         "In the Console, while it has the keyboard, every key goes to the guest;",
-        "ctrl+] takes the keyboard back, twice sends it.",
+        "ctrl+] takes the keyboard back, twice sends it. In the past the first key",
+        "begins another future, which takes the place of what came after.",
     ]
 
 

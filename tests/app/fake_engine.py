@@ -446,5 +446,9 @@ class FakeEngine:
         self.at = len(self.places) - 1
         return "finished"
 
-    def type_keys(self, data: bytes) -> None:
+    def type_keys(self, data: bytes) -> str:
         self.typed += data
+        return ""
+
+    def why_not_here(self) -> str:
+        return "" if self.live else "a recording has one future only"

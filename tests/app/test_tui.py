@@ -338,7 +338,7 @@ async def test_everything_that_is_underlined_can_be_explained() -> None:
 
 async def test_the_console_takes_every_key() -> None:
     async with session() as on:
-        await on.press("f5", "enter")
+        await on.press("end", "f5", "enter")
         assert "keys go to the guest" in on.text("console")
         await on.press("q", "ctrl+q", "ctrl+p", "ctrl+c", "up", "enter", "f1", "tab", "question_mark")
         assert on.engine.typed == b"q\x11\x10\x03\x1b[A\r\x1bOP\t?"

@@ -7,15 +7,12 @@ from typing import Any, cast
 import pytest
 
 from app.actions import PANE_KEYS
-from app.engine import Engine
-from app.launch import Options, prepare
 from app.layouts import LAYOUTS
-from app.resources import kernel_image
 from app.settings import Settings
 from app.tui import Int80
 from app.window import first_size
 from tests.app.fake_engine import FakeEngine
-from tests.app.pictures import BUSYBOX
+from tests.app.shell import shell
 from tests.app.test_tui import MEDIUM, SMALL, WIDE, Session
 
 SCRIPT = "trap 'stty size' WINCH; stty size; while :; do read line && echo \"<$line>\"; done"
@@ -41,22 +38,8 @@ async def test_the_size_is_known_before_there_is_a_screen(size: tuple[int, int])
 async def test_the_guest_is_told_while_time_goes_on() -> None:
     """SIGWINCH and TIOCGWINSZ tell what is seen; the past keeps its size, and runs again as it did."""
     height, width = first_size(40, 120, Settings())
-    start, blobs = prepare(Options(str(BUSYBOX), ["sh", "-c", SCRIPT], rows=height, columns=width))
-    engine = Engine(start, kernel_image(), blobs)
-    app = Int80(engine)
-    async with app.run_test(size=MEDIUM) as pilot:
-        on = Session(app, cast(Any, pilot), cast(Any, engine))
-        await on.settle()
-
-        def lines() -> list[str]:
-            return [line.strip("│ ▏") for line in on.text("console").splitlines()[1:] if line.strip("│ ▏")]
-
-        async def until(line: str) -> None:
-            for _ in range(500):
-                if lines()[-1:] == [line]:
-                    return
-                await pilot.pause(0.01)
-            raise AssertionError((line, on.text("console")))
+    async with shell(MEDIUM, arguments=("sh", "-c", SCRIPT)) as on:
+        app, engine, pilot = on.app, on.machine, on.pilot
 
         def window() -> str:
             rows, columns = app.main.console.window or (0, 0)
@@ -65,25 +48,20 @@ async def test_the_guest_is_told_while_time_goes_on() -> None:
         def given() -> int:
             return [one.device for one in engine.machine.inputs].count("winsize")
 
-        await on.press("f5", "f5")
-        await until(f"{height} {width}")
+        await on.wait(f"{height} {width}")
         assert window() == f"{height} {width}"
         assert not engine.machine.inputs
         first = engine.length
-        await on.press("a", "enter")
-        await until("<a>")
+        await on.type("a\n")
+        await on.wait("<a>")
         app.zoom()
         await pilot.pause(0.1)
         assert window() == "30 118"
-        await until(window())
+        await on.wait(window())
         await pilot.resize_terminal(*WIDE)
         await pilot.pause(0.1)
-        await until(window())
-        await on.press("ctrl+right_square_bracket")
-        await pilot.pause(0.5)
-        await on.press("space")
-        assert not app.main.console.typing
-        assert not app.player.on
+        await on.wait(window())
+        await on.stop()
         assert given() == 2
 
         # While time stands the layout may change: what it is in the end is told when time goes on.
@@ -93,18 +71,16 @@ async def test_the_guest_is_told_while_time_goes_on() -> None:
         await on.press("s")
         assert given() == 2
         await on.press("f5", "f5")
-        await until(window())
+        await on.wait(window())
         assert given() == 3
-        await on.press("ctrl+right_square_bracket")
-        await pilot.pause(0.5)
-        await on.press("space")
+        await on.stop()
 
         # The past is what it was.
         digest = engine.log.digest()
         app.go_to(first)
         await pilot.resize_terminal(*SMALL)
         await on.settle()
-        assert lines()[-1] == f"{height} {width}"
+        assert on.screen[-1] == f"{height} {width}"
         assert engine.view is not None
         app.go_to(length)
         await on.settle()

@@ -1,0 +1,69 @@
+"""A shell in the console on the screen, and somebody who types into it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, cast
+
+from app.engine import Engine
+from app.launch import Options, open_mounts, prepare
+from app.resources import kernel_image
+from app.settings import Settings
+from app.tui import Int80
+from app.window import first_size
+from tests.app.pictures import BUSYBOX
+from tests.app.test_tui import Session
+
+PATIENCE = 1500
+"""Looks at the screen until what is waited for must be there."""
+NAMES = {"\n": "enter", "\t": "tab", "\x03": "ctrl+c", "\x04": "ctrl+d", "\x1a": "ctrl+z", " ": "space"}
+
+
+class Shell(Session):
+    """`screen` is what the guest's terminal shows, without empty lines."""
+
+    @property
+    def machine(self) -> Engine:
+        return cast(Engine, self.engine)
+
+    @property
+    def screen(self) -> list[str]:
+        found = [line.lstrip("│├ ").rstrip(" ▏") for line in self.text("console").splitlines()[1:]]
+        return [line for line in found if line]
+
+    async def wait(self, *last: str) -> None:
+        """Until these are the last lines."""
+        for _ in range(PATIENCE):
+            if tuple(self.screen[-len(last) :]) == last:
+                return
+            await self.pilot.pause(0.01)
+        raise AssertionError((last, self.text("console"), self.app.problem))
+
+    async def type(self, text: str) -> None:
+        """Key by key, as fast as somebody can."""
+        for char in text:
+            await self.pilot.press(NAMES.get(char, char))
+
+    async def stop(self) -> None:
+        """Take the keyboard back, and let time stand."""
+        self.app.give_keys(False)
+        self.app._stop()
+        await self.settle()
+
+
+@asynccontextmanager
+async def shell(
+    size: tuple[int, int], program: str = str(BUSYBOX), arguments: Sequence[str] = ("sh",), **options: Any
+) -> AsyncIterator[Shell]:
+    """At its first prompt, with the keyboard."""
+    rows, columns = first_size(size[1], size[0], Settings())
+    chosen = Options(program, list(arguments), rows=rows, columns=columns, **options)
+    start, blobs = prepare(chosen)
+    engine = Engine(start, kernel_image(), blobs, host=open_mounts(chosen))
+    app = Int80(engine)
+    async with app.run_test(size=size) as pilot:
+        on = Shell(app, cast(Any, pilot), cast(Any, engine))
+        await on.settle()
+        await on.press("f5", "f5")
+        yield on
