@@ -153,6 +153,14 @@ def _strace_options(parser: argparse.ArgumentParser) -> None:
         help="sort the counts: time, calls, errors, name",
     )
     add("-a", "--columns", metavar="N", default="40", help="column of results (default 40)")
+    add("-l", "--library", action="store_true", help="also a dynamic program's library calls, as ltrace does")
+    add(
+        "--functions",
+        metavar="GLOB",
+        action="append",
+        default=[],
+        help="also calls of the program's own functions with such names (from its symbol table)",
+    )
 
 
 def _program_options(parser: argparse.ArgumentParser) -> None:

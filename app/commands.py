@@ -51,6 +51,7 @@ def run_trace(
 ) -> int:
     """`int80 trace`: as exec, with strace's text (or every event) written beside it."""
     from app.tracing import Tracer
+    from app.tracing.library import Library
     from app.tracing.witness import Witness
 
     if output is not None and output[:1] in ("|", "!"):
@@ -64,7 +65,7 @@ def run_trace(
         complain(str(error))
         return error.status
     kernel = Kernel(start, kernel_image(), blobs, output_to_host(), host=host)
-    ended = None
+    ended = step = None
     if events:
         kernel.bus.sink = output_to_host(_events_to(out))
     else:
@@ -73,8 +74,13 @@ def run_trace(
         tracer = Tracer(out, trace, start.envp, witness, one_each)
         kernel.bus.sink = output_to_host(tracer.sink)
         ended = tracer.close
+        if trace.library or trace.functions:
+            library = Library(kernel, tracer, trace.library, trace.functions, trace.style.limit)
+            kernel.bus.sink = output_to_host(_both(tracer.sink, library.sink))
+            step = library.step
     try:
-        return kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program, ended))
+        driver = Driver(kernel, timeout, step=step)
+        return kept(options, kernel, drive(kernel, driver, options.program, ended))
     finally:
         if out is not sys.stderr:
             out.close()
@@ -86,6 +92,14 @@ def _open_output(path: str) -> TextIO:
         return open(path, "w", encoding="utf-8", errors="replace")
     except OSError as error:
         raise LaunchError(f"{path}: {(error.strerror or str(error)).lower()}", 2) from None
+
+
+def _both(first: Sink, second: Sink) -> Sink:
+    def sink(tick: int, pid: int, event: object) -> None:
+        first(tick, pid, event)
+        second(tick, pid, event)
+
+    return sink
 
 
 def _events_to(out: TextIO) -> Sink:

@@ -56,6 +56,10 @@ class TraceOptions:
     wall: bool = False
     sort: str = "time"
     column: int = 40
+    library: bool = False
+    """Calls of library functions, too (-l)."""
+    functions: tuple[str, ...] = ()
+    """Calls of the program's own functions whose names match one of these globs."""
 
 
 def options_of(given: Namespace) -> TraceOptions:
@@ -106,6 +110,8 @@ def options_of(given: Namespace) -> TraceOptions:
         wall=given.summary_wall_clock,
         sort=SORTS[given.summary_sort_by],
         column=_number(given.columns, "-a"),
+        library=given.library,
+        functions=tuple(glob for one in given.functions for glob in one.split(",") if glob),
     )
 
 

@@ -74,6 +74,9 @@ class _Page(msgspec.Struct):
     open: int = -1
     last: int = -1
     """Tick of the line before."""
+    function: object = None
+    begin: str = ""
+    """A library function's call that is to be written, and as what it was begun."""
 
 
 class Tracer:
@@ -175,6 +178,9 @@ class Tracer:
 
     def _interrupt(self, page: _Page) -> None:
         """Somebody else speaks: the open line is left unfinished."""
+        if page.begin:
+            page.out.write(f"{page.begin}{UNFINISHED}\n")
+            page.begin = ""
         pid, page.open = page.open, -1
         call = self._calls.get(pid)
         if call is not None:
@@ -294,6 +300,36 @@ class Tracer:
         if not self.options.wall:
             ticks = call.spent + (self._tick - call.running if call.running >= 0 else 0)
         self._summary.add(call.name, call.event.nr, bool(errno_of(result)), ticks)
+
+    # Functions of libraries (`library.py`).
+
+    def function_called(self, pid: int, tick: int, call: object, begin: str) -> None:
+        """`call` is what its return will name."""
+        if pid not in self._tasks or not self.options.lines:
+            return
+        self._tick = tick
+        page = self._page_of(pid)
+        self._interrupt(page)
+        self._say_notices(page)
+        page.function, page.begin = call, f"{self._leader(page, pid, None)}{begin}"
+
+    def function_returned(
+        self, pid: int, tick: int, call: object, name: str, since: int, result: str
+    ) -> None:
+        if pid not in self._tasks or not self.options.lines:
+            return
+        self._tick = tick
+        page = self._page_of(pid)
+        if page.begin and page.function is call:
+            begin, page.begin = page.begin, ""
+        else:
+            self._interrupt(page)
+            self._say_notices(page)
+            begin = f"{self._leader(page, pid, None)}<... {name} resumed> "
+        if self.options.duration:
+            took = (tick - since) // 1000
+            result += f" <{took // 10**6}.{took % 10**6:06}>"
+        page.out.write(f"{begin}) ".ljust(self.options.column) + f"= {result}\n")
 
     # Tasks.
 
