@@ -153,13 +153,13 @@ def _strace_options(parser: argparse.ArgumentParser) -> None:
         help="sort the counts: time, calls, errors, name",
     )
     add("-a", "--columns", metavar="N", default="40", help="column of results (default 40)")
-    add("-l", "--library", action="store_true", help="also a dynamic program's library calls, as ltrace does")
+    add("-l", "--library", action="store_true", help="also calls of library functions, as ltrace does")
     add(
         "--functions",
         metavar="GLOB",
         action="append",
         default=[],
-        help="also calls of the program's own functions with such names (from its symbol table)",
+        help="also calls of functions with such names: of libraries, and the program's own (from its symbol table)",
     )
 
 

@@ -65,7 +65,7 @@ def run_trace(
         complain(str(error))
         return error.status
     kernel = Kernel(start, kernel_image(), blobs, output_to_host(), host=host)
-    ended = step = None
+    ended = None
     if events:
         kernel.bus.sink = output_to_host(_events_to(out))
     else:
@@ -77,10 +77,8 @@ def run_trace(
         if trace.library or trace.functions:
             library = Library(kernel, tracer, trace.library, trace.functions, trace.style.limit)
             kernel.bus.sink = output_to_host(_both(tracer.sink, library.sink))
-            step = library.step
     try:
-        driver = Driver(kernel, timeout, step=step)
-        return kept(options, kernel, drive(kernel, driver, options.program, ended))
+        return kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program, ended))
     finally:
         if out is not sys.stderr:
             out.close()

@@ -9,7 +9,7 @@ means is the kernel's business.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import msgspec
 
@@ -132,6 +132,8 @@ class Core:
         self._watched: frozenset[int] = frozenset()
         self._seen: Callable[[int, int], None] | None = None
         """Who is told of watched addresses, while instructions run."""
+        self._seen_failed: BaseException | None = None
+        self._watch_next: set[int] = set()
         self._stop_at = -1
         self.sysenter = (0, 0, 0)
         """CS, ESP and EIP that `sysenter` loads, as latched from its registers."""
@@ -260,12 +262,29 @@ class Core:
             self._watched = addresses
             self.emulator.watch(sorted(addresses), self._on_watched)
 
+    def watch_too(self, addresses: Iterable[int]) -> None:
+        """Watch these besides, from the next block on: `seen` itself may ask for it."""
+        more = {one for one in addresses if one not in self._watched}
+        if more:
+            self._watch_next |= more
+            self._cut()
+
+    def _cut(self) -> None:
+        """If a slice runs, it ends behind this block."""
+        if self._stop_at >= 0:
+            self._stop_at -= self._cells[REMAINING]
+            self._cells[REMAINING] = 0
+
     def _on_watched(self, address: int) -> None:
         """The block that the address lies in has been charged as a whole."""
-        if self._stop_at >= 0 and self._seen is not None:
+        if self._stop_at >= 0 and self._seen is not None and self._seen_failed is None:
             cells = self._cells
             start = self._stop_at - cells[REMAINING] - cells[LAST_SIZE]
-            self._seen(address, start + address - cells[LAST_ADDRESS])
+            try:
+                self._seen(address, start + address - cells[LAST_ADDRESS])
+            except BaseException as error:  # the emulator, which called this, would lose it
+                self._seen_failed = error
+                self._cut()
 
     def _made_no_progress(self, instruction: Instruction | None, count: int) -> bool:
         """Whether this instruction, which the step did not leave, was not executed; `count` was ECX."""
@@ -277,6 +296,10 @@ class Core:
 
     def _slice(self, stop_at: int, end: int = -1) -> Trap | None:
         """Run until the clock reaches `stop_at`, or up to address `end`; None if no trap ended it."""
+        if self._watch_next:
+            more, self._watch_next = sorted(self._watch_next), set()
+            self._watched = self._watched.union(more)
+            self.emulator.watch(more, self._on_watched, also=True)
         cells = self._cells
         cells[REMAINING] = stop_at - self.ticks
         cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
@@ -284,7 +307,10 @@ class Core:
         pc = self.eip
         self._stop_at = stop_at
         error = self.emulator.start(pc)
-        self._stop_at = -1
+        stop_at, self._stop_at = self._stop_at, -1
+        if self._seen_failed is not None:
+            failed, self._seen_failed = self._seen_failed, None
+            raise failed
         self.ticks = stop_at - cells[REMAINING]
         vector = cells[VECTOR]
         if cells[STOPPED] == SYSENTER:  # with TF set, there is a vector too

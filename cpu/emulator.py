@@ -202,8 +202,8 @@ class Emulator:
         """Neither run nor translate what lies at `address`."""
         self.uc.ctl_set_exits([] if address is None else [address])
 
-    def watch(self, addresses: Iterable[int], seen: Callable[[int], None]) -> None:
-        """Tell of each of these addresses before the instruction at it is run; of no others from now on.
+    def watch(self, addresses: Iterable[int], seen: Callable[[int], None], also: bool = False) -> None:
+        """Tell of each of these addresses before the instruction at it is run; of others only if `also`.
 
         Taking a hook away looks its addresses up as `_leave_counting` says, with page faults as its traces.
         """
@@ -214,9 +214,11 @@ class Emulator:
         if self._scratch is None:
             self._scratch = Context(self)
         self.save(self._scratch)
-        for hook in self._watches:
-            self.uc.hook_del(hook)
-        self._watches = [self.uc.hook_add(UC_HOOK_CODE, on_code, None, one, one) for one in addresses]
+        if not also:
+            for hook in self._watches:
+                self.uc.hook_del(hook)
+            self._watches.clear()
+        self._watches += [self.uc.hook_add(UC_HOOK_CODE, on_code, None, one, one) for one in addresses]
         self.uc.ctl_flush_tb()
         self.restore(self._scratch)
 

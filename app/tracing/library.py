@@ -1,116 +1,104 @@
 """Calls of functions, as ltrace shows them: of libraries by dynamic programs, and of a program's own by name.
 
-A dynamic program calls through its procedure linkage table, or through the global offset table directly; its
-file says which entry stands for which function. Those addresses, and the ones behind every call of them, are
-watched (`Core.watch`), which changes nothing of what happens. What an argument means, `prototypes.py` knows.
+Where a call arrives, `linkage.py` finds in the program's file; what an argument means, `prototypes.py` knows.
+Those addresses, and the ones behind each call of them, are watched (`Core.watch`), which changes nothing of
+what happens: here is only looked at. Of a static program's libraries, those calls are shown that no function
+of a library makes itself.
 """
 
 from __future__ import annotations
 
-import re
 import struct
-from bisect import bisect_left
 from fnmatch import fnmatchcase
 from typing import Any
 
 import msgspec
 
 from app.tracing import prototypes
+from app.tracing.linkage import Linkage, read_linkage
 from app.tracing.prototypes import PROTOTYPES, UNKNOWN
 from app.tracing.tracer import Tracer
 from cpu import registers as r
+from cpu.events import TrapTaken
+from cpu.interrupts import PAGE_FAULT
 from kernel import events as e
-from kernel.elf import PF_X, BadElf, Image, parse, read_symbols
-from kernel.kernel import Halted, Idle, Kernel
+from kernel.kernel import Kernel
+from kernel.tables import Space
 
-MOST_FRAMES = 1000
+MOST_FRAMES = 10_000
 """Calls of one task that have not returned; the oldest are forgotten."""
 MOST_FILE = 64 << 20
-_TEXT_PIECE = 64
-_DYNAMIC = 2
-_DT = {2: "pltrelsz", 3: "pltgot", 5: "strtab", 6: "symtab", 17: "rel", 18: "relsz", 23: "jmprel"}
-_GLOB_DAT, _JMP_SLOT = 6, 7
-_ENDBR = b"\xf3\x0f\x1e\xfb"
-_JUMP = re.compile(rb"(?=\xff([\x25\xa3])(....))", re.DOTALL)
-_CALL = re.compile(rb"(?=\xe8(....))", re.DOTALL)
-_CALL_SLOT = re.compile(rb"(?=\xff([\x15\x90-\x97])(....))", re.DOTALL)
-_NOT_SHOWN = ("__libc_start_main", "__gmon_start__")
+_MOST_POPPED = 8
+"""How far above its return address a function leaves the stack pointer: that word, and what `ret n` takes."""
+_PIECE = 64
 
 
 class _Frame(msgspec.Struct):
-    """A call that has not returned. `sp` is where its return address lies."""
+    """A call that has not returned. `sp` is where its return address, `back`, lies."""
 
     name: str
     back: int
     sp: int
     tick: int
-    sure: bool
-    """Whether its return was watched from the beginning."""
-
-
-class _Program(msgspec.Struct):
-    """What is watched of one program, as it lies in memory."""
-
-    entries: dict[int, str]
-    returns: set[int]
-    low: int
-    high: int
-    """Where its own code lies."""
-    slots: dict[int, str]
-    """Words that will hold functions' addresses, called without an entry of the linkage table."""
-    targets: dict[int, str]
-    """What was in them: functions elsewhere, of which only this program's calls count."""
+    inner: bool
 
 
 class Library:
-    """Tells `tracer` of calls: of libraries (`imports`), of the program's functions that match `own`."""
+    """Tells `tracer` of calls: of libraries (`imports`), and of functions whose names match `globs`."""
 
     def __init__(
-        self, kernel: Kernel, tracer: Tracer, imports: bool, own: tuple[str, ...], limit: int
+        self, kernel: Kernel, tracer: Tracer, imports: bool, globs: tuple[str, ...], limit: int
     ) -> None:
         self._kernel = kernel
         self._tracer = tracer
         self._imports = imports
-        self._own = own
+        self._globs = globs
         self._limit = limit
-        self._programs: dict[tuple[int, int], _Program] = {}
+        self._programs: dict[tuple[int, int], Linkage] = {}
+        self._targets: dict[int, tuple[int, str]] = {}
+        """What words hold that are called through: a function, and the word."""
+        self._unresolved: dict[int, set[int]] = {}
+        """By process: its words that hold no function yet."""
         self._frames: dict[int, list[_Frame]] = {}
-        self._stale = False
+        self._begun: set[int] = set()
+        """Processes in which main has begun."""
+        self._last: dict[int, tuple[int, int]] = {}
+        """By task: the address seen last, and the stack pointer there."""
+        self._again: dict[int, tuple[int, int]] = {}
+        """Likewise, if that instruction faulted and will be run again."""
+        kernel.core.watch(frozenset(), self._seen)
 
     def sink(self, tick: int, pid: int, event: Any) -> None:
         """Every event, after the tracer has had it."""
         match event:
+            case TrapTaken(vector=vector, cpl=3) if vector == PAGE_FAULT:
+                if self._last.get(pid) == (event.eip, event.esp):
+                    self._again[pid] = event.eip, event.esp
+            case e.SyscallExited() if self._unresolved:
+                self._resolve()
             case e.ProgramExecuted():
-                self._frames.pop(event.task, None)
+                self._forget(event.task)
                 self._load(event.task)
             case e.TaskCreated():
-                frames = self._frames.get(event.parent)
-                if frames:
+                if event.child == event.tgid:
+                    frames = self._frames.get(event.parent, [])
                     self._frames[event.child] = [msgspec.structs.replace(one) for one in frames]
+                    if self._kernel.tables.tasks[event.parent].tgid in self._begun:
+                        self._begun.add(event.child)
             case e.TaskExited():
-                self._frames.pop(event.task, None)
-            case e.SyscallExited():
-                program = self._program()
-                if program is not None and program.slots:
-                    self._resolve(program)
+                self._forget(event.task)
 
-    def step(self, limit: int) -> Idle | Halted | None:
-        """The kernel's step, with all that is known by now watched."""
-        if self._stale:
-            self._stale = False
-            every: set[int] = set()
-            for program in self._programs.values():
-                every.update(program.entries, program.returns, program.targets)
-            self._kernel.core.watch(frozenset(every), self._seen)
-        return self._kernel.step(limit)
+    def _forget(self, pid: int) -> None:
+        self._frames.pop(pid, None)
+        self._last.pop(pid, None)
+        self._again.pop(pid, None)
+        self._unresolved.pop(pid, None)
+        self._begun.discard(pid)
 
     # Programs.
 
-    def _program(self) -> _Program | None:
-        tables = self._kernel.tables
-        task = tables.tasks.get(tables.current)
-        space = tables.spaces.get(task.space) if task is not None else None
-        return self._programs.get((space.exe, space.start_code)) if space is not None else None
+    def _space(self) -> Space | None:
+        return self._kernel.tables.spaces.get(self._kernel.task.space)
 
     def _load(self, pid: int) -> None:
         """Find out what to watch of the program that a task has just begun."""
@@ -118,186 +106,148 @@ class Library:
         space = kernel.tables.spaces[kernel.tables.tasks[pid].space]
         key = (space.exe, space.start_code)
         inode = kernel.tables.inodes.get(space.exe)
-        if key in self._programs or inode is None:
+        if inode is None:
             return
-        mapped = [vma for vma in space.vmas if vma.inode == space.exe]
-        data = kernel.peek_inode(space.exe, 0, min(inode.size, MOST_FILE))
-        try:
-            image = parse(data)
-        except BadElf:
-            return
-        if not mapped:
-            return
-        bias = min(vma.start for vma in mapped) - (image.loads[0].vaddr & ~0xFFF)
-        self._programs[key] = _found(data, image, bias, self._imports, self._own)
-        self._stale = True
+        if key not in self._programs:
+            data = kernel.peek_inode(space.exe, 0, min(inode.size, MOST_FILE))
+            self._programs[key] = read_linkage(data, space.start_code, self._is_import, self._is_chosen)
+        program = self._programs[key]
+        if program.slots:
+            self._unresolved[pid] = set(program.slots)
+        watched = set(program.entries)
+        if program.main:
+            watched.add(program.main)
+        kernel.core.watch_too(watched)
 
-    def _resolve(self, program: _Program) -> None:
+    def _is_chosen(self, name: str) -> bool:
+        return any(fnmatchcase(name, glob) for glob in self._globs)
+
+    def _is_import(self, name: str) -> bool:
+        return self._imports or self._is_chosen(name)
+
+    def _resolve(self) -> None:
         """The dynamic linker fills the table before the program begins."""
-        for slot, name in list(program.slots.items()):
-            word = self._kernel.peek(slot, 4)
-            value = int.from_bytes(word, "little") if word else 0
-            if value < 0x10000 or program.low <= value < program.high:
+        kernel = self._kernel
+        slots = self._unresolved.get(kernel.task.tgid)
+        space = self._space()
+        if slots is None or space is None:
+            return
+        program = self._programs[space.exe, space.start_code]
+        for slot in sorted(slots):
+            value = int.from_bytes(kernel.peek(slot, 4) or b"", "little")
+            if program.low <= value < program.high:
                 continue
-            space = self._kernel.tables.spaces[self._kernel.task.space]
             if any(vma.start <= value < vma.end and vma.prot & 4 for vma in space.vmas):
-                del program.slots[slot]
-                program.targets[value] = name
-                self._stale = True
+                slots.discard(slot)
+                self._targets[value] = slot, program.slots[slot]
+                kernel.core.watch_too((value,))
+        if not slots:
+            del self._unresolved[kernel.task.tgid]
 
     # Calls.
 
     def _seen(self, address: int, tick: int) -> None:
-        program = self._program()
-        if program is None:
+        space = self._space()
+        if space is None:
             return
         kernel = self._kernel
+        task = kernel.task
         regs = kernel.core.emulator.bank.read()
-        sp, result = int(regs[r.ESP]), int(regs[r.EAX])
-        pid = kernel.task.pid
-        if address in program.returns:
-            self._returned(pid, address, sp, result, tick)
-        name = program.entries.get(address) or program.targets.get(address)
-        if name is None:
+        sp, result = int(regs[r.ESP]), (int(regs[r.EAX]), int(regs[r.EDX]))
+        if self._again.get(task.pid) == (address, sp):
+            del self._again[task.pid]
             return
+        before, self._last[task.pid] = self._last.get(task.pid), (address, sp)
+        frames = self._frames.setdefault(task.pid, [])
+        self._returned(task.pid, frames, address, sp, result, tick)
+        program = self._programs.get((space.exe, space.start_code))
+        if program is None:
+            return
+        if address == program.main:
+            self._begun.add(task.tgid)
+        name, inner = program.entries.get(address), address in program.inner
         words = self._words(sp)
-        if words and (address in program.entries or program.low <= words[0] < program.high):
-            self._called(pid, program, name, sp, words, tick)
+        if name is None and program.slots and words and program.low <= words[0] < program.high:
+            slot, name = self._targets.get(address, (0, None))
+            jumped = before is not None and before[1] == sp and program.entries.get(before[0]) == name
+            if jumped or kernel.peek(slot, 4) != address.to_bytes(4, "little"):
+                name = None
+        if name is not None and words:
+            self._drop_dead(frames, address, name, words[0], sp, inner)
+            if inner and (task.tgid not in self._begun or any(frame.inner for frame in frames)):
+                return
+            self._called(task.pid, frames, _Frame(name, words[0], sp, tick, inner), words[1:])
 
     def _words(self, sp: int) -> tuple[int, ...]:
+        """The return address and what lies above it."""
         size = 4 * (1 + prototypes.MOST)
         data = self._kernel.peek(sp, size) or self._kernel.peek(sp, min(size, -sp & 0xFFF) & ~3) or b""
         return struct.unpack(f"<{len(data) // 4}I", data)
 
-    def _called(
-        self, pid: int, program: _Program, name: str, sp: int, words: tuple[int, ...], tick: int
+    def _drop_dead(
+        self, frames: list[_Frame], address: int, name: str, back: int, sp: int, inner: bool
     ) -> None:
-        frames = self._frames.setdefault(pid, [])
-        back = words[0]
-        if frames and frames[-1].sp == sp and frames[-1].name == name and frames[-1].back == back:
-            if frames[-1].sure:
-                return  # its first instruction faulted, and is run again
+        """Forget calls that longjmp has left: what lies at their places shows it.
+
+        At the same place with the same return address there may be a call that ends in this one (`jmp`).
+        """
+        if inner:
+            while frames and self._kernel.peek(frames[-1].sp, 4) != frames[-1].back.to_bytes(4, "little"):
+                frames.pop()
+        while frames and frames[-1].sp == sp:
+            top = frames[-1]
+            if top.back == back and top.name != name and not self._is_direct(back, address):
+                break
             frames.pop()
-        frame = _Frame(name, back, sp, tick, back in program.returns)
-        if not frame.sure:
-            program.returns.add(back)
-            self._stale = True
+
+    def _is_direct(self, back: int, address: int) -> bool:
+        """Whether the instruction before `back` is a call of exactly this address."""
+        code = self._kernel.peek(max(back - 5, 0), 5) or b""
+        return code[:1] == b"\xe8" and back + int.from_bytes(code[1:], "little") & 0xFFFF_FFFF == address
+
+    def _called(self, pid: int, frames: list[_Frame], frame: _Frame, words: tuple[int, ...]) -> None:
         frames.append(frame)
         del frames[:-MOST_FRAMES]
-        prototype = PROTOTYPES.get(name, UNKNOWN)
-        shown = prototypes.show_arguments(prototype, words[1:], self._text, self._limit)
-        self._tracer.function_called(pid, tick, frame, f"{name}({shown}")
+        self._kernel.core.watch_too((frame.back,))
+        prototype = PROTOTYPES.get(frame.name, UNKNOWN)
+        shown = prototypes.show_arguments(prototype, words, self._text, self._limit)
+        self._tracer.function_called(pid, frame.tick, frame, f"{frame.name}({shown}", frame.back)
 
-    def _returned(self, pid: int, address: int, sp: int, result: int, tick: int) -> None:
-        """To `address`, with the stack pointer behind the return address (and what `ret` took)."""
-        frames = self._frames.get(pid, [])
-        place = next(
-            (
-                n
-                for n in range(len(frames) - 1, -1, -1)
-                if frames[n].back == address and 0 < sp - frames[n].sp <= 8
-            ),
-            -1,
-        )
+    def _returned(
+        self, pid: int, frames: list[_Frame], address: int, sp: int, result: tuple[int, int], tick: int
+    ) -> None:
+        """Perhaps: to `address`, with the stack pointer behind the return address."""
+
+        def ends(frame: _Frame) -> bool:
+            return frame.back == address and 0 < sp - frame.sp <= _MOST_POPPED
+
+        place = next((n for n in range(len(frames) - 1, -1, -1) if ends(frames[n])), -1)
         if place < 0:
             return
-        frame = frames[place]
-        del frames[place:]  # what lies above was left by longjmp
-        prototype = PROTOTYPES.get(frame.name, UNKNOWN)
-        shown = prototypes.show(prototype.result, result, self._text, self._limit)
-        self._tracer.function_returned(pid, tick, frame, frame.name, frame.tick, shown)
+        del frames[place + 1 :]  # what lies above was left by longjmp
+        while frames and ends(frames[-1]):  # one, and those that it was the end of
+            frame = frames.pop()
+            prototype = PROTOTYPES.get(frame.name, UNKNOWN)
+            top = self._top_of_fpu() if prototype.result == "double" else (0, 0)
+            shown = prototypes.show_result(prototype, result, top, self._text, self._limit)
+            self._tracer.function_returned(pid, tick, frame, frame.name, frame.tick, shown)
 
-    def _text(self, address: int) -> bytes | None:
+    def _top_of_fpu(self) -> tuple[int, int]:
+        fpu = self._kernel.core.emulator.read_fpu()
+        return fpu.st[fpu.fpsw >> 11 & 7]
+
+    def _text(self, address: int, size: int) -> bytes | None:
+        """The bytes at an address, as many of them as there are; up to a NUL if `size` is negative."""
         found = b""
-        most = max(self._limit, 256) + 1  # a format is read beyond what is shown of it
+        most = abs(size)
         while len(found) < most:
-            size = min(_TEXT_PIECE, 0x1000 - (address & 0xFFF), most - len(found))
-            piece = self._kernel.peek(address, size)
+            count = min(_PIECE, 0x1000 - (address & 0xFFF), most - len(found))
+            piece = self._kernel.peek(address, count)
             if piece is None:
                 return found or None
-            before, end, _ = piece.partition(b"\0")
+            before, end, _ = piece.partition(b"\0") if size < 0 else (piece, b"", b"")
             found += before
             if end:
                 break
-            address += size
+            address += count
         return found
-
-
-# What a file says.
-
-
-def _found(data: bytes, image: Image, bias: int, imports: bool, own: tuple[str, ...]) -> _Program:
-    code = [segment for segment in image.loads if segment.flags & PF_X]
-    low = bias + min((segment.vaddr for segment in code), default=0)
-    high = bias + max((segment.vaddr + segment.memsz for segment in code), default=0)
-    entries: dict[int, str] = {}
-    returns: set[int] = set()
-    slots: dict[int, str] = {}
-    got = 0
-    if imports:
-        slots, got = _slots(data, image)
-    with_entry: set[str] = set()
-    for segment in code:
-        text = data[segment.offset : segment.offset + segment.filesz]
-        for found in _JUMP.finditer(text):
-            name = slots.get(_slot(found, got, 0x25))
-            if name is not None:
-                at = found.start() - (4 if text[found.start() - 4 : found.start()] == _ENDBR else 0)
-                entries[bias + segment.vaddr + at] = name
-                with_entry.add(name)
-    if own:
-        for name, symbol in read_symbols(data).by_name.items():
-            if any(fnmatchcase(name, glob) for glob in own) and low <= bias + symbol.address < high:
-                entries[bias + symbol.address] = name
-    slots = {slot: name for slot, name in slots.items() if name not in with_entry}
-    for segment in code:
-        text = data[segment.offset : segment.offset + segment.filesz]
-        start = bias + segment.vaddr
-        for found in _CALL.finditer(text):
-            back = start + found.start() + 5
-            if back + int.from_bytes(found[1], "little") & 0xFFFF_FFFF in entries:
-                returns.add(back)
-        for found in _CALL_SLOT.finditer(text):
-            if _slot(found, got, 0x15) in slots:
-                returns.add(start + found.start() + 6)
-    return _Program(entries, returns, low, high, {bias + slot: name for slot, name in slots.items()}, {})
-
-
-def _slot(found: re.Match[bytes], got: int, absolute: int) -> int:
-    """The word of the global offset table that an instruction names: by address, or from its beginning."""
-    value = int.from_bytes(found[2], "little")
-    return value if found[1][0] == absolute else got + value & 0xFFFF_FFFF
-
-
-def _slots(data: bytes, image: Image) -> tuple[dict[int, str], int]:
-    """Words of the global offset table that hold functions of libraries, and where the table begins."""
-    dynamic = next((segment for segment in image.segments if segment.type == _DYNAMIC), None)
-    if dynamic is None:
-        return {}, 0
-    block = data[dynamic.offset : dynamic.offset + dynamic.filesz // 8 * 8]
-    tags = {_DT[tag]: value for tag, value in struct.iter_unpack("<II", block) if tag in _DT}
-    starts = [segment.vaddr for segment in image.loads]
-
-    def offset(vaddr: int) -> int:
-        place = bisect_left(starts, vaddr + 1) - 1
-        return vaddr - image.loads[place].vaddr + image.loads[place].offset if place >= 0 else len(data)
-
-    symbols, strings = offset(tags.get("symtab", 0)), offset(tags.get("strtab", 0))
-    slots: dict[int, str] = {}
-    for table, size in (("rel", "relsz"), ("jmprel", "pltrelsz")):
-        at = offset(tags.get(table, 0))
-        block = data[at : at + tags.get(size, 0) // 8 * 8]
-        for slot, info in struct.iter_unpack("<II", block[: len(block) // 8 * 8]):
-            if info & 0xFF not in (_GLOB_DAT, _JMP_SLOT):
-                continue
-            symbol = data[symbols + 16 * (info >> 8) :][:16] if (info >> 8) < 1 << 20 else b""
-            if len(symbol) < 16:
-                continue
-            name_at, _, _, kind, _, section = struct.unpack("<IIIBBH", symbol)
-            if kind & 15 not in (0, 2, 10) or section or (info & 0xFF == _GLOB_DAT and kind & 15 == 0):
-                continue
-            start = strings + name_at
-            name = data[start : data.find(b"\0", start)].decode("utf-8", "replace")
-            if name and name not in _NOT_SHOWN:
-                slots[slot] = name
-    return slots, tags.get("pltgot", 0)

@@ -59,7 +59,7 @@ class TraceOptions:
     library: bool = False
     """Calls of library functions, too (-l)."""
     functions: tuple[str, ...] = ()
-    """Calls of the program's own functions whose names match one of these globs."""
+    """Calls of functions whose names match one of these globs, the program's own included (--functions)."""
 
 
 def options_of(given: Namespace) -> TraceOptions:

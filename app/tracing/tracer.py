@@ -33,6 +33,8 @@ from kernel.abi.signal import SIGKILL, signal_name
 from kernel.capture import EMPTY, Items
 from kernel.table import BY_NAME, TABLE, Kind, Row
 
+NO_NUMBER = 1 << 16
+"""For functions, in the order of system calls."""
 Openers = Callable[[int], TextIO]
 
 
@@ -147,7 +149,7 @@ class Tracer:
             page = self._pages[pid] = _Page(self._open_for(pid))
         return page
 
-    def _leader(self, page: _Page, pid: int, call: _Call | None) -> str:
+    def _leader(self, page: _Page, pid: int, call: _Call | None, pointer: int = -1) -> str:
         """What a line begins with: pid, time, number, instruction pointer."""
         options, tick = self.options, self._tick
         words = ""
@@ -164,7 +166,8 @@ class Tracer:
         if options.number:
             words += f"[{call.event.nr:4}] " if call is not None else "[????] "
         if options.pointer:
-            words += f"[{call.pointer:08x}] " if call is not None and call.pointer >= 0 else "[????????] "
+            pointer = call.pointer if call is not None else pointer
+            words += f"[{pointer:08x}] " if pointer >= 0 else "[????????] "
         return words
 
     def _line(self, pid: int, text: str) -> None:
@@ -303,20 +306,24 @@ class Tracer:
 
     # Functions of libraries (`library.py`).
 
-    def function_called(self, pid: int, tick: int, call: object, begin: str) -> None:
-        """`call` is what its return will name."""
+    def function_called(self, pid: int, tick: int, call: object, begin: str, pointer: int) -> None:
+        """`call` is what its return will name, `pointer` where it will return to."""
         if pid not in self._tasks or not self.options.lines:
             return
         self._tick = tick
         page = self._page_of(pid)
         self._interrupt(page)
         self._say_notices(page)
-        page.function, page.begin = call, f"{self._leader(page, pid, None)}{begin}"
+        page.function, page.begin = call, f"{self._leader(page, pid, None, pointer)}{begin}"
 
     def function_returned(
         self, pid: int, tick: int, call: object, name: str, since: int, result: str
     ) -> None:
-        if pid not in self._tasks or not self.options.lines:
+        if pid not in self._tasks:
+            return
+        if self._summary is not None:
+            self._summary.add(name, NO_NUMBER, False, tick - since)
+        if not self.options.lines:
             return
         self._tick = tick
         page = self._page_of(pid)
