@@ -159,7 +159,7 @@ def _strace_options(parser: argparse.ArgumentParser) -> None:
         metavar="GLOB",
         action="append",
         default=[],
-        help="also calls of functions with such names: of libraries, and the program's own (from its symbol table)",
+        help="also calls of functions with such names, the program's own (by its symbols) included",
     )
 
 
