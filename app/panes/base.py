@@ -14,13 +14,13 @@ from rich.segment import Segment
 from textual import events
 from textual.geometry import Region
 from textual.message import Message
-from textual.reactive import reactive
 from textual.strip import Strip
 from textual.widget import Widget
 
 from app.panes.frame import Frame
 from app.panes.moment import Moment
 from app.panes.row import EMPTY, Row, Sheet, Span, cells, fit, row, text_of, width_of
+from app.panes.rows_update import RowsUpdate
 
 if TYPE_CHECKING:
     from app.tui import Int80
@@ -43,6 +43,8 @@ class Lines(Widget):
     def __init__(self, name: str) -> None:
         super().__init__(id=name)
         self.shown: list[Row] = []
+        self.update: RowsUpdate | None = None
+        """Where changed rows go while a frame is painted; None: to Textual."""
         self._strips: dict[int, Strip] = {}
         self._paint_name = ""
 
@@ -66,10 +68,16 @@ class Lines(Widget):
             return
         changed = [y for y, one in enumerate(now) if one != before[y]]
         self.shown = now
-        if changed:
-            for y in changed:
-                self._strips.pop(y, None)
+        if not changed:
+            return
+        for y in changed:
+            self._strips.pop(y, None)
+        if self.update is None:
             self.refresh(*(Region(0, y, width, 1) for y in changed))
+            return
+        left, top, _, _ = self.region
+        for y in changed:
+            self.update.add(left, top + y, width, before[y], now[y])
 
     def forget(self) -> None:
         """Paint everything anew at the next `show`."""
@@ -122,7 +130,6 @@ class Lines(Widget):
 class Pane(Lines, can_focus=True):
     """A pane with its frame. A subclass says what its title and its sheet are."""
 
-    now: reactive[Moment | None] = reactive(None, repaint=False, always_update=True)
     label: ClassVar[str] = ""
     key: ClassVar[str] = ""
     """The key that brings it to the front, as it is shown."""
@@ -133,6 +140,7 @@ class Pane(Lines, can_focus=True):
         super().__init__(name)
         self.frame = Frame("", "")
         self.view = 0
+        self._now: Moment | None = None
         self._top: int | None = None
         """Where somebody scrolled to; None where the sheet says."""
         self._sheet = Sheet(())
@@ -152,7 +160,14 @@ class Pane(Lines, can_focus=True):
 
     # Painting.
 
-    def watch_now(self) -> None:
+    @property
+    def now(self) -> Moment | None:
+        """What is shown; set, it is painted (as it comes with every frame, it is no reactive)."""
+        return self._now
+
+    @now.setter
+    def now(self, now: Moment) -> None:
+        self._now = now
         self.repaint()
 
     def on_resize(self) -> None:

@@ -6,7 +6,7 @@ each, `int80.tcss` the rest. The keys are the actions'.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -39,6 +39,7 @@ from app.panes.memory import Memory
 from app.panes.moment import Moment
 from app.panes.processes import Processes
 from app.panes.row import Span, row
+from app.panes.rows_update import RowsUpdate
 from app.panes.signals import Signals
 from app.panes.source import Source
 from app.panes.stacks import Stacks
@@ -131,6 +132,10 @@ class Main(Screen[None], inherit_bindings=False):
     @property
     def panes(self) -> tuple[Pane, ...]:
         return (*self.board, self.story, self.timeline)
+
+    @property
+    def lines(self) -> tuple[Lines, ...]:
+        return (*self.panes, self.header, self.footer, self.tabs)
 
     @property
     def console(self) -> Console:
@@ -245,6 +250,22 @@ class Main(Screen[None], inherit_bindings=False):
     def paint(self, now: Moment) -> None:
         """Every pane in sight gets the Moment and repaints what changed."""
         width = self.size.width
+        update = RowsUpdate(self.host.paint_styles) if self._uncovered() else None
+        for one in self.lines:
+            one.update = update
+        try:
+            self._paint(now, width)
+        finally:
+            for one in self.lines:
+                one.update = None
+        if update:
+            self.host._display(self, cast(Any, update))
+
+    def _uncovered(self) -> bool:
+        """Whether everything lies where Textual has it, and is all that is to be seen."""
+        return self.is_current and not self._reframing and not self._layout_required
+
+    def _paint(self, now: Moment, width: int) -> None:
         if self._size_class == "-tiny":
             here = f"here are {width} and {self.size.height}"
             text = f"int80 needs {LEAST_COLUMNS} columns and {LEAST_ROWS} rows; {here}."
