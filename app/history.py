@@ -15,12 +15,12 @@ from app.log import Log, LogError, compressed
 from app.state.fold import FoldError, fold
 from app.state.state import State, decode, encode
 
-KEYFRAME_EVERY = 4000
+KEYFRAME_EVERY = 1000
 """Events between two keyframes."""
 MOST_BYTES = 48 << 20
 """What keyframes take at most: beyond that every second one goes."""
 LEAST = 16
-NEAR_EVERY = 500
+NEAR_EVERY = 250
 """Events between two of the passing keyframes that a step back leaves behind, for the next one."""
 MAX_KEYFRAME_BYTES = 64 << 20
 """What a keyframe from outside may decompress to."""

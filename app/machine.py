@@ -215,8 +215,11 @@ class Machine:
     def load(self, one: Checkpoint) -> None:
         """Make the machine what it was."""
         kernel = self.kernel
+        executed = kernel.tables.executed
         kernel.tables = _TABLES_DECODER.decode(one.tables)
-        checkpoint.restore(kernel.core, one.machine, self._iret)
+        kept = executed & kernel.tables.executed
+        stale = (executed - kept).union(checkpoint.changed(kernel.ram, one.machine, kept))
+        checkpoint.restore(kernel.core, one.machine, self._iret, stale)
         kernel.bus.seq = one.seq
         kernel.bus.pid = one.pid
         kernel.inputs = list(self.inputs[kernel.tables.inputs_done :])

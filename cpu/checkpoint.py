@@ -6,7 +6,7 @@ costs only what has changed since the last one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -36,9 +36,14 @@ def save_frames(ram: Ram, frames: Iterable[int], before: dict[int, bytes]) -> di
     return out
 
 
-def restore(core: Core, state: MachineState, iret: int) -> None:
-    """Put the machine back. `iret` as in `Core.load`."""
+def changed(ram: Ram, state: MachineState, frames: Iterable[int]) -> list[int]:
+    """Those of the frames that hold something else now than in `state`, or are not in it."""
+    return [pfn for pfn in frames if state.frames.get(pfn) != bytes(ram.frame(pfn))]
+
+
+def restore(core: Core, state: MachineState, iret: int, stale: Collection[int] | None = None) -> None:
+    """Put the machine back. `iret` and `stale` as in `Core.load`."""
     ram = core.ram
     for pfn, data in state.frames.items():
         ram.u8[pfn * PAGE_SIZE : (pfn + 1) * PAGE_SIZE] = data
-    core.load(state.cpu, iret)
+    core.load(state.cpu, iret, stale)

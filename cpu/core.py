@@ -9,7 +9,7 @@ means is the kernel's business.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 import msgspec
 
@@ -635,11 +635,13 @@ class Core:
             sysenter=self.sysenter,
         )
 
-    def load(self, state: CpuState, iret: int) -> None:
+    def load(self, state: CpuState, iret: int, stale: Collection[int] | None = None) -> None:
         """Put the processor back as `save` found it; RAM must be back already.
 
         `iret` is the address of an `iret` instruction in ring 0: a processor gets to ring 3 by
-        executing one, so this does too (the stack words it needs are put back).
+        executing one, so this does too (the stack words it needs are put back). `stale` are frames that
+        were executed and hold something else now; None: that is not known. Without any, what is translated
+        stays good, and most of the way to a place in the past is not translated anew.
         """
         emulator = self.emulator
         regs = state.registers
@@ -652,7 +654,8 @@ class Core:
         emulator.write_table("idtr", (0, *state.idtr, 0))
         for number, value in zip(MSR_SYSENTER, state.sysenter, strict=True):
             emulator.write_msr(number, value)
-        emulator.flush_code()
+        if stale is None or stale or not paged:
+            emulator.flush_code()
         if paged:
             emulator.write_table("tr", (state.tr, self._base_of(state, state.tr), 0x67, 0x8B00))
             if state.ldtr:
