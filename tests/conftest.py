@@ -1,6 +1,11 @@
-"""For all tests: how many run at once."""
+"""For all tests: how many run at once, and that none depends on how fast the machine is."""
 
 import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile("int80", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("int80")
 
 
 def pytest_xdist_auto_num_workers() -> int:

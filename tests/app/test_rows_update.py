@@ -16,6 +16,11 @@ from tests.app.test_tui import MEDIUM, SMALL, WIDE, session
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor", legacy_windows=False, _environ={})
 
+KEYS = (
+    *("s", "i", "m", "m", "s", "tab", "down", "s", "t", "f3", "full_stop", "comma", "S", "z", "s", "z"),
+    *("d", "s", "question_mark", "escape", "s", "end", "home", "0", "escape", "w", "s", "w", "x", "s"),
+)
+
 
 class Terminal:
     def __init__(self, size: tuple[int, int]) -> None:
@@ -45,8 +50,8 @@ async def test_the_terminal_shows_what_textual_would(size: tuple[int, int]) -> N
         compositor = on.app.main._compositor
         terminal.feed(compositor.render_full_update())
         cast(Any, on.app)._display = display
-        for key in "s i m m s tab down s t F3 . , S z s z d s ? escape s end home 0 escape w s w x s".split():
-            await on.press({".": "full_stop", ",": "comma", "F3": "f3"}.get(key, key))
+        for key in KEYS:
+            await on.press(key)
             whole = Terminal(size)
             whole.feed(cast(Any, on.app.screen)._compositor.render_full_update())
             if on.app.screen is on.app.main:
