@@ -12,7 +12,7 @@ without pointers, and calls that failed, give `EMPTY`. Behind the items of a cal
 Items are the bytes of user memory, with these exceptions:
 - strings come without their NUL, and at most `Extent.text` bytes of them (of paths `PATH_MAX`);
 - `argv`, `envp`, vectors, messages and directories have the encodings of `kernel/captured.py`;
-- `pselect6`'s last argument has the signal set that it points to behind it;
+- structures that say themselves how long they are, or point to more, are taken by `kernel/capture_sized.py`;
 - `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its
   end the words that `pidfd` and `parent_tid` point to, one after the other;
 - `sigreturn` gives the 8 bytes of the signal mask in its frame.
@@ -24,6 +24,7 @@ from collections.abc import Callable
 from struct import Struct
 from typing import NamedTuple
 
+from kernel import capture_sized
 from kernel.abi import files, process, sigframe, time, tty
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno, errno_of
 from kernel.abi.mman import PAGE_SIZE
@@ -169,9 +170,13 @@ def _vectors_in(arg: Arg, extent: Extent) -> _Enter:
     place = arg.size
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _vectors(value, args[place], files.MAX_RW_COUNT, extent, read)
+        return _vectors(value, args[place], _ALL, extent, read)
 
     return take
+
+
+_ALL = 1 << 64
+"""No limit to what vectors hold together."""
 
 
 def _vectors_empty(arg: Arg, extent: Extent) -> _Enter:
@@ -197,7 +202,7 @@ def _bytes_of(arg: Arg, args: Args, result: int, extent: Extent) -> int:
     number = result if arg.size == RESULT_SIZE else args[arg.size]
     if arg.of == "residency":
         number = (number + PAGE_SIZE - 1) // PAGE_SIZE
-    if arg.of in ("sockaddr", "cpu_set"):
+    if arg.of in ("sockaddr", "cpu_set", "sched_attr"):
         return min(number, size)
     if arg.of == "msgbuf":
         return size + min(number, extent.text)
@@ -205,27 +210,20 @@ def _bytes_of(arg: Arg, args: Args, result: int, extent: Extent) -> int:
 
 
 def _struct_in(arg: Arg, extent: Extent) -> _Enter:
+    if arg.of in capture_sized.ENTER:
+        return capture_sized.ENTER[arg.of]
     if arg.size == NO_SIZE and arg.of != "fd_set":
         size = SIZES[arg.of]
 
         def take_one(value: int, args: Args, read: Reader) -> bytes | None:
             return read(value, size) if value else None
 
-        return take_one if arg.of != "sigset_argpack" else _set_of_argpack
+        return take_one
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
         return _take(value, _bytes_of(arg, args, 0, extent), read)
 
     return take
-
-
-def _set_of_argpack(value: int, args: Args, read: Reader) -> bytes | None:
-    """`pselect6`'s pointer and size of a signal set, and behind them the set."""
-    data = read(value, SIZES["sigset_argpack"]) if value else None
-    if data is None:
-        return None
-    where, size = _PAIR.unpack(data)
-    return data + (_take(where, 8, read) or b"") if size == 8 else data
 
 
 def _clone_args_in(value: int, args: Args, read: Reader) -> bytes | None:
@@ -292,6 +290,7 @@ _IOCTL_IN = {
     **dict.fromkeys((tty.TCSETS2, tty.TCSETSW2, tty.TCSETSF2), Termios.SIZE),
     **dict.fromkeys((tty.TCSETA, tty.TCSETAW, tty.TCSETAF), _TERMIO),
     **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), 4),
+    **dict.fromkeys((tty.TIOCPKT, tty.TIOCMBIS, tty.TIOCMBIC, tty.TIOCMSET), 4),
     tty.TIOCSWINSZ: Winsize.SIZE,
     tty.TIOCSTI: 1,
 }
@@ -299,7 +298,7 @@ _IOCTL_OUT = {
     **dict.fromkeys((tty.TCGETS, tty.TCGETS2), Termios.SIZE),
     tty.TCGETA: _TERMIO,
     **dict.fromkeys((tty.TIOCGPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.TIOCGPTN, tty.TIOCGETD), 4),
-    **dict.fromkeys((tty.TIOCGPTLCK, tty.TIOCGEXCL), 4),
+    **dict.fromkeys((tty.TIOCGPTLCK, tty.TIOCGEXCL, tty.TIOCMGET), 4),
     tty.TIOCGWINSZ: Winsize.SIZE,
 }
 _FCNTL_LOCKS = {
@@ -414,6 +413,8 @@ def _entries(arg: Arg, extent: Extent) -> _Exit:
 def _struct_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
     if arg.of in _DIRENT_LENGTH:
         return _entries(arg, extent)
+    if arg.of in capture_sized.LEAVE:
+        return capture_sized.LEAVE[arg.of]
     if arg.of == "sockaddr":
 
         def take_address(value: int, args: Args, result: int, read: Reader) -> bytes | None:
@@ -488,6 +489,7 @@ _ENTER_MAKERS: dict[Kind, Callable[[Arg, Extent], _Enter]] = {
     Kind.BUF_IN: _buffer_in,
     Kind.IOVEC_IN: _vectors_in,
     Kind.IOVEC_OUT: _vectors_empty,
+    Kind.IOVEC_ADDR: _vectors_empty,
     Kind.STRUCT_IN: _struct_in,
     Kind.STRUCT_INOUT: _struct_in,
     Kind.CLONE_ARGS: lambda arg, extent: _clone_args_in,
@@ -525,6 +527,8 @@ class _Plan(NamedTuple):
     enter: _Enters
     leave: _Exits
     interrupted: _Exits
+    failed: tuple[tuple[int, _Exits], ...]
+    """By results of calls that failed."""
 
 
 def _plan(row: Row, extent: Extent) -> _Plan:
@@ -542,10 +546,15 @@ def _plan(row: Row, extent: Extent) -> _Plan:
             if arg.kind in _EXIT_MAKERS
         ),
         tuple((place, _remainder(arg)) for place, arg in places if arg.kind is Kind.REMAINDER),
+        tuple(
+            (result, found)
+            for result, takers in capture_sized.FAILED.items()
+            if (found := tuple((place, takers[arg.of]) for place, arg in places if arg.of in takers))
+        ),
     )
 
 
-_NOTHING = _Plan(0, (), (), ())
+_NOTHING = _Plan(0, (), (), (), ())
 
 
 def _run_enter(plan: _Plan, args: Args, read: Reader) -> Items:
@@ -558,7 +567,12 @@ def _run_enter(plan: _Plan, args: Args, read: Reader) -> Items:
 
 
 def _run_exit(plan: _Plan, args: Args, result: int, read: Reader) -> Items:
-    todo = plan.leave if not errno_of(result) else plan.interrupted if result in _INTERRUPTED else ()
+    if not errno_of(result):
+        todo = plan.leave
+    elif result in _INTERRUPTED:
+        todo = plan.interrupted
+    else:
+        todo = next((takers for failed, takers in plan.failed if failed == result), ())
     if not todo:
         return EMPTY
     items: list[bytes | None] = [None] * plan.arguments
@@ -603,7 +617,7 @@ class Capture:
         """What the call wrote to user memory, given its signed `result`: nothing unless it succeeded.
 
         The exception are sleeps that a signal ended (-EINTR or -ERESTART_RESTARTBLOCK), which write what is
-        left.
+        left, and `capture_sized.FAILED`.
         """
         plan = self._plans[row.number]
         if plan.leave or plan.interrupted:

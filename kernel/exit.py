@@ -91,7 +91,7 @@ def end_task(k: Kernel, task: Task, status: int) -> None:
     k.emit(TaskExited(task.pid, status))
     if _is_last(k, task):
         if task.session == task.tgid:
-            release_session(k, task)
+            release_session(k, task, ends=True)
         _reparent_children(k, task)
     if task.pid != task.tgid:
         release(k, task, by=0)

@@ -92,6 +92,8 @@ class Kind(Enum):
     BUF_OUT = "out"
     IOVEC_IN = "iovin"
     IOVEC_OUT = "iovout"
+    IOVEC_ADDR = "iovaddr"
+    """Vectors in another process's memory: only where and how much."""
     ARGV = "argv"
     ENVP = "envp"
 

@@ -165,12 +165,16 @@ _FUTEX_OPS = {
         *("FUTEX_WAIT_REQUEUE_PI", "FUTEX_CMP_REQUEUE_PI", "FUTEX_LOCK_PI2"),
     )
 }
+_FUTEX_TIMED = (time.FUTEX_WAIT, time.FUTEX_WAIT_BITSET, time.FUTEX_WAIT_REQUEUE_PI)
+"""Operations that may choose their clock."""
+_FUTEX_REST = ~(0x7F | time.FUTEX_PRIVATE_FLAG | time.FUTEX_CLOCK_REALTIME)
 
 
 def _futex_op(call: Call, place: int) -> str:
     value = call.word(place)
     word = _FUTEX_OPS.get(value & 0x7F)
-    if word is None:
+    timed = value & 0x7F in _FUTEX_TIMED
+    if word is None or value & _FUTEX_REST or (value & time.FUTEX_CLOCK_REALTIME and not timed):
         return f"{value:#x} /* FUTEX_??? */"
     shown = f"{word}_PRIVATE" if value & time.FUTEX_PRIVATE_FLAG else word
     return shown + ("|FUTEX_CLOCK_REALTIME" if value & time.FUTEX_CLOCK_REALTIME else "")
@@ -227,6 +231,10 @@ def _vectors_in(call: Call, place: int) -> str:
 def _vectors_out(call: Call, place: int) -> str:
     data = call.after(place)
     return _vectors(call.before(place) if data is None else data, call, place)
+
+
+def _vectors_elsewhere(call: Call, place: int) -> str:
+    return _vectors(call.before(place), call, place)
 
 
 def _argv(call: Call, place: int) -> str:
@@ -352,6 +360,7 @@ _SHOW: dict[Kind, _Show] = {
     Kind.BUF_OUT: _buffer_out,
     Kind.IOVEC_IN: _vectors_in,
     Kind.IOVEC_OUT: _vectors_out,
+    Kind.IOVEC_ADDR: _vectors_elsewhere,
     Kind.ARGV: _argv,
     Kind.ENVP: _envp,
     Kind.STRUCT_IN: _struct_in,

@@ -7,7 +7,7 @@ import struct
 from app.strace import text
 from app.strace.arguments import parts
 from app.strace.call import Call, Part, early_half, first_late, joined, late_half
-from app.strace.calls import NOTES, SPECIAL, WAITS
+from app.strace.calls import HEXADECIMAL, NOTES, SPECIAL, WAITS
 from app.strace.structs import signals as signal_structs
 from app.strace.style import current, descriptor
 from kernel.abi.errno import RESTART_TEXTS, STRERROR, Errno, errno_of
@@ -147,7 +147,7 @@ def result_text(call: Call) -> str:
     note = _note(call)
     if note is None:
         return shown
-    if note.startswith("flags "):
+    if call.row.name in HEXADECIMAL and HEXADECIMAL[call.row.name](call):
         shown = text.hexadecimal(call.result)
     return f"{shown} ({note})"
 

@@ -132,6 +132,11 @@ def name(value: int, word: str) -> str:
     return name_of(value, NAMES[word])
 
 
+def known_name(value: int, word: str) -> str | None:
+    """The name, if the value has one."""
+    return NAMES[word].names.get(value)
+
+
 def mode(value: int) -> str:
     """Permissions: octal, three digits at least behind the 0 (`0644`, `000`)."""
     return f"0{value:o}" if value > 0o77 else f"{value:03o}"
@@ -202,11 +207,11 @@ def size_of_limit(value: int, infinity: int, infinity_name: str) -> str:
     return f"{value // 1024}*1024" if value > 1024 and value % 1024 == 0 else str(value)
 
 
-def date(seconds: int, nanoseconds: int | None = None) -> str:
-    """`2023-11-14T22:13:20+0000`: UTC, for the guest knows no other zone; '' for years that no calendar
-    has."""
+def date(seconds: int, part: int = 0, digits: int = 9) -> str:
+    """`2023-11-14T22:13:20+0000`, and the part of a second in `digits` digits unless it is 0: UTC, for the
+    guest knows no other zone; '' for years that no calendar has."""
     try:
         shown = datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
     except (OverflowError, ValueError, OSError):
         return ""
-    return f"{shown}+0000" if nanoseconds is None else f"{shown}.{nanoseconds:09d}+0000"
+    return f"{shown}.{part:0{digits}d}+0000" if part else f"{shown}+0000"

@@ -27,7 +27,6 @@ from kernel.abi.tty import (
     ICRNL,
     IEXTEN,
     IGNCR,
-    IMAXBEL,
     INLCR,
     ISIG,
     ISTRIP,
@@ -73,7 +72,7 @@ if TYPE_CHECKING:
 
 BUFFER = 4096
 """Bytes of input that a terminal keeps (N_TTY_BUF_SIZE); one is left for the end of the line."""
-_NEWLINE, _RETURN, _TAB, _BACKSPACE, _BELL = 10, 13, 9, 8, 7
+_NEWLINE, _RETURN, _TAB, _BACKSPACE = 10, 13, 9, 8
 _SIGNALS = ((VINTR, SIGINT), (VQUIT, SIGQUIT), (VSUSP, SIGTSTP))
 
 
@@ -302,11 +301,10 @@ def _end_line(terminal: Terminal, end: bytes) -> None:
 
 
 def _insert(terminal: Terminal, char: int, echo: bytearray, returned: bool = False) -> None:
-    """An ordinary character: into the line, or at once to the readers. `returned`: it was a return key."""
-    if len(terminal.editing) + len(terminal.ready) >= BUFFER - 1:
-        if terminal.iflag & IMAXBEL:
-            _echo_raw(terminal, bytes((_BELL,)), echo)
-        return
+    """An ordinary character: into the line, or at once to the readers. `returned`: it was a return key.
+
+    Of a line that is too long the rest is lost, and shown all the same (IMAXBEL does nothing in Linux).
+    """
     if terminal.lflag & ECHO:
         if not terminal.editing:
             terminal.line_column = terminal.column
@@ -314,6 +312,8 @@ def _insert(terminal: Terminal, char: int, echo: bytearray, returned: bool = Fal
             _echo_raw(terminal, b"\n", echo)
         else:
             _echo(terminal, char, echo)
+    if len(terminal.editing) + len(terminal.ready) >= BUFFER - 1:
+        return
     if terminal.lflag & ICANON:
         terminal.editing += bytes((char,))
     else:

@@ -151,7 +151,7 @@ def read_master(k: Kernel, file: OpenFile, to: IovIter, _at: int | None) -> int:
         head = to.give(k, b"\0")
         if not head:
             raise KernelError(Errno.EFAULT)
-    data = terminal.outgoing[: to.count]
+    data = terminal.outgoing[: min(to.count, n_tty.BUFFER - 1)]
     copied = to.give(k, data)
     if data and not copied and not head:
         raise KernelError(Errno.EFAULT)

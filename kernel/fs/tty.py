@@ -16,7 +16,17 @@ from kernel.abi import tty as abi
 from kernel.abi.errno import ERESTARTSYS, Errno
 from kernel.abi.files import O_NONBLOCK, POLLERR, POLLHUP, POLLIN, POLLOUT, POLLRDNORM, POLLWRNORM
 from kernel.abi.process import CAP_SYS_ADMIN
-from kernel.abi.signal import SI_KERNEL, SIG_IGN, SIGCONT, SIGHUP, SIGTTIN, SIGTTOU, SIGWINCH, sigmask
+from kernel.abi.signal import (
+    SI_KERNEL,
+    SI_USER,
+    SIG_IGN,
+    SIGCONT,
+    SIGHUP,
+    SIGTTIN,
+    SIGTTOU,
+    SIGWINCH,
+    sigmask,
+)
 from kernel.capabilities import capable
 from kernel.errors import Blocked, KernelError
 from kernel.events import TerminalResized
@@ -162,21 +172,26 @@ def forget(k: Kernel, number: int) -> None:
     del k.tables.terminals[number]
 
 
-def release_session(k: Kernel, task: Task) -> None:
-    """A session's leader ends or gives its terminal up: the foreground group is hung up."""
+def release_session(k: Kernel, task: Task, *, ends: bool) -> None:
+    """A session's leader ends or gives its terminal up: the foreground group is hung up
+    (`disassociate_ctty`), by the kernel or by the one that gives it up."""
     if task.session != task.tgid:
         return
+    hangup, go_on = (
+        SigInfo(signo, SI_KERNEL) if ends else SigInfo(signo, SI_USER, pid=task.tgid, uid=task.cred.uid)
+        for signo in (SIGHUP, SIGCONT)
+    )
     if task.old_pgrp:
         old, task.old_pgrp = task.old_pgrp, 0
-        send_to_group(k, old, SigInfo(SIGHUP, SI_KERNEL))
-        send_to_group(k, old, SigInfo(SIGCONT, SI_KERNEL))
+        send_to_group(k, old, hangup)
+        send_to_group(k, old, go_on)
     for terminal in k.tables.terminals.values():
         if is_controlling(task, terminal):
             foreground = terminal.pgrp
             terminal.session = terminal.pgrp = 0
             if foreground:
-                send_to_group(k, foreground, SigInfo(SIGHUP, SI_KERNEL))
-                send_to_group(k, foreground, SigInfo(SIGCONT, SI_KERNEL))
+                send_to_group(k, foreground, hangup)
+                send_to_group(k, foreground, go_on)
 
 
 # --- reading and writing ------------------------------------------------------------------------------------

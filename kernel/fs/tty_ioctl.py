@@ -267,7 +267,7 @@ def _job_control(k: Kernel, terminal: Terminal, request: int, arg: int, master: 
     else:
         if not mine or master:
             raise KernelError(Errno.ENOTTY)
-        tty.release_session(k, k.task)
+        tty.release_session(k, k.task, ends=False)
 
 
 def _set_foreground(k: Kernel, terminal: Terminal, address: int) -> None:

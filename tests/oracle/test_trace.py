@@ -10,10 +10,13 @@ import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import pytest
+
 from tests.oracle.harness import HERE, OWN
 from tests.oracle.traces import batch, differences
 
 PROGRAMS = HERE / "programs"
+ATTEMPTS = 3
 Build = Callable[[Path, str], Path]
 
 
@@ -25,15 +28,23 @@ def same(
     mounts: Sequence[Path],
     without: Sequence[frozenset[str]] = (),
 ) -> None:
+    """All of them; those that differ are run again: what the host does may depend on how busy it is."""
     runner = build(PROGRAMS / "batch.c", "glibc")
-    pairs = batch(strace, runner, programs, folder, [runner.parent, *mounts])
-    wrong = []
-    for number, (program, pair) in enumerate(zip(programs, pairs, strict=True)):
-        assert len(pair[0]["1"]) > 3, f"strace saw nothing of {program}"
-        found = differences(pair, without[number] if without else frozenset())
-        if found:
-            wrong.append("\n".join([f"=== {' '.join(program)}", *found[:60]]))
-    assert not wrong, f"{len(wrong)} of {len(programs)} differ:\n" + "\n".join(wrong)
+    left = list(range(len(programs)))
+    for attempt in range(ATTEMPTS):
+        place = folder / str(attempt)
+        place.mkdir()
+        pairs = batch(strace, runner, [programs[number] for number in left], place, [runner.parent, *mounts])
+        wrong: dict[int, str] = {}
+        for number, pair in zip(left, pairs, strict=True):
+            assert len(pair[0]["1"]) > 3, f"strace saw nothing of {programs[number]}"
+            found = differences(pair, without[number] if without else frozenset())
+            if found:
+                wrong[number] = "\n".join([f"=== {' '.join(programs[number])}", *found[:60]])
+        if not wrong:
+            return
+        left = list(wrong)
+    pytest.fail(f"{len(wrong)} of {len(programs)} differ:\n" + "\n".join(wrong.values()))
 
 
 def test_own_programs(strace: str, build: Build, tmp_path: Path) -> None:
@@ -59,6 +70,7 @@ def test_c_programs(strace: str, build: Build, tmp_path: Path) -> None:
 OTHERWISE = {
     "memory": "the host's processor has protection keys, and makes memory that can be executed unreadable",
     "pipes": "how much is in a pipe when it is read depends on the scheduler",
+    "pthreads": "which locks a thread finds held depends on the scheduler",
     "preemption": "how often a task turns while another computes depends on the scheduler",
     "timers": "it asks again and again until time has passed",
     "vdso": "the host's vDSO has two pages and lies elsewhere, so /proc/self/maps is longer",
@@ -76,19 +88,28 @@ RACES = {
         "1.16": "the same",
         "1.18.1": "the same",
         "1.17": "a first thread's end is told by strace when all threads have ended",
+        "1.15": "whether it has come to its pause when its process ends",
     },
+    "futexes": {"clock_nanosleep(": "it sleeps until the others are where it wants them"},
+    "pty": {
+        "clock_nanosleep(": "whether a signal comes while it writes or while it sleeps",
+        "sigreturn(": "the same",
+    },
+    "opening": {"1.4": "how far it has come when it is killed"},
+    "pidfds": {"1.2": "how far it has come when it is killed"},
 }
-"""Processes of the others that run against time."""
-LATER = ("attributes", "event_files", "futexes", "inotify", "limits", "locks", "mappings", "opening")
-LATER += ("pidfds", "proc", "pthreads", "pty", "scheduling", "threads", "transfers")
-"""Programs with calls that are not decoded as strace does yet."""
-CONFORMANCE = sorted(
-    path for path in (HERE / "conformance").glob("*.c") if path.stem not in (*OTHERWISE, *LATER)
-)
+"""Processes and calls of the others that run against time."""
+CONFORMANCE = sorted(path for path in (HERE / "conformance").glob("*.c") if path.stem not in OTHERWISE)
+
+
+BRIEF = ("inotify",)
+"""Programs that leave out what takes thousands of calls if they are given an argument."""
 
 
 def test_conformance_programs(strace: str, build: Build, tmp_path: Path) -> None:
     programs = [[str(build(source, "glibc"))] for source in CONFORMANCE]
+    for program, source in zip(programs, CONFORMANCE, strict=True):
+        program += ["brief"] if source.stem in BRIEF else []
     without = [frozenset(RACES.get(source.stem, ())) for source in CONFORMANCE]
     same(strace, build, programs, tmp_path, [], without)
 

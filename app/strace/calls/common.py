@@ -13,6 +13,11 @@ Special = Callable[[Call], list[Part]]
 Note = Callable[[Call], str | None]
 
 
+def after(shown: str) -> Part:
+    """A part that strace writes with its comma when the call returns."""
+    return Part(shown, late=True, joint=", ")
+
+
 def numbers(call: Call, places: range) -> list[Part]:
     """Some of the arguments, each by its kind."""
     return [part(call, place) for place in places]

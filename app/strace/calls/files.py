@@ -14,6 +14,7 @@ from app.strace.text import address, flags, hexadecimal, name, signed
 from kernel.abi import files, tty
 from kernel.abi.structs import OpenHow
 from kernel.captured import count
+from kernel.table import Kind
 
 
 def _open(call: Call) -> list[Part]:
@@ -113,7 +114,7 @@ _FCNTL_SHOWS: dict[int, Callable[[int], str]] = {
     files.F_DUPFD: lambda value: str(signed(value)),
     files.F_DUPFD_CLOEXEC: lambda value: str(signed(value)),
     files.F_SETOWN: lambda value: str(signed(value)),
-    files.F_SETPIPE_SZ: lambda value: str(signed(value)),
+    files.F_SETPIPE_SZ: str,
 }
 _FCNTL_SETS_LOCK = frozenset(
     (files.F_SETLK, files.F_SETLKW, files.F_SETLK64, files.F_SETLKW64, files.F_OFD_SETLK, files.F_OFD_SETLKW)
@@ -121,12 +122,24 @@ _FCNTL_SETS_LOCK = frozenset(
 
 
 def _fcntl_note(call: Call) -> str | None:
-    """F_GETFL and F_GETFD return flags."""
-    if call.word(1) == files.F_GETFL:
-        return f"flags {file_structs.open_flags(call.value)}"
-    if call.word(1) == files.F_GETFD and call.value:
-        return f"flags {flags(call.value, 'fd')}"
-    return None
+    """What the number that it returned means."""
+    command, value = call.word(1), call.value
+    if command == files.F_GETFL:
+        return f"flags {file_structs.open_flags(value)}"
+    if command == files.F_GETLEASE:
+        return text.known_name(value, "lock_type")
+    if not value:
+        return None
+    if command == files.F_GETFD:
+        return f"flags {flags(value, 'fd')}"
+    if command == files.F_GET_SEALS:
+        return f"seals {flags(value, 'seals')}"
+    return text.signal_of(value) if command == files.F_GETSIG else None
+
+
+def _fcntl_number(call: Call) -> bool:
+    """Whether the result is a set of flags or the like, in hexadecimal where it has a note."""
+    return call.word(1) in (files.F_GETFD, files.F_GETFL, files.F_GET_SEALS, files.F_GETLEASE)
 
 
 _IOCTL_READS = {
@@ -135,6 +148,7 @@ _IOCTL_READS = {
     tty.TIOCGWINSZ: "winsize",
     **dict.fromkeys((tty.TIOCGPGRP, tty.TIOCGSID, tty.FIONREAD, tty.TIOCOUTQ, tty.TIOCGPTN), "int"),
     **dict.fromkeys((tty.TIOCGETD, tty.TIOCGPTLCK, tty.TIOCGEXCL), "int"),
+    tty.TIOCMGET: "modem",
 }
 """Requests that answer with a structure."""
 _IOCTL_WRITES = {
@@ -143,6 +157,8 @@ _IOCTL_WRITES = {
     **dict.fromkeys((tty.TCSETA, tty.TCSETAW, tty.TCSETAF), "termio"),
     tty.TIOCSWINSZ: "winsize",
     **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), "int"),
+    tty.TIOCPKT: "int",
+    **dict.fromkeys((tty.TIOCMBIS, tty.TIOCMBIC, tty.TIOCMSET), "modem"),
 }
 """Requests that take one."""
 _IOCTL_ALONE = frozenset(
@@ -165,17 +181,47 @@ def _ioctl(call: Call) -> list[Part]:
         typed = call.before(2)
         return [*shown, Part(text.quote(typed) if typed is not None else address(value))]
     if request == tty.TCFLSH:
-        return [*shown, Part(_FLUSHES.get(value, hexadecimal(value)))]
+        return [*shown, Part(_FLUSHES.get(value) or f"{value:#x} /* TC??? */")]
     if request == tty.TCXONC:
-        return [*shown, Part(_FLOWS.get(value, hexadecimal(value)))]
+        return [*shown, Part(_FLOWS.get(value) or f"{value:#x} /* TC??? */")]
     if request in (tty.TIOCSCTTY, tty.TCSBRK, tty.TCSBRKP):
         return [*shown, Part(str(signed(value)))]
     return [*shown, Part(hexadecimal(value))]
 
 
 def _openat2(call: Call) -> list[Part]:
+    """A longer structure than is known has to be zero behind."""
     shown = parts(call)
-    return shown if call.word(3) >= OpenHow.SIZE else [*shown[:2], Part(address(call.word(2))), shown[3]]
+    data, size = call.before(2), call.word(3)
+    if size < OpenHow.SIZE:
+        shown[2] = Part(address(call.word(2)))
+    elif data is not None:
+        behind = file_structs.open_how_behind(data, size)
+        shown[2] = Part(f"{shown[2].text.removesuffix('}')}{behind}}}")
+    return shown
+
+
+def _epoll_ctl(call: Call) -> list[Part]:
+    """What is taken out needs no description."""
+    shown = parts(call)
+    return shown if call.word(1) != files.EPOLL_CTL_DEL else [*shown[:3], Part(address(call.word(3)))]
+
+
+def _epoll_pwait(call: Call) -> list[Part]:
+    """Timeout and signals are looked at when the call returns, and only if it succeeded."""
+    shown = parts(call)
+    if call.failed:
+        timeout = call.row.args[3].kind is Kind.STRUCT_IN
+        shown[3] = Part(address(call.word(3))) if timeout else shown[3]
+        shown[4] = Part(address(call.word(4)))
+    else:
+        shown[4] = sized_set(call, 4, 5)
+    return shown
+
+
+def _readdir(call: Call) -> list[Part]:
+    shown = parts(call)
+    return shown if call.value else [shown[0], Part(address(call.word(1)), late=True)]
 
 
 def _ppoll(call: Call) -> list[Part]:
@@ -237,6 +283,9 @@ SPECIAL: dict[str, Special] = {
     "statx": _statx,
     "ioctl": _ioctl,
     "openat2": _openat2,
+    "epoll_ctl": _epoll_ctl,
+    **dict.fromkeys(("epoll_pwait", "epoll_pwait2"), _epoll_pwait),
+    "readdir": _readdir,
 }
 
 _POLLS = ("poll", "ppoll", "ppoll_time64")
@@ -249,3 +298,5 @@ NOTES: dict[str, Note] = {
 }
 
 WAITS = frozenset(_POLLS + _SELECTS)
+
+HEXADECIMAL: dict[str, Callable[[Call], bool]] = dict.fromkeys(("fcntl", "fcntl64"), _fcntl_number)

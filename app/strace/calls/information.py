@@ -23,8 +23,8 @@ def _getrandom(call: Call) -> list[Part]:
     return shown
 
 
-def _sched_note(call: Call) -> str:
-    return name(call.value, "sched")
+def _clock_state_note(call: Call) -> str | None:
+    return text.known_name(call.value, "clock_state")
 
 
 def _syslog(call: Call) -> list[Part]:
@@ -60,5 +60,5 @@ SPECIAL: dict[str, Special] = {
 NOTES: dict[str, Note] = {
     "personality": _personality_note,
     "time": _time_note,
-    "sched_getscheduler": _sched_note,
+    **dict.fromkeys(("adjtimex", "clock_adjtime", "clock_adjtime64"), _clock_state_note),
 }

@@ -7,7 +7,7 @@ from struct import unpack_from
 from app.strace import text
 from app.strace.arguments import part, parts, struct, struct_at
 from app.strace.call import Call, Part
-from app.strace.calls.common import Note, Special, hexes, numbers
+from app.strace.calls.common import Note, Special, after, hexes, numbers
 from app.strace.structs import processes as process_structs
 from app.strace.text import address, flags, hexadecimal, name
 from kernel.abi import mman, process, time
@@ -24,8 +24,10 @@ def _mmap(call: Call) -> list[Part]:
 
 
 def _mremap(call: Call) -> list[Part]:
+    """The new address is there only with both flags, for strace; the kernel looks at it with either."""
     shown = parts(call)
-    return shown if call.word(3) & (mman.MREMAP_FIXED | mman.MREMAP_DONTUNMAP) else shown[:4]
+    fixed = mman.MREMAP_MAYMOVE | mman.MREMAP_FIXED
+    return shown if call.word(3) & fixed == fixed else shown[:4]
 
 
 def _clone(call: Call) -> list[Part]:
@@ -37,22 +39,17 @@ def _clone(call: Call) -> list[Part]:
     words += [text.signal_of(signo)] if signo or not what else []
     shown = [Part(f"child_stack={address(call.word(1))}"), Part(f"flags={'|'.join(words)}")]
     if value & (process.CLONE_PARENT_SETTID | process.CLONE_PIDFD):
-        shown.append(_after(f"parent_tid={_word_at(call, 2)}"))
+        shown.append(after(f"parent_tid={_word_at(call, 2)}"))
     if value & process.CLONE_SETTLS:
-        shown.append(_after(f"tls={struct(call.before(3), call, 3)}"))
+        shown.append(after(f"tls={struct(call.before(3), call, 3)}"))
     if value & (process.CLONE_CHILD_SETTID | process.CLONE_CHILD_CLEARTID):
-        shown.append(_after(f"child_tidptr={address(call.word(4))}"))
+        shown.append(after(f"child_tidptr={address(call.word(4))}"))
     return shown
 
 
 def _word_at(call: Call, place: int) -> str:
     data = call.after(place)
     return f"[{unpack_from('<I', data)[0]}]" if data is not None else address(call.word(place))
-
-
-def _after(shown: str) -> Part:
-    """A part that strace writes with its comma when the call returns."""
-    return Part(shown, late=True, joint=", ")
 
 
 def _clone3(call: Call) -> list[Part]:
@@ -68,7 +65,7 @@ def _clone3(call: Call) -> list[Part]:
     if words:
         given = [f"{word}=[{unpack_from('<I', words, 4 * at)[0]}]" for at, word in enumerate(asked)]
         shown.append(Part(text.structure(given), late=True, joint=" => "))
-    return [*shown, _after(size)]
+    return [*shown, after(size)]
 
 
 _PRCTL_ALONE = frozenset(
@@ -171,7 +168,7 @@ def _futex(call: Call) -> list[Part]:
         case time.FUTEX_UNLOCK_PI | time.FUTEX_TRYLOCK_PI:
             return shown[:2]
         case _:
-            return [*shown, Part(hexadecimal(call.word(3))), other, third]
+            return [*shown, Part(address(call.word(3))), other, third]
 
 
 _WAKE_OPS = ("FUTEX_OP_SET", "FUTEX_OP_ADD", "FUTEX_OP_OR", "FUTEX_OP_ANDN", "FUTEX_OP_XOR")
@@ -183,12 +180,16 @@ _WAKE_COMPARES = (
 
 def _wake_op(value: int) -> str:
     """The little program in `val3` of FUTEX_WAKE_OP (`man 2 futex`)."""
-    operation, compare = value >> 28 & 0x7, value >> 24 & 0xF
-    done = _WAKE_OPS[operation] if operation < len(_WAKE_OPS) else hexadecimal(operation)
-    compared = _WAKE_COMPARES[compare] if compare < len(_WAKE_COMPARES) else hexadecimal(compare)
+    done = _shifted(value >> 28 & 0x7, _WAKE_OPS, 28, "FUTEX_OP_???")
+    compared = _shifted(value >> 24 & 0xF, _WAKE_COMPARES, 24, "FUTEX_OP_CMP_???")
     shift = "FUTEX_OP_OPARG_SHIFT<<28|" if value >> 31 else ""
     by, against = hexadecimal(value >> 12 & 0xFFF), hexadecimal(value & 0xFFF)
-    return f"{shift}{done}<<28|{by}<<12|{compared}<<24|{against}"
+    return f"{shift}{done}|{by}<<12|{compared}|{against}"
+
+
+def _shifted(value: int, names: tuple[str, ...], by: int, unknown: str) -> str:
+    known = value < len(names)
+    return f"{names[value]}<<{by}" if known else f"{value:#x}<<{by} /* {unknown} */"
 
 
 def _setgroups(call: Call) -> list[Part]:

@@ -25,6 +25,12 @@ def _rt_sigprocmask(call: Call) -> list[Part]:
     return shown
 
 
+def _signalfd(call: Call) -> list[Part]:
+    shown = parts(call)
+    shown[1] = sized_set(call, 1, 2)
+    return shown
+
+
 def _sigsuspend(call: Call) -> list[Part]:
     return [part(call, 2)]
 
@@ -54,6 +60,7 @@ SPECIAL: dict[str, Special] = {
     **dict.fromkeys(
         ("rt_sigpending", "rt_sigsuspend", "rt_sigtimedwait", "rt_sigtimedwait_time64"), _with_set(0)
     ),
+    **dict.fromkeys(("signalfd", "signalfd4"), _signalfd),
     "restart_syscall": _restart_syscall,
     "rt_sigprocmask": _rt_sigprocmask,
     "sigsuspend": _sigsuspend,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from app.strace.structs import files, numbers, processes, signals, sockets, terminals, time
+from app.strace.structs import files, numbers, processes, scheduling, signals, sockets, terminals, time
 from app.strace.text import array, elements
 from kernel.abi.structs import EpollEvent, Pollfd
 
@@ -17,6 +17,7 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     **files.STRUCTS,
     **time.STRUCTS,
     **processes.STRUCTS,
+    **scheduling.STRUCTS,
     **signals.STRUCTS,
     **terminals.STRUCTS,
     **sockets.STRUCTS,
@@ -27,6 +28,7 @@ ITEMS: dict[str, tuple[int, Callable[[bytes], str]]] = {
     "pollfd": (Pollfd.SIZE, files.pollfd),
     "epoll_event": (EpollEvent.SIZE, files.epoll_event),
     "sembuf": (6, sockets.sembuf),
+    "futex_waitv": (24, scheduling.futex_waitv),
     "gid16": (2, lambda data: numbers.uid16(int.from_bytes(data, "little"))),
     "gid32": (4, lambda data: numbers.user_id(int.from_bytes(data, "little"))),
 }

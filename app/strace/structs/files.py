@@ -52,7 +52,7 @@ def _dated(seconds: int, nanoseconds: int) -> str:
     """A time as a date in a comment; nothing for time 0."""
     if not seconds and not nanoseconds:
         return ""
-    return f" /* {text.date(seconds, nanoseconds or None)} */"
+    return f" /* {text.date(seconds, nanoseconds)} */"
 
 
 def _stat(data: bytes) -> str:
@@ -189,6 +189,22 @@ def flock(data: bytes, *, pid: bool) -> str:
     return _flock_fields(Flock.unpack(data) if len(data) == Flock.SIZE else Flock64.unpack(data), pid=pid)
 
 
+def handle_body(data: bytes) -> str:
+    """A file handle behind its size: its type and the bytes that only the file system understands."""
+    size, kind = unpack_from("<Ii", data)
+    body = data[8:]
+    known = text.quote_hex(body, more=size > len(body)) if len(body) == min(size, 128) else "???"
+    return f"handle_type={kind}, f_handle={known}"
+
+
+def _old_dirent(data: bytes) -> str:
+    """`readdir`'s entry; its length is its name's."""
+    inode, offset, length = unpack_from("<IIH", data)
+    return structure(
+        (f"d_ino={inode}", f"d_off={offset}", f"d_reclen={length}", f"d_name={text.quote(data[10:])}")
+    )
+
+
 def pollfd(data: bytes) -> str:
     poll = Pollfd.unpack(data)
     if signed(poll.fd) < 0:
@@ -226,6 +242,17 @@ def _open_how(data: bytes) -> str:
     return structure([*fields, f"resolve={flags(how.resolve, 'resolve')}"])
 
 
+def open_how_behind(data: bytes, size: int) -> str:
+    """What a structure of `size` bytes has behind the fields that are known, unless it is all zero."""
+    more = data[OpenHow.SIZE :]
+    if size <= OpenHow.SIZE:
+        return ""
+    if not more:
+        return ", ???"
+    last = OpenHow.SIZE + len(more) - 1
+    return f", /* bytes {OpenHow.SIZE}..{last} */ {text.quote_hex(more)}" if any(more) else ""
+
+
 _ACCESS_MODES = ("O_RDONLY", "O_WRONLY", "O_RDWR", "O_ACCMODE")
 
 
@@ -254,6 +281,7 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "statfs64": _statfs64,
     "fd_set": _fd_set,
     "open_how": _open_how,
+    "old_dirent": _old_dirent,
     "epoll_event": epoll_event,
     "f_owner_ex": _f_owner,
     "residency": _residency,

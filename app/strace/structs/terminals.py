@@ -105,7 +105,12 @@ def _winsize(data: bytes) -> str:
     return structure([f"{word}={getattr(size, word)}" for word in Winsize.__struct_fields__])
 
 
+def _modem(data: bytes) -> str:
+    return f"[{flags(unpack_from('<I', data)[0], 'modem')}]"
+
+
 STRUCTS: dict[str, Callable[[bytes], str]] = {
+    "modem": _modem,
     "termios": _termios,
     "termio": _termio,
     "winsize": _winsize,

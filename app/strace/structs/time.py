@@ -31,10 +31,20 @@ def _utime_part(show: Callable[[bytes], str], format_: str) -> Callable[[bytes],
         special = {0x3FFFFFFF: "UTIME_NOW", 0x3FFFFFFE: "UTIME_OMIT"}.get(nanoseconds)
         if special is not None:
             return special
-        dated = text.date(seconds, nanoseconds) if 0 <= nanoseconds < 10**9 else ""
-        return f"{show(data)} /* {dated} */" if dated else show(data)
+        return _with_date(show(data), seconds, nanoseconds, 9)
 
     return part
+
+
+def _with_date(shown: str, seconds: int, part: int, digits: int) -> str:
+    """A time with its date in a comment, if its part of a second is one."""
+    dated = text.date(seconds, part, digits) if 0 <= part < 10**digits else ""
+    return f"{shown} /* {dated} */" if dated else shown
+
+
+def _utimeval(data: bytes) -> str:
+    seconds, microseconds = unpack_from("<ii", data)
+    return _with_date(_timeval(data), seconds, microseconds, 6)
 
 
 def _two(show: Callable[[bytes], str]) -> Callable[[bytes], str]:
@@ -74,6 +84,30 @@ def _dated(seconds: int) -> str:
     return f"{seconds} /* {text.date(seconds)} */" if seconds else "0"
 
 
+_TIMEX = ("offset", "freq", "maxerror", "esterror", "status", "constant", "precision", "tolerance")
+_TIMEX_STATISTICS = (
+    *("tick", "ppsfreq", "jitter", "shift", "stabil", "jitcnt", "calcnt", "errcnt", "stbcnt"),
+    "tai",
+)
+
+
+def _timex(format_: str) -> Callable[[bytes], str]:
+    """How a clock is steered (`man 2 adjtimex`)."""
+
+    def show(data: bytes) -> str:
+        modes, *values = unpack_from(format_, data)
+        fields = [f"modes={text.flags(modes, 'timex_modes')}"]
+        for word, value in zip(_TIMEX, values, strict=False):
+            status = word == "status"
+            fields.append(f"{word}={text.flags(value & 0xFFFFFFFF, 'timex_status') if status else value}")
+        seconds, part, *statistics = values[len(_TIMEX) :]
+        fields.append(f"time={{tv_sec={seconds}, tv_usec={part}}}")
+        words = zip(_TIMEX_STATISTICS, statistics, strict=True)
+        return structure([*fields, *(f"{word}={value}" for word, value in words)])
+
+    return show
+
+
 def _tms(data: bytes) -> str:
     tms = Tms.unpack(data)
     return structure([f"{word}={getattr(tms, word)}" for word in Tms.__struct_fields__])
@@ -86,10 +120,12 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "timespec64": _timespec64,
     "time_t": _time_t,
     "timezone": _timezone,
-    "timevals": _two(_timeval),
+    "timevals": _two(_utimeval),
     "utimespecs": _two(_utime_part(_timespec, "<ii")),
     "utimespecs64": _two(_utime_part(_timespec64, "<qq")),
     "tms": _tms,
+    "timex": _timex("<I20i"),
+    "timex64": _timex("<I4xqqqqi4xqqqqqqqqi4xqqqqqi"),
     "itimerval": _interval(_timeval),
     "itimerspec": _interval(_timespec),
     "itimerspec64": _interval(_timespec64),

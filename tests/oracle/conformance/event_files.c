@@ -44,7 +44,7 @@ static void on_usr1(int signo)
 static void events(void)
 {
 	uint64_t v = 0, big = ~0ull - 1;
-	char small[4];
+	char small[4] = "";
 
 	TITLE("eventfd");
 	int e = eventfd(3, EFD_NONBLOCK);

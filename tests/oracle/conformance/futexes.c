@@ -179,7 +179,7 @@ int main(void)
 	finish();
 
 	TITLE("futex_waitv and the rest");
-	struct waitv v[2] = {{1, (uintptr_t)&a, 2 | 128, 0}, {0, (uintptr_t)&b, 2 | 128, 0}};
+	struct waitv v[129] = {{1, (uintptr_t)&a, 2 | 128, 0}, {0, (uintptr_t)&b, 2 | 128, 0}};
 	b = 0;
 	S(futex_waitv, v, 2, 0, &wide, CLOCK_MONOTONIC);
 	S(futex_waitv, v, 2, 0, &wide, 9);

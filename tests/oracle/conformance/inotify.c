@@ -54,7 +54,7 @@ static void touch(const char *name)
 	close(open(name, O_WRONLY | O_CREAT, 0644));
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	char dir[] = "/dev/shm/inotifyXXXXXX", other[] = "/tmp/inotifyXXXXXX", name[300];
 	char *here = mkdtemp(dir) ? dir : mkdtemp(other);
@@ -232,6 +232,8 @@ int main(void)
 	rmdir(here);
 	drain("end");
 
+	if (argc > 1) /* a trace of all the calls that follow takes long */
+		return 0;
 	TITLE("overflow");
 	mkdir(here, 0700);
 	chdir(here);

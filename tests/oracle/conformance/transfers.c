@@ -167,7 +167,7 @@ static void splices(void)
 	close(p[0]), close(p[1]);
 	TITLE("vmsplice");
 	pipe(p);
-	struct iovec v[3] = {{"one ", 4}, {"two ", 4}, {buf, 0}};
+	struct iovec v[40] = {{"one ", 4}, {"two ", 4}, {buf, 0}};
 	R(vmsplice(p[1], v, 3, 0));
 	write(p[1], "three", 5);
 	show(p[0], 100);

@@ -1,0 +1,94 @@
+"""What the trace takes of structures that say themselves how long they are, or of which only a part counts.
+
+A file of `kernel/capture.py`'s, which says what captures are. `ENTER` and `LEAVE` have functions by the
+structure's name in the table; `FAILED` those that are wanted of a call that failed with that error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from struct import Struct
+
+from kernel.abi.errno import Errno
+from kernel.abi.mman import PAGE_SIZE
+from kernel.abi.structs import SIZES
+
+Args = tuple[int, ...]
+Reader = Callable[[int, int], bytes | None]
+Enter = Callable[[int, Args, Reader], bytes | None]
+Leave = Callable[[int, Args, int, Reader], bytes | None]
+
+_PAIR = Struct("<II")
+_MAX_HANDLE_SIZE = 128
+_NAME_MAX = 255
+
+
+def _sigset_argpack(value: int, args: Args, read: Reader) -> bytes | None:
+    """`pselect6`'s pointer and size of a signal set, and behind them the set."""
+    data = read(value, SIZES["sigset_argpack"]) if value else None
+    if data is None:
+        return None
+    where, size = _PAIR.unpack(data)
+    return data + ((read(where, 8) if where else None) or b"") if size == 8 else data
+
+
+def _sched_attr(value: int, args: Args, read: Reader) -> bytes | None:
+    """Its first word is its size (0 means the oldest); only that where it is shorter than any may be."""
+    size = read(value, 4) if value else None
+    if size is None:
+        return None
+    wanted = min(int.from_bytes(size, "little") or _OLDEST_SCHED_ATTR, SIZES["sched_attr"])
+    return read(value, wanted) if wanted >= _OLDEST_SCHED_ATTR else size
+
+
+_OLDEST_SCHED_ATTR = 48
+
+
+def _handle_header(value: int, args: Args, read: Reader) -> bytes | None:
+    """How much room there is for a handle."""
+    return read(value, 8) if value else None
+
+
+def _handle(value: int, args: Args, read: Reader) -> bytes | None:
+    header = _handle_header(value, args, read)
+    if header is None:
+        return None
+    size = min(_PAIR.unpack(header)[0], _MAX_HANDLE_SIZE)
+    return header + ((read(value + 8, size) if size else None) or b"")
+
+
+def _handle_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return _handle(value, args, read)
+
+
+def _handle_size(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    return _handle_header(value, args, read)
+
+
+def _open_how(value: int, args: Args, read: Reader) -> bytes | None:
+    """`openat2`'s rules, and what a longer structure than ours has behind them."""
+    size = args[3]
+    data = read(value, SIZES["open_how"]) if value and size >= SIZES["open_how"] else None
+    more = min(size, PAGE_SIZE) - SIZES["open_how"]
+    return data + (read(value + len(data), more) or b"") if data is not None and more > 0 else data
+
+
+def _old_dirent(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    """One entry of a directory, as long as its name is; none at the directory's end."""
+    head = read(value, SIZES["old_dirent"]) if value and result else None
+    if head is None:
+        return None
+    length = min(int.from_bytes(head[8:10], "little"), _NAME_MAX)
+    return head + (read(value + len(head), length) or b"")
+
+
+ENTER: dict[str, Enter] = {
+    "sigset_argpack": _sigset_argpack,
+    "sched_attr": _sched_attr,
+    "file_handle": _handle,
+    "file_handle_room": _handle_header,
+    "open_how": _open_how,
+}
+LEAVE: dict[str, Leave] = {"file_handle_room": _handle_out, "old_dirent": _old_dirent}
+FAILED: dict[int, dict[str, Leave]] = {-Errno.EOVERFLOW: {"file_handle_room": _handle_size}}
+"""By the result: what the kernel wrote although the call failed."""
