@@ -239,7 +239,7 @@ def test_the_controlling_terminal(m: FileMachine) -> None:
     assert m.call("ioctl", 0, abi.TIOCSCTTY, 1) == 0  # root may steal it
     assert (terminal(m).session, terminal(m).pgrp) == (9, 9)
     assert m.open("/dev/tty", O_RDWR) == 3
-    tty.release_session(m.kernel, other)
+    tty.release_session(m.kernel, other, ends=True)
     assert terminal(m).session == 0
     other.shared_pending.clear()
 
