@@ -39,6 +39,8 @@ class Lanes:
         """Letters of all tasks of the log, those that come after the cursor too."""
         self.totals: dict[int, int] = {}
         """Events by task."""
+        self.begin = 0
+        """The event that the first program's task begins with."""
         self._key: tuple[int, int, int, int] | None = None
         self._columns: list[Column] = []
 
@@ -60,6 +62,7 @@ class Lanes:
             counts[pid] = counts.get(pid, 0) + 1
             self.totals[pid] = self.totals.get(pid, 0) + 1
             if isinstance(event, e.TaskCreated) and event.child not in (IDLE, INIT):
+                self.begin = self.begin or self.seen
                 self.letters.letters.setdefault(event.child, len(self.letters.letters))
             mark = mark_of(event)
             if mark:

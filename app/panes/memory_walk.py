@@ -41,6 +41,7 @@ from cpu.paging import (
     WRITABLE,
     Step,
 )
+from kernel import events as e
 from kernel.abi.mman import MAP_SHARED, TASK_SIZE
 from kernel.abi.signal import signal_name
 
@@ -322,6 +323,12 @@ def _area_rows(now: Moment, one: Choice, width: int) -> list[Row]:
     return found
 
 
+def _supplies(now: Moment, va: int) -> bool:
+    """Whether the last event is what the fault at this address is answered with."""
+    event = now.event
+    return isinstance(event, (e.PageMapped, e.PageCopied, e.PageReused)) and event.va == va & ~(PAGE - 1)
+
+
 def _fault_rows(now: Moment, va: int) -> list[Row]:
     """The last page fault, where it was at this address."""
     if fault_address(now) != va:
@@ -335,7 +342,7 @@ def _fault_rows(now: Moment, va: int) -> list[Row]:
         error = fault.error
         end = f"became {signal_name(fault.signo)}" if fault.signo else "a page was supplied"
     elif isinstance(trap, TrapTaken) and trap.vector == 14:
-        error, end = trap.error, "not answered yet"
+        error, end = trap.error, "a page is supplied" if _supplies(now, va) else "not answered yet"
     elif fault is not None and fault.vector == 14:
         error = fault.error
         end = f"became {signal_name(fault.signo)}" if fault.signo else "a page was supplied"

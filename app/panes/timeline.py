@@ -1,6 +1,7 @@
 """Timeline: a lane per process over the log, what stands out, and the cursor. A click goes there.
 
-The whole log, or a window of it: half as long with each step of the zoom, and with the cursor in sight.
+The whole log, or a window of it: half as long with each step of the zoom, and with the cursor in sight. Of a
+short one the boot is only shown while the cursor is in it.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ LABEL = 4
 LEGEND = "◆ new process or program   ▲ signal   ! fault   ✕ end"
 ROOMY = 120
 """Columns from which on the tick stands in the header."""
+SHORT = 16
+"""So many times as long as the boot a log is that is shown from its beginning: else the boot is left out."""
 LEAST = 4
 """Events that a window has at least."""
 
@@ -123,6 +126,9 @@ class Timeline(Pane):
 
     def window(self, now: Moment) -> Window:
         self._window = window_of(now.cursor.seq, now.length, self.zoom, self._window)
+        begin = self.lanes.begin
+        if not self.zoom and 0 < begin <= now.cursor.seq and begin * SHORT > now.length:
+            self._window = begin, now.length
         return self._window
 
     def zoom_by(self, direction: int) -> str:
