@@ -26,7 +26,7 @@ COLOURS: dict[str, dict[str, str]] = {
     DARK: {
         "background": "#15171c",
         "text": "#c9ced8",
-        "dim": "#717888",
+        "dim": "#7b8292",
         "rule": "#3b414e",
         "title": "#9aa3b4",
         "soft": "#9aa3b4",
@@ -50,7 +50,7 @@ COLOURS: dict[str, dict[str, str]] = {
     LIGHT: {
         "background": "#fbfaf7",
         "text": "#2b2f36",
-        "dim": "#7c828d",
+        "dim": "#6d737e",
         "rule": "#c6c9cf",
         "title": "#5a606b",
         "soft": "#5a606b",

@@ -76,7 +76,7 @@ def task_row(state: State, task: TaskView) -> Row:
     running = state.machine.current == task.pid and task.state == RUNNABLE
     glyph = RUNNING if running else STATES.get(task.state, "?")
     style = letter_style(state, task.pid)
-    on = " " + task.on[0].removesuffix(":read").removesuffix(":write") if task.on else ""
+    on = f" {queue_word(task.on[0])}" if task.on else ""
     if task.state == SLEEPING and not task.on:
         on = " time"
     return row(
@@ -84,6 +84,14 @@ def task_row(state: State, task: TaskView) -> Row:
         Span(f" {short(task.comm, 12)}", "" if running else "soft"),
         Span(f" {glyph}{on}", style if running else "dim"),
     )
+
+
+def queue_word(queue: str) -> str:
+    """A wait queue in a word; its number where there may be several to tell apart."""
+    kind, _, number = queue.removesuffix(":read").removesuffix(":write").partition(":")
+    if queue.startswith("tty:0"):
+        return "console"
+    return f"{kind}:{number}" if number.isdigit() and kind not in ("child", "vfork") else kind
 
 
 def footer_row(actions: Sequence[tuple[str, str, str]], width: int, notice: str = "") -> Row:

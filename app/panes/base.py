@@ -127,6 +127,14 @@ class Lines(Widget):
             self.post_message(Picked(subject))
 
 
+def marked(span: Span, style: str) -> list[Span]:
+    """The text of a span with another style; spaces around it stay as they are."""
+    text = span.text.strip(" ")
+    before, _, after = span.text.partition(text)
+    parts = (span._replace(text=before), span._replace(text=text, style=f"{span.style} {style}"))
+    return [part for part in (*parts, span._replace(text=after)) if part.text]
+
+
 class Pane(Lines, can_focus=True):
     """A pane with its frame. A subclass says what its title and its sheet are."""
 
@@ -231,8 +239,9 @@ class Pane(Lines, can_focus=True):
         end = width - cells(tail)
         if end < start:
             return fit((Span(line[:2], style), *head), width)
-        tail_spans = (Span(mark, "dim"), Span(tail[len(mark) :], "rule" if not self.has_focus else style))
-        return (Span(line[:2], style), *head, Span(line[start:end], style), *tail_spans)
+        ends = (Span("─ ", style), Span(self.key, style if self.has_focus else "dim"), Span(" ─", style))
+        tail_spans = ends if self.key else (Span("─" if mark else "", style),)
+        return (Span(line[:2], style), *head, Span(line[start:end], style), Span(mark, "dim"), *tail_spans)
 
     # What is chosen, and what Enter does.
 
@@ -254,18 +263,14 @@ class Pane(Lines, can_focus=True):
         out = []
         for n, one in enumerate(body):
             here = top + n == self._chosen_row
-            out.append(
-                tuple(
-                    span._replace(
-                        style=f"{span.style} chosen"
-                        if here and span.subject == self._chosen
-                        else f"{span.style} under"
-                    )
-                    if span.subject and span.text.strip()
-                    else span
-                    for span in one
-                )
-            )
+            spans: list[Span] = []
+            for span in one:
+                if span.subject and span.text.strip():
+                    chosen = here and span.subject == self._chosen
+                    spans += marked(span, "chosen" if chosen else "under")
+                else:
+                    spans.append(span)
+            out.append(tuple(spans))
         return out
 
     def choose(self, down: int, right: int) -> None:

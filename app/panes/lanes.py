@@ -40,7 +40,7 @@ class Lanes:
         self.totals: dict[int, int] = {}
         """Events by task."""
         self.begin = 0
-        """The event that the first program's task begins with."""
+        """Where the first program is there: its execve has made it."""
         self._key: tuple[int, int, int, int] | None = None
         self._columns: list[Column] = []
 
@@ -62,8 +62,9 @@ class Lanes:
             counts[pid] = counts.get(pid, 0) + 1
             self.totals[pid] = self.totals.get(pid, 0) + 1
             if isinstance(event, e.TaskCreated) and event.child not in (IDLE, INIT):
-                self.begin = self.begin or self.seen
                 self.letters.letters.setdefault(event.child, len(self.letters.letters))
+            if isinstance(event, e.ProgramExecuted):
+                self.begin = self.begin or self.seen
             mark = mark_of(event)
             if mark:
                 self.marks[block] = max(self.marks[block], mark)

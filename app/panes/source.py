@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app.backtrace import callers
+from app.backtrace import callers as called_by
 from app.panes.base import Pane
 from app.panes.cpu import INT_80, code_row
 from app.panes.moment import Moment, elsewhere
@@ -26,6 +26,8 @@ WAIT = 0.1
 """Seconds until it is looked again whether a line table is there."""
 HLT = b"\xf4"
 CALLERS = 4
+ROOMY, CALLERS_SHOWN = 12, 3
+"""Below so many rows two tell who called, right under the code."""
 INTERRUPTED = "interrupted "
 KERNEL_KEY = "kernel image"
 MOST_CODE = 64
@@ -74,6 +76,8 @@ def rows(now: Moment, width: int, height: int, sources: Sources) -> Sheet:
     user = user_regs(now, view)
     scene = scene_of(now, view, user, sources)
     callers = caller_rows(now, view, user, sources, scene.kernel, width) if user is not None else []
+    if height < ROOMY:
+        callers = callers[1:CALLERS_SHOWN]
     code = code_of(view, scene)
     room = height - 1 - len(callers)
     most = max(min(len(code), room - SOURCE_FIRST - 1, max(height // 3, 3)), 1 if room >= 4 else 0)
@@ -288,7 +292,7 @@ def caller_rows(
         found.append(_caller(f"{how} ", spot, sources, width))
     known = []
     frames = now.state.frames.get(now.pid, ())
-    for one in callers(view, user.eip - user.back, user.esp, user.ebp, frames, CALLERS):
+    for one in called_by(view, user.eip - user.back, user.esp, user.ebp, frames, CALLERS):
         back = 1
         if one.interrupted:
             back = len(INT_80) if view.read(one.address - len(INT_80), len(INT_80)) == INT_80 else 0

@@ -123,7 +123,7 @@ def call_notes(
         if not one.interrupted:
             found[one.slot] = f"ret {view.label(one.address)}"
         if one.ebp_at != NONE:
-            found[one.ebp_at] = "saved ebp" if view.word(one.ebp_at) else "ebp: the outermost frame"
+            found[one.ebp_at] = "saved ebp" if view.word(one.ebp_at) else "ebp: outermost"
     for one in chain:
         if not one.sure:
             break
@@ -390,7 +390,8 @@ def kernel_note(
             return f"{name:<8} ◂ {args[slot].name}", ""
         if name == "orig_eax":
             call = call_of(value)
-            return (f"{name} ◂ __NR_{call.name}", "") if call is not None else (name, "")
+            prefix = "__NR_" if wide else ""
+            return (f"{name} ◂ {prefix}{call.name}", "") if call is not None else (name, "")
         if name in ("eip", "cs", "eflags", "esp", "ss"):
             return (f"{name:<8} by the processor" if wide else name), "user"
         return name, ""
