@@ -79,8 +79,9 @@ def build_parser() -> Parser:
     _theme_option(play)
     play.set_defaults(command=_play)
 
-    table = commands.add_parser("syscalls", help="the table of system calls, and what is implemented")
-    table.add_argument("name", nargs="?", help="only this one, by name or number")
+    table = commands.add_parser("syscalls", help="the table of system calls, and how complete each is")
+    table.add_argument("name", nargs="*", metavar="GLOB", help="only these, by name or number")
+    table.add_argument("--json", action="store_true", help="for programs")
     table.set_defaults(command=_syscalls)
     return parser
 
@@ -347,9 +348,9 @@ def _play(namespace: argparse.Namespace) -> int:
 
 
 def _syscalls(namespace: argparse.Namespace) -> int:
-    from app.commands import run_syscalls
+    from app.listing import run_syscalls
 
-    return run_syscalls(namespace.name)
+    return run_syscalls(namespace.name, namespace.json)
 
 
 if __name__ == "__main__":

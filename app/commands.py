@@ -239,25 +239,3 @@ def run_play(path: str, text: bool, at: int | None, theme: str | None = None) ->
     from app.recording import play
 
     return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme)
-
-
-def run_syscalls(name: str | None) -> int:
-    """`int80 syscalls`: the table."""
-    from kernel.syscalls.registry import handlers
-    from kernel.table import TABLE
-
-    known = handlers()
-    shown = 0
-    for row in TABLE:
-        if row is None or (name is not None and name not in (row.name, str(row.number))):
-            continue
-        shown += 1
-        mark = "yes" if row.name in known else "ENOSYS"
-        arguments = ", ".join(argument.name for argument in row.args)
-        print(f"{row.number:3}  {row.name:26} {mark:7} {row.category.value:13} {row.win32:28} ({arguments})")
-        if name is not None:
-            print(f"     {row.note}")
-    if not shown:
-        complain(f"there is no system call {name}")
-        return 2
-    return 0

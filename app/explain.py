@@ -23,6 +23,7 @@ from cpu.descriptors import GATE_INTERRUPT
 from cpu.paging import NX, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
 from kernel.abi.signal import DEFAULT_ACTIONS, signal_name
+from kernel.syscalls.registry import standing
 from kernel.thread import PAGE_OFFSET
 
 
@@ -251,6 +252,7 @@ def _call(rest: str, now: Moment) -> Explanation | None:
             "",
             f"category  {call.category.value}",
             f"Windows   {call.win32 or 'nothing comparable'}",
+            f"here      {standing(call)}",
             f"so far    {times} call{'s' if times != 1 else ''}, {now.state.errors.get(number, 0)} of them"
             " failed",
         ),

@@ -14,7 +14,7 @@ from enum import Enum
 
 import msgspec
 
-from kernel.table_rows import COSTS, ROWS
+from kernel.table_rows import COSTS, LACKS, ROWS
 
 DEFAULT_COST = 10_000
 """Ticks (nanoseconds of guest time) that a call costs besides its instructions."""
@@ -142,7 +142,10 @@ class Arg(msgspec.Struct, frozen=True):
 
 
 class Row(msgspec.Struct, frozen=True):
-    """One system call. `win32` is '' where Windows has nothing comparable; `cost` is in ticks."""
+    """One system call. `win32` is '' where Windows has nothing comparable; `cost` is in ticks.
+
+    `lacks` is what the handler does not do of what Linux's does: '' if it is whole, or if there is none.
+    """
 
     number: int
     name: str
@@ -152,6 +155,7 @@ class Row(msgspec.Struct, frozen=True):
     win32: str
     cost: int
     note: str
+    lacks: str = ""
 
 
 _ARGUMENT = re.compile(r"(?P<kind>\w+)(?::(?P<of>\w+))? (?P<name>\w+)(?:\[(?P<size>\w+)\])?")
@@ -175,6 +179,9 @@ def _args(signature: str) -> tuple[Arg, ...]:
     return tuple(_arg(text, index) for text in texts)
 
 
+_LACKS = {name: text for names, text in LACKS.items() for name in names.split()}
+
+
 def _rows() -> dict[int, Row]:
     return {
         number: Row(
@@ -186,6 +193,7 @@ def _rows() -> dict[int, Row]:
             win32=win32,
             cost=COSTS.get(name, DEFAULT_COST),
             note=note,
+            lacks=_LACKS.get(name, ""),
         )
         for number, name, signature, result, category, win32, note in ROWS
     }

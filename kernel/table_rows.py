@@ -20,6 +20,42 @@ from __future__ import annotations
 COSTS: dict[str, int] = {"fork": 50_000, "vfork": 30_000, "clone": 30_000, "clone3": 30_000, "execve": 100_000, "execveat": 100_000}
 """Ticks charged for calls that do much more than others; the rest cost `table.DEFAULT_COST`."""
 
+LACKS: dict[str, str] = {
+    "adjtimex clock_adjtime clock_adjtime64": "values are kept, nothing is steered by them",
+    "clone": "without namespaces; CLONE_PIDFD changes nothing",
+    "clone3": "without namespaces, set_tid, CLONE_INTO_CGROUP; CLONE_PIDFD changes nothing",
+    "fcntl fcntl64": "without F_NOTIFY, leases, F_SET_RW_HINT; O_ASYNC changes nothing",
+    "futex futex_time64": "without FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; an owner gets no priority from who waits",
+    "getrusage wait4 waitid": "in the usage, major page faults and blocks are 0",
+    "gettimeofday settimeofday": "the time zone changes nothing and is told as 0",
+    "ioctl": "terminals, pipes, files, the disk; without FS_IOC_GETFLAGS, KDGKBTYPE, SIOCGIFCONF and the like",
+    "ioprio_set": "kept; requests to the disk do not heed it",
+    "kcmp": "without KCMP_EPOLL_TFD",
+    "madvise": "without MADV_HWPOISON; advice about huge and equal pages changes nothing",
+    "membarrier": "without MEMBARRIER_CMD_FLAG_CPU",
+    "memfd_create": "without MFD_HUGETLB",
+    "mmap mmap2": "without mappings of the disk; MAP_HUGETLB changes nothing",
+    "mount": "tmpfs, ramfs, proc, sysfs, devtmpfs, minix; propagation changes nothing",
+    "name_to_handle_at": "without AT_HANDLE_CONNECTABLE",
+    "personality": "kept; only READ_IMPLIES_EXEC changes anything",
+    "pivot_root": "without another root: EINVAL",
+    "prctl": "without PR_SET_SECCOMP, PR_SET_MM, PR_SET_VMA, PR_SET_MDWE, PR_GET_AUXV, PR_TSC_SIGSEGV",
+    "reboot": "without an end of the machine: EINVAL; Ctrl+Alt+Del can be set",
+    "rseq": "the processor's number is told once; no critical section is begun again",
+    "sched_setattr": "without utilisation clamps; SCHED_FLAG_RECLAIM changes nothing",
+    "setns unshare": "without namespaces",
+    "setrlimit prlimit64": "RLIMIT_RTTIME and RLIMIT_MSGQUEUE change nothing",
+    "setxattr lsetxattr fsetxattr setxattrat": "without access control lists (system.*)",
+    "statx": "without STATX_DIOALIGN, STATX_MNT_ID_UNIQUE, STATX_SUBVOL",
+    "swapon swapoff": "without swap space: EINVAL",
+    "sysinfo": "loads, shared and buffered memory are 0",
+    "syslog": "the kernel says nothing: always empty",
+    "timer_create": "without alarm clocks",
+    "timerfd_settime timerfd_settime64": "TFD_TIMER_CANCEL_ON_SET changes nothing",
+    "vmsplice": "pages are copied, not lent",
+}
+"""What a call that has a handler lacks of Linux's; the others are whole. What is refused stands behind "without"."""
+
 ROWS: tuple[tuple[int, str, str, str, str, str, str], ...] = (
     (  0, "restart_syscall",              "",                                                               "int",      "process",       "",                               "continue a call that a signal interrupted and that counts its time down"),
     (  1, "exit",                         "int error_code",                                                 "none",     "process",       "ExitThread()",                   "end the calling thread"),

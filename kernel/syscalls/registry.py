@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
 
+from kernel.table import Row
+
 MODULES = (
     "process",
     "futex",
@@ -50,3 +52,10 @@ def handlers() -> dict[str, Callable[..., int]]:
             if key.startswith("sys_") and callable(value):
                 out[key.removeprefix("sys_")] = value
     return out
+
+
+def standing(row: Row) -> str:
+    """How complete a call is: `whole`, what it lacks, or `ENOSYS`."""
+    if row.name in handlers():
+        return row.lacks or "whole"
+    return "ENOSYS, as in Linux" if row.note.startswith(("never implemented", "no longer")) else "ENOSYS"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import struct
@@ -15,6 +16,8 @@ from hypothesis import strategies as st
 
 from app.cli import main
 from app.resources import program
+from kernel.syscalls.registry import handlers
+from kernel.table import BY_NAME, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 TIMED_OUT, NOT_FOUND, NOT_RUNNABLE, USAGE = 124, 127, 126, 2
@@ -183,6 +186,7 @@ BAD_OPTIONS = [
     ["play", "--at", "x", "/nonexistent.int80"],
     ["run", "hello"],
     ["syscalls", "nosuchcall"],
+    ["syscalls", "read", "nosuch*"],
     ["trace", "-o", "/nonexistent/directory/file", "hello"],
 ]
 
@@ -192,6 +196,28 @@ def test_bad_options(words: list[str]) -> None:
     done = run(*words)
     assert complaint(done)
     assert done.returncode == USAGE
+
+
+def test_the_table_of_system_calls() -> None:
+    lines = run("syscalls").stdout.decode().splitlines()
+    assert len(lines) == sum(row is not None for row in TABLE)
+    assert [line.split()[:2] for line in lines[:4]] == [
+        ["0", "restart_syscall"],
+        ["1", "exit"],
+        ["2", "fork"],
+        ["3", "read"],
+    ]
+    some = run("syscalls", "fcntl*", "3").stdout.decode()
+    assert [line.split()[1] for line in some.splitlines() if line[:3].strip()] == ["read", "fcntl", "fcntl64"]
+    assert BY_NAME["fcntl"].lacks in some
+    assert "read(fd, buf, count)" in some
+    told = json.loads(run("syscalls", "--json", "read", "ptrace", "statx").stdout)
+    assert [(one["number"], one["whole"], one["implemented"]) for one in told] == [
+        (3, True, True),
+        (26, False, "ptrace" in handlers()),
+        (383, not BY_NAME["statx"].lacks, True),
+    ]
+    assert told[0]["arguments"][1] == {"name": "buf", "type": "out"}
 
 
 def test_options_end_where_the_program_is_named() -> None:
