@@ -39,6 +39,8 @@ NAMED: dict[str, bytes] = {
     "ctrl+underscore": b"\x1f",
 }
 _CURSOR = ("up", "down", "right", "left", "home", "end")
+_MODIFIED = {name for name, data in NAMED.items() if data[:2] in (b"\x1b[", b"\x1bO") and "+" not in name}
+_MODIFIERS = {"shift": 1, "alt": 2, "ctrl": 4}
 LEAVE = "ctrl+right_square_bracket"
 
 
@@ -51,6 +53,9 @@ def terminal_bytes(key: str, character: str | None, application: bool = False) -
         return NAMED[key].replace(b"[", b"O")
     if key in NAMED:
         return NAMED[key]
+    *held, last = key.split("+")
+    if last in _MODIFIED and {*held} <= {*_MODIFIERS}:
+        return _modified(NAMED[last], 1 + sum(_MODIFIERS[name] for name in held))
     if key.startswith("alt+"):
         rest = key.removeprefix("alt+")
         return b"\x1b" + (
@@ -59,6 +64,12 @@ def terminal_bytes(key: str, character: str | None, application: bool = False) -
     if key.startswith("ctrl+") and len(key) == 6 and key[5].isascii() and key[5].isalpha():
         return bytes((ord(key[5].upper()) & 0x1F,))
     return character.encode("utf-8") if character else b""
+
+
+def _modified(data: bytes, number: int) -> bytes:
+    """A named key while others are held (xterm's ctlseqs, "PC-Style Function Keys")."""
+    first = data[2:-1].decode() or "1"
+    return f"\x1b[{first};{number}".encode() + data[-1:]
 
 
 def pasted_bytes(text: str, bracketed: bool) -> bytes:

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TEXTUAL_FPS", "240")  # we keep the frame rate; Textual need not wait as well
+os.environ.setdefault("ESCDELAY", "25")  # milliseconds; for who types Esc and : in an editor one after the other
 
 from textual import events
 from textual.app import App
@@ -108,6 +109,8 @@ class Int80(App[int], inherit_bindings=False):
         """Set when a wait for keys or time is over."""
         self._text = ""
         """What was searched for last."""
+        self._coming: Pane | None = None
+        """The pane that gets the focus as soon as it has its place."""
         self._leaving = False
         """ctrl+] was just pressed: the next one is for the guest."""
         for one in theme.themes():
@@ -494,16 +497,18 @@ class Int80(App[int], inherit_bindings=False):
         if pane is main.timeline:
             self._focus(pane)
             return
-        if main.focused is pane:
+        if pane in (main.focused, self._coming):
             if name == "console":
                 self.give_keys(True)
             else:
                 self.zoom()
             return
         main.bring_front(name)
+        self._coming = pane
         self.call_after_refresh(self._focus, pane)
 
     def _focus(self, pane: Pane) -> None:
+        self._coming = None
         pane.focus(scroll_visible=False)
         self.paint()
 

@@ -378,6 +378,9 @@ async def test_a_recording_takes_no_keys() -> None:
         ("alt+x", None, b"\x1bx"),
         ("é", "é", "é".encode()),
         ("shift", None, b""),
+        ("ctrl+left", None, b"\x1b[1;5D"),
+        ("alt+f3", None, b"\x1b[1;3R"),
+        ("ctrl+shift+delete", None, b"\x1b[3;6~"),
         *((key, None, data) for key, data in NAMED.items()),
     ],
 )
