@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from app import finding
+from app.answers import Answers
 from app.breakpoints import MOST, Breakpoint, addresses
 from app.breakpoints import wanted as reaches
 from app.finding import Wanted
@@ -80,7 +81,8 @@ class Engine:
         self.log = log if log is not None else Log()
         self.history = history if history is not None else History(self.log)
         given = inputs if inputs is not None else []
-        self.machine = Machine(start, image, blobs, self.log, given, not live, host=host)
+        also = Answers(self).sink
+        self.machine = Machine(start, image, blobs, self.log, given, not live, also=also, host=host)
         self.cursor = START
         self.title = start.path.rsplit("/", 1)[-1]
         self.on_input: Callable[[Input], None] | None = None

@@ -96,8 +96,10 @@ class Machine:
         """From here on other things happen: `log` ends where the machine stands."""
         here = self.seq, self.tick
         self.log = log
-        del self.inputs[self.kernel.tables.inputs_done :]
-        self.kernel.inputs = []
+        done = self.kernel.tables.inputs_done
+        under_way = [one for one in self.inputs[done:] if one.tick < self.tick]
+        self.inputs[done:] = under_way
+        self.kernel.inputs = list(under_way)
         self.kernel.reprogram_timer()
         self.checkpoints.forget_after(*here)
 

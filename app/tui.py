@@ -18,7 +18,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault("TEXTUAL_FPS", "240")  # we keep the frame rate; Textual need not wait as well
-os.environ.setdefault("ESCDELAY", "25")  # milliseconds; for who types Esc and : in an editor one after the other
+os.environ.setdefault(
+    "ESCDELAY", "25"
+)  # milliseconds; for who types Esc and : in an editor one after the other
 
 from textual import events
 from textual.app import App

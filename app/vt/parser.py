@@ -52,6 +52,7 @@ _ESCAPES = {
     "E": "next_line",
     "H": "set_tab_stop",
     "M": "reverse_index",
+    "Z": "tell_attributes",
     "c": "reset",
 }
 _ONE = {
@@ -143,7 +144,12 @@ class Parser:
     def _control_sequence(self, prefix: str, numbers: str, between: str, final: str) -> None:
         if between == "!" and final == "p":
             self.screen.soft_reset()
-        if between or prefix not in ("", "?"):
+        if between:
+            return
+        if final in "cnt":
+            self.screen.asked(prefix, final, _number(numbers))
+            return
+        if prefix not in ("", "?"):
             return
         if final == "m":
             if not prefix:
@@ -173,7 +179,7 @@ class Parser:
 
 
 def _number(text: str) -> int:
-    return min(int(text), MOST_NUMBER) if text else 0
+    return min(int(text), MOST_NUMBER) if text.isdecimal() else 0
 
 
 def _attributes(numbers: str) -> list[int]:

@@ -17,6 +17,8 @@ _ALTERNATE = (47, 1047, 1049)
 _KNOWN = (1, 5, 6, 7, 25, 2004)
 """Private modes that are set and reset as they are: DECCKM, DECSCNM, DECOM, DECAWM, DECTCEM, pasting."""
 _BLANK = Char(" ")
+_ANSWERS = {("c", 0): b"\x1b[?1;2c", (">c", 0): b"\x1b[>0;10;0c", ("n", 5): b"\x1b[0n"}
+"""A VT100 with advanced video, of xterm's oldest kind, and well."""
 
 Lines = dict[int, Any]
 
@@ -39,6 +41,8 @@ class Screen(pyte.Screen):
         self._main: tuple[Lines, Saved | None] | None = None
         """The main screen's lines and saved cursor while the alternate one is shown."""
         self._last = ""
+        self.answer = b""
+        """What was answered to the last thing that a program asked."""
         super().__init__(columns, lines)
 
     def reset(self) -> None:
@@ -220,6 +224,23 @@ class Screen(pyte.Screen):
     def erase_characters(self, count: int | None = None) -> None:
         x = self.cursor.x
         self._erase(self.cursor.y, range(x, min(x + (count or 1), self.columns)))
+
+    # Questions (xterm's ctlseqs: DSR, DA, window manipulation).
+
+    def asked(self, prefix: str, final: str, what: int) -> None:
+        """`answer` becomes what a terminal sends back."""
+        if final == "n" and prefix in ("", "?") and what == 6:
+            top = self.margins.top if modes.DECOM in self.mode and self.margins is not None else 0
+            column = min(self.cursor.x, self.columns - 1) + 1
+            self.answer = f"\x1b[{prefix}{self.cursor.y - top + 1};{column}R".encode()
+        elif (prefix + final, what) in _ANSWERS:
+            self.answer = _ANSWERS[prefix + final, what]
+        elif (prefix + final, what) == ("t", 18):
+            self.answer = f"\x1b[8;{self.lines};{self.columns}t".encode()
+
+    def tell_attributes(self) -> None:
+        """DECID."""
+        self.asked("", "c", 0)
 
     # Size.
 

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from app.engine import Engine
+from app.launch import Options, prepare
 from app.recording import Recording
+from app.resources import kernel_image
 from app.state.fold import fold
 from app.state.state import State
 from kernel.describe import describe
 from kernel.kernel import Input
+from tests.app.pictures import BUSYBOX
 from tests.app.shell import shell
 from tests.app.test_tui import MEDIUM
 
 
 def bytes_typed(inputs: list[Input]) -> bytes:
-    return b"".join(one.data for one in inputs)
+    """Without what the terminal answered to the shell."""
+    return b"".join(one.data for one in inputs if not one.data.startswith(b"\x1b"))
 
 
 async def test_a_key_in_the_past_begins_another_future(tmp_path: Path) -> None:
@@ -75,3 +80,47 @@ async def test_a_key_in_the_past_begins_another_future(tmp_path: Path) -> None:
         assert not app.typing
         assert "what is recorded already stays" in on.text("footer")
         recording.finish()
+
+
+ASKING = r"""
+stty -icanon -echo
+printf 'ab\n\033[6'
+printf 'n\033[c'
+head -c 13 | od -An -c
+printf '\033[?6n\033[5n'
+head -c 11 | od -An -c
+"""
+
+
+def test_what_the_terminal_answers_is_an_input() -> None:
+    """The same however the run is cut up, run again, in a recording, and where another future begins."""
+    start, blobs = prepare(Options(str(BUSYBOX), ["sh", "-c", ASKING]))
+    runs = []
+    for seconds in (0.05, 0.0):
+        engine = Engine(start, kernel_image(), blobs)
+        while engine.finished is None:
+            if seconds or not engine.step_message(1):
+                engine.run(seconds)
+        runs.append(engine)
+    engine = runs[0]
+    assert runs[1].log.digest() == engine.log.digest()
+    text = " ".join(engine.state.terminals[0].kept.decode().split())
+    assert "033 [ 2 ; 1 R 033 [ ? 1 ; 2 c" in text
+    assert "033 [ ? 3 ; 1 R 033 [ 0 n" in text
+    answers = b"\x1b[2;1R\x1b[?1;2c\x1b[?3;1R\x1b[0n"
+    assert b"".join(one.data for one in engine.machine.inputs) == answers
+    engine.go_to(engine.length // 2)
+    assert engine.view is not None
+    engine.go_end()
+    assert engine.view is not None
+    recorded = Engine(start, kernel_image(), blobs, engine.log, list(engine.machine.inputs), live=False)
+    recorded.go_end()
+    assert recorded.view is not None
+    assert not recorded.broken
+    asked = next(one.seq for one in engine.log.records() if getattr(one.event, "data", b"").endswith(b"[c"))
+    engine.go_to(asked + 1)
+    assert engine.type_keys(b"x") == ""
+    while engine.run(0.05) == "running":
+        pass
+    text = " ".join(engine.state.terminals[0].kept.decode().split())
+    assert "033 [ 2 ; 1 R 033 [ ? 1 ; 2 c" in text

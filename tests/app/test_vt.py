@@ -19,6 +19,7 @@ PIECES = (
         b"\x1b[?6h",
         b"\x1b[d",
         b"\x1b[>c",
+        b"\x1b[6n",
         b"\x1b]0;title\x07",
         b"\x1b(0qq\x1b(B",
     ),
@@ -54,6 +55,25 @@ def test_the_alternate_screen_comes_and_goes() -> None:
 def test_modes_that_change_what_keys_send() -> None:
     assert {CURSOR_KEYS, BRACKETED_PASTE} <= shown(b"\x1b[?1h\x1b[?2004h").mode
     assert not {CURSOR_KEYS, BRACKETED_PASTE} & shown(b"\x1b[?1;2004h\x1b[?1l\x1b[?2004l").mode
+
+
+def test_questions_are_answered() -> None:
+    asked = {
+        b"\x1b[6n": b"\x1b[2;4R",
+        b"\x1b[?6n": b"\x1b[?2;4R",
+        b"\x1b[5n": b"\x1b[0n",
+        b"\x1b[18t": b"\x1b[8;6;20t",
+    }
+    asked |= {
+        b"\x1b[c": b"\x1b[?1;2c",
+        b"\x1bZ": b"\x1b[?1;2c",
+        b"\x1b[>0c": b"\x1b[>0;10;0c",
+        b"\x1b[?5n": b"",
+    }
+    for question, answer in asked.items():
+        assert shown(b"a\r\nabc" + question).answer == answer
+    assert shown(b"x" * 20 + b"\x1b[6n").answer == b"\x1b[1;20R"
+    assert shown(b"\x1b[3;5r\x1b[?6h\x1b[2;2H\x1b[6n").answer == b"\x1b[2;2R"
 
 
 def test_scrolling_regions_drawing_and_colours() -> None:
