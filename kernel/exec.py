@@ -6,6 +6,7 @@ i386 ABI's, the auxiliary vector Linux's (man 3 getauxval).
 
 from __future__ import annotations
 
+import re
 import struct
 from typing import TYPE_CHECKING
 
@@ -54,14 +55,30 @@ class ExecRefused(KernelError):
         self.reason = reason
 
 
-def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[bytes]) -> None:
-    """Replace the task's program. Until everything has been found in order, nothing is changed."""
+def do_execve(
+    k: Kernel,
+    task: Task,
+    path: str,
+    argv: list[bytes],
+    envp: list[bytes],
+    found: tuple[int, Inode, str] | None = None,
+    closes: bool = False,
+) -> None:
+    """Replace the task's program. Until everything has been found in order, nothing is changed.
+
+    `found` are the mount, inode and last known path of the program where `path` is only what it is called
+    (execveat); with `closes` no interpreter could open it behind that name.
+    """
     filename = path
+    once = found[2] if found is not None else ""
     for _ in range(SCRIPT_DEPTH + 1):
-        mount, inode = executable_in(k, task, path)
+        mount, inode = found[:2] if found is not None else executable_in(k, task, path)
         head = k.read_inode(inode, 0, SCRIPT_HEAD)
         if head[:2] != b"#!":
             break
+        if found is not None and closes:
+            raise KernelError(Errno.ENOENT)
+        found, once = None, ""
         interpreter, argument = _script(head)
         argv = [
             interpreter,
@@ -91,14 +108,16 @@ def do_execve(k: Kernel, task: Task, path: str, argv: list[bytes], envp: list[by
     become = exec_credentials(k, task, inode, mount)
     space = create_space(k)
     try:
-        entry, stack = _build(k, space, inode, image, loader_inode, loader, filename, argv, envp, become)
+        entry, stack = _build(
+            k, space, inode, once, image, loader_inode, loader, filename, argv, envp, become
+        )
     except KernelError:
         drop_space(k, space.id)
         raise
     except Fault:  # a page of the new stack or data could not be supplied
         drop_space(k, space.id)
         raise KernelError(Errno.ENOMEM) from None
-    _adopt(k, task, space, filename, path, argv, entry, stack, inode)
+    _adopt(k, task, space, filename, once, argv, entry, stack, inode)
     cred = become.cred
     task.dumpable = int(cred.euid == cred.uid and cred.egid == cred.gid)
     if become.secure:
@@ -128,6 +147,7 @@ def _build(
     k: Kernel,
     space: Space,
     inode: Inode,
+    once: str,
     image: Image,
     loader_inode: Inode | None,
     loader: Image | None,
@@ -140,7 +160,7 @@ def _build(
     bias = 0
     if image.type == ET_DYN:
         bias = _bias(space, image, DYN_BASE if loader is not None else 0)
-    end = _map_image(k, space, inode, image, bias)
+    end = _map_image(k, space, inode, image, bias, once)
     entry = image.entry + bias & 0xFFFF_FFFF
     base = 0
     if loader is not None and loader_inode is not None:
@@ -203,10 +223,10 @@ def _note_extents(space: Space, image: Image, bias: int) -> None:
     space.end_data = max(segment.vaddr + bias + segment.filesz for segment in image.loads)
 
 
-def _map_image(k: Kernel, space: Space, inode: Inode, image: Image, bias: int) -> int:
+def _map_image(k: Kernel, space: Space, inode: Inode, image: Image, bias: int, once: str = "") -> int:
     """Map every PT_LOAD; the end of the last one's memory. ENOEXEC or ENOMEM if they do not fit."""
     highest = 0
-    name = k.path_of(inode)
+    name = k.path_of(inode) or once
     for segment in image.loads:
         if not segment.memsz:
             continue
@@ -301,7 +321,7 @@ def _adopt(
     task: Task,
     space: Space,
     filename: str,
-    path: str,
+    once: str,
     argv: list[bytes],
     entry: int,
     stack: int,
@@ -318,9 +338,10 @@ def _adopt(
     k.set_space(task, space)
     if old:
         drop_space(k, old)
-    name = filename.encode("utf-8", "surrogateescape").rsplit(b"/", 1)[-1]
+    task.exe = k.path_of(inode) or once
+    called = task.exe if re.fullmatch("/dev/fd/[0-9]+", filename) else filename
+    name = called.encode("utf-8", "surrogateescape").rsplit(b"/", 1)[-1]
     task.comm = name[:15].decode("utf-8", "replace")
-    task.exe = k.path_of(inode)
     task.tls = [0, 0, 0]
     task.altstack = [0, task.altstack[1], 0]
     task.rseq = 0

@@ -394,8 +394,12 @@ def executable(k: Kernel, task: Task, path: str) -> Inode:
 def executable_in(k: Kernel, task: Task, path: str) -> tuple[int, Inode]:
     """The same with the mount that it is in."""
     found = walk(k, task, decode_name(path.encode("utf-8", "surrogateescape")))
-    inode = insist(k, found)
-    mount = k.tables.mounts.get(found.mount)
+    return found.mount, need_executable(k, task, found.mount, insist(k, found))
+
+
+def need_executable(k: Kernel, task: Task, number: int, inode: Inode) -> Inode:
+    """`inode`, in that mount, if the task may run it. EACCES."""
+    mount = k.tables.mounts.get(number)
     if mount is not None and mount.flags & MS_NOEXEC:
         raise KernelError(Errno.EACCES)
     if not is_regular(inode) or procfs.is_proc(inode.ino):
@@ -403,7 +407,7 @@ def executable_in(k: Kernel, task: Task, path: str) -> tuple[int, Inode]:
     need(task, inode, MAY_EXEC)
     if inode.zones:
         disk.need_file(k, inode)
-    return found.mount, inode
+    return inode
 
 
 def set_cwd(k: Kernel, mount: int, inode: Inode) -> None:

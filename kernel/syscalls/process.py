@@ -1,4 +1,4 @@
-"""Processes: making, ending, waiting, identities, TLS (man 2 fork, wait, execve, set_thread_area, ...)."""
+"""Processes: making, ending, waiting, identities, TLS (man 2 fork, wait, set_thread_area, ...)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,6 @@ from kernel.abi.structs import CloneArgs
 from kernel.capabilities import capable
 from kernel.cputime import adopt_usage
 from kernel.errors import Blocked, KernelError
-from kernel.exec import do_execve, strings
 from kernel.exit import do_exit, do_group_exit, eligible, release
 from kernel.fork import do_fork
 from kernel.fs.files import get_file
@@ -55,7 +54,6 @@ from kernel.uaccess import (
     copy_to_user,
     put_user32,
     signed,
-    strncpy_from_user,
 )
 
 if TYPE_CHECKING:
@@ -135,14 +133,6 @@ def _fork_and_wait(
             return child.pid
         raise Blocked(f"vfork:{child.pid}", interruptible=False)
     return task.progress[0]
-
-
-def sys_execve(k: Kernel, filename: int, argv: int, envp: int) -> int:
-    path = strncpy_from_user(k, filename).decode("utf-8", "surrogateescape")
-    if not path:
-        raise KernelError(Errno.ENOENT)
-    do_execve(k, k.task, path, strings(k, argv), strings(k, envp))
-    return 0
 
 
 def sys_exit(k: Kernel, code: int) -> int:

@@ -10,6 +10,7 @@ from kernel.table import Row
 
 MODULES = (
     "process",
+    "execution",
     "futex",
     "sched",
     "usage",
