@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from cpu.descriptors import Descriptor
 from kernel.abi.errno import Errno
-from kernel.abi.files import O_NONBLOCK
+from kernel.abi.files import O_NONBLOCK, O_RDWR
 from kernel.abi.mman import TASK_SIZE
 from kernel.abi.process import __WALL as WALL
 from kernel.abi.process import __WCLONE as WCLONE
@@ -19,6 +19,8 @@ from kernel.abi.process import (
     CLONE_CLEAR_SIGHAND,
     CLONE_DETACHED,
     CLONE_PARENT,
+    CLONE_PARENT_SETTID,
+    CLONE_PIDFD,
     CLONE_SIGHAND,
     CLONE_THREAD,
     CLONE_VFORK,
@@ -29,6 +31,7 @@ from kernel.abi.process import (
     P_PID,
     P_PIDFD,
     PER_QUERY,
+    PIDFD_THREAD,
     WCONTINUED,
     WEXITED,
     WNOHANG,
@@ -42,7 +45,7 @@ from kernel.cputime import adopt_usage
 from kernel.errors import Blocked, KernelError
 from kernel.exit import do_exit, do_group_exit, eligible, release
 from kernel.fork import do_fork
-from kernel.fs.files import get_file
+from kernel.fs.files import anonymous_file, free_fds, get_file, need_files
 from kernel.mm.frames import alloc_frame
 from kernel.sched import GDT_TLS
 from kernel.signals.pending import fatal_signal
@@ -80,7 +83,9 @@ def sys_vfork(k: Kernel) -> int:
 
 
 def sys_clone(k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int) -> int:
-    return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid)
+    if flags & CLONE_PIDFD and flags & (CLONE_PARENT_SETTID | CLONE_DETACHED):
+        raise KernelError(Errno.EINVAL)
+    return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid, pidfd=parent_tid)
 
 
 CLONE3_KNOWN = 0xFFFF_FFFF | CLONE_CLEAR_SIGHAND
@@ -114,15 +119,30 @@ def sys_clone3(k: Kernel, uargs: int, size: int) -> int:
         raise KernelError(Errno.EINVAL if capable(k, CAP_CHECKPOINT_RESTORE) else Errno.EPERM)
     stack = args.stack + args.stack_size
     parent_tid, tls, child_tid = (word & 0xFFFF_FFFF for word in (args.parent_tid, args.tls, args.child_tid))
-    return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid, args.exit_signal)
+    pidfd = args.pidfd & 0xFFFF_FFFF
+    return _fork_and_wait(k, flags, stack, parent_tid, tls, child_tid, args.exit_signal, pidfd)
 
 
 def _fork_and_wait(
-    k: Kernel, flags: int, stack: int, parent_tid: int, tls: int, child_tid: int, exit_signal: int = -1
+    k: Kernel,
+    flags: int,
+    stack: int,
+    parent_tid: int,
+    tls: int,
+    child_tid: int,
+    exit_signal: int = -1,
+    pidfd: int = 0,
 ) -> int:
     task = k.task
     if not task.progress:
+        if flags & CLONE_PIDFD:  # its number is told first: nothing is made if that cannot be
+            number = free_fds(k, 1)[0]
+            need_files(k, 1)
+            put_user32(k, pidfd, number)
         pid = do_fork(k, flags, stack, parent_tid, tls, child_tid, exit_signal)
+        if flags & CLONE_PIDFD:
+            access = O_RDWR | (PIDFD_THREAD if flags & CLONE_THREAD else 0)
+            anonymous_file(k, "pidfd", access, pid, "[pidfd]", cloexec=True)
         if not flags & CLONE_VFORK:
             return pid
         task.progress = [pid]

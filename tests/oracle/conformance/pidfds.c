@@ -128,6 +128,29 @@ int main(void)
 	waitpid(pid, &st, 0);
 	status_("child", st);
 
+	TITLE("clone gives one");
+	int word = -1;
+	fflush(stdout);
+	pid = syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, &word, 0, 0);
+	if (!pid)
+		_exit(fcntl(word, F_GETFD) < 0 ? 5 : 6);
+	OK(pid);
+	R(fcntl(word, F_GETFD));
+	R(waitid(P_PIDFD, word, &info, WEXITED));
+	printf("%d\n", info.si_status);
+	close(word);
+	R(syscall(SYS_clone, CLONE_PIDFD | CLONE_PARENT_SETTID | SIGCHLD, 0, &word, 0, 0));
+	R(syscall(SYS_clone, CLONE_PIDFD | SIGCHLD, 0, 4, 0, 0));
+	R(waitpid(-1, &st, 0));
+	uint64_t args[11] = {CLONE_PIDFD, (uintptr_t)&word, 0, 0, SIGCHLD};
+	pid = syscall(435, args, sizeof args);
+	if (!pid)
+		_exit(4);
+	OK(pid);
+	R(waitid(P_PIDFD, word, &info, WEXITED));
+	printf("%d\n", info.si_status);
+	close(word);
+
 	TITLE("threads");
 	pthread_t t;
 	pipe(gate);
