@@ -11,8 +11,11 @@ from kernel.abi.signal import (
     CLD_EXITED,
     CLD_KILLED,
     SA_NOCLDWAIT,
+    SI_KERNEL,
     SIG_IGN,
     SIGCHLD,
+    SIGCONT,
+    SIGHUP,
 )
 from kernel.cputime import bury_thread, note_peak
 from kernel.events import TaskExited, TaskReaped, TaskReparented
@@ -20,7 +23,7 @@ from kernel.fs.files import drop_fdtable
 from kernel.fs.tty import release_session
 from kernel.futex import exit_futexes
 from kernel.mm.address_space import drop_space
-from kernel.signals.state import send_signal
+from kernel.signals.state import is_orphaned_pgrp, send_signal, send_to_group
 from kernel.tables import SigInfo, Task, TaskState
 from kernel.wait import forget_wait, wake_up
 
@@ -134,11 +137,26 @@ def _reparent_children(k: Kernel, task: Task) -> None:
             if child.pdeath_signal and child.state != TaskState.ZOMBIE:
                 info = SigInfo(child.pdeath_signal, pid=task.tgid, uid=task.cred.uid)
                 send_signal(k, child, info, shared=True)
+            child.exit_signal = SIGCHLD
             if child.state == TaskState.ZOMBIE and child.pid == child.tgid:
                 if reaper == INIT_PID:
                     release(k, child, by=INIT_PID)
                 elif _group_is_empty(k, child):
                     _notify_parent(k, child)
+            _hang_up_orphans(k, child, task)
+    parent = k.tables.tasks.get(task.ppid)
+    if parent is not None:
+        _hang_up_orphans(k, task, parent)
+
+
+def _hang_up_orphans(k: Kernel, task: Task, parent: Task) -> None:
+    """A group whose last connection to its session `parent` was must not stay stopped for ever
+    (`kill_orphaned_pgrp`)."""
+    if parent.pgrp == task.pgrp or parent.session != task.session or not is_orphaned_pgrp(k, task.pgrp):
+        return
+    if any(one.state == TaskState.STOPPED and one.pgrp == task.pgrp for one in k.tables.tasks.values()):
+        send_to_group(k, task.pgrp, SigInfo(SIGHUP, SI_KERNEL))
+        send_to_group(k, task.pgrp, SigInfo(SIGCONT, SI_KERNEL))
 
 
 def _notify_parent(k: Kernel, task: Task) -> None:

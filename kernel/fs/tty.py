@@ -32,7 +32,7 @@ from kernel.errors import Blocked, KernelError
 from kernel.events import TerminalResized
 from kernel.fs import n_tty
 from kernel.fs.iov import IovIter
-from kernel.signals.state import send_signal, send_to_group, signal_pending
+from kernel.signals.state import is_orphaned_pgrp, send_signal, send_to_group, signal_pending
 from kernel.tables import OpenFile, SigInfo, Task, TaskState, Terminal
 from kernel.wait import wake_up
 
@@ -113,27 +113,10 @@ def check_change(k: Kernel, terminal: Terminal, signo: int) -> None:
         if signo == SIGTTIN:
             raise KernelError(Errno.EIO)
         return
-    if _is_orphaned(k, task.pgrp):
+    if is_orphaned_pgrp(k, task.pgrp):
         raise KernelError(Errno.EIO)
     send_to_group(k, task.pgrp, SigInfo(signo, SI_KERNEL))
     raise KernelError(ERESTARTSYS)
-
-
-def _members(k: Kernel, pgrp: int) -> list[Task]:
-    return [
-        task
-        for task in k.tables.tasks.values()
-        if task.pgrp == pgrp and task.pid == task.tgid and task.state != TaskState.ZOMBIE
-    ]
-
-
-def _is_orphaned(k: Kernel, pgrp: int) -> bool:
-    """Nobody is left who would continue the group: no parent in the session outside of it."""
-    for task in _members(k, pgrp):
-        parent = k.tables.tasks.get(task.ppid)
-        if parent is not None and parent.pgrp != pgrp and parent.session == task.session:
-            return False
-    return True
 
 
 def may_open(k: Kernel, number: int) -> None:
