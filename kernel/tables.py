@@ -401,7 +401,8 @@ class OpenFile(msgspec.Struct):
     names: list[str] = []
     """Of a directory: what getdents goes through, as it was when the reading began."""
     owner: list[int] = []
-    """Who is to get its signals (F_SETOWN): F_OWNER_*, the number, the signal's; empty for nobody."""
+    """Who is to get its signals (F_SETOWN): F_OWNER_*, the number, the signal's, and who said so (uid, euid);
+    empty for nobody."""
     watchers: list[int] = []
     """Entries of `Tables.epoll_items` about it."""
     hung: bool = False
@@ -657,6 +658,8 @@ class Tables(msgspec.Struct):
     epoll_items: dict[int, EpollItem] = {}
     disk: Disk | None = None
     inotifies: dict[int, Inotify] = {}
+    asyncs: dict[int, int] = {}
+    """Open files with O_ASYNC to the descriptor that SIGIO tells of; the one set last comes last."""
     watched: dict[int, list[int]] = {}
     """Inode number to the inotify instances that watch it."""
     inotify_cookie: int = 0

@@ -119,6 +119,8 @@ def format_signal(signo: int, code: int, about: tuple[int, ...]) -> str:
         si_status=status,
         si_addr=address,
         si_value=value,
+        si_band=sender,
+        si_fd=uid,
     )
     return f"--- {text.signal_of(info.si_signo)} {signal_structs.siginfo(info)} ---"
 

@@ -155,7 +155,7 @@ def siginfo_variant(signo: int, code: int) -> str:
             return "fault"
         if signo == signal.SIGSYS:
             return "sys"
-        return "poll" if signo == signal.SIGIO else "kill"
+        return "poll" if code <= signal.POLL_HUP else "kill"
     if code in (signal.SI_USER, signal.SI_KERNEL):
         return "kill"
     if code == signal.SI_TIMER:

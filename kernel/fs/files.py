@@ -22,7 +22,7 @@ from kernel.events import (
     FileClosed,
     FileOpened,
 )
-from kernel.fs import epoll, eventfd, inotify, locks, pipe, pty, signalfd, timerfd
+from kernel.fs import epoll, eventfd, fasync, inotify, locks, pipe, pty, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
 from kernel.tables import FdTable, OpenFile
 
@@ -88,6 +88,8 @@ def close_file(k: Kernel, file: OpenFile) -> None:
         epoll.forget_file(k, file)
     if file.inode in k.tables.locks:
         locks.release_file(k, file)
+    if k.tables.asyncs:
+        fasync.forget(k, file)
     del k.tables.files[file.id]
     k.emit(FileClosed(file.id))
     if file.kind in RELEASES:

@@ -42,9 +42,11 @@ from kernel.abi.files import (
     S_IFDIR,
     S_IFMT,
 )
+from kernel.abi.signal import POLL_IN
 from kernel.abi.tty import FIONREAD
 from kernel.errors import Blocked, KernelError
 from kernel.events import InotifyQueued, InotifyRead, InotifyUnwatched, InotifyWatched
+from kernel.fs import fasync
 from kernel.fs.iov import IovIter
 from kernel.fs.names import encode_name
 from kernel.tables import Inode, Inotify, InotifyEvent, InotifyWatch, OpenFile
@@ -202,6 +204,8 @@ def _queue(k: Kernel, one: Inotify, wd: int, mask: int, cookie: int = 0, name: s
     one.queue.append(InotifyEvent(wd, mask, cookie, name))
     k.emit(InotifyQueued(one.id, wd, mask, cookie, name))
     wake_up(k, f"inotify:{one.id}")
+    if k.tables.asyncs:
+        fasync.tell(k, "inotify", one.id, POLL_IN)
 
 
 # --- open files ---------------------------------------------------------------------------------------------

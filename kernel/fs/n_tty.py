@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernel.abi.signal import SI_KERNEL, SIGINT, SIGQUIT, SIGTSTP
+from kernel.abi.signal import POLL_IN, SI_KERNEL, SIGINT, SIGQUIT, SIGTSTP
 from kernel.abi.tty import (
     ECHO,
     ECHOCTL,
@@ -63,6 +63,7 @@ from kernel.abi.tty import (
     XTABS,
 )
 from kernel.events import PtyWritten, TerminalWritten
+from kernel.fs import fasync
 from kernel.signals.state import send_to_group
 from kernel.tables import SigInfo, Terminal
 from kernel.wait import wake_up
@@ -142,6 +143,8 @@ def output(k: Kernel, number: int, data: bytes) -> None:
         terminal.outgoing += data
         k.emit(PtyWritten(number, data))
         wake_up(k, f"pty:{number}")
+        if k.tables.asyncs:
+            fasync.tell(k, "ptmx", number, POLL_IN)
 
 
 def receive(k: Kernel, number: int, data: bytes) -> None:
@@ -167,6 +170,7 @@ def take_typed(k: Kernel, number: int) -> None:
     terminal.typed = b""
     echo = bytearray()
     column = terminal.column
+    lines = len(terminal.lines)
     for at, char in enumerate(data):
         if not _has_room(terminal):
             terminal.typed = data[at:]
@@ -189,6 +193,9 @@ def take_typed(k: Kernel, number: int) -> None:
                 _echo(terminal, char, echo)
     _show(k, number, echo)
     if terminal.lines or (terminal.ready and not terminal.lflag & ICANON):
+        if k.tables.asyncs:  # of every line, or of all characters at once
+            for _ in range(len(terminal.lines) - lines if terminal.lflag & ICANON else 1):
+                fasync.tell(k, "tty", number, POLL_IN)
         wake_up(k, f"tty:{number}")
     if not terminal.stopped:
         wake_up(k, f"tty:{number}:write")

@@ -30,10 +30,11 @@ from kernel.abi.files import (
     S_IFIFO,
 )
 from kernel.abi.process import CAP_SYS_RESOURCE
-from kernel.abi.signal import SI_USER, SIGPIPE
+from kernel.abi.signal import POLL_IN, POLL_OUT, SI_USER, SIGPIPE
 from kernel.capabilities import capable
 from kernel.errors import Blocked, KernelError
 from kernel.events import PipeCreated, PipeEndsChanged, PipeRead, PipeResized, PipeWritten
+from kernel.fs import fasync
 from kernel.fs.iov import IovIter
 from kernel.signals.state import send_signal, signal_pending
 from kernel.tables import Inode, OpenFile, Pipe, SigInfo
@@ -118,6 +119,14 @@ def remove_end(k: Kernel, file: OpenFile) -> None:
     if not gone and (not pipe.readers or not pipe.writers):
         wake_up(k, f"pipe:{pipe.id}:read")
         wake_up(k, f"pipe:{pipe.id}:write")
+        _tell(k, pipe, POLL_IN)
+        _tell(k, pipe, POLL_OUT)
+
+
+def _tell(k: Kernel, pipe: Pipe, reason: int) -> None:
+    """Those who asked for SIGIO hear of it: of POLL_IN at the readers' end, of POLL_OUT at the writers'."""
+    if k.tables.asyncs:
+        fasync.tell(k, "pipe", pipe.id, reason)
 
 
 def wait_for_partner(k: Kernel, file: OpenFile) -> None:
@@ -157,6 +166,7 @@ def read_pipe(k: Kernel, file: OpenFile, to: IovIter, _at: int | None) -> int:
     if not to.count:
         return 0
     if not pipe.slots:
+        _tell(k, pipe, POLL_OUT)
         if not pipe.writers:
             return 0
         if file.flags & O_NONBLOCK:
@@ -190,6 +200,7 @@ def _taken(k: Kernel, pipe: Pipe, count: int, was_full: bool) -> None:
     k.emit(PipeRead(pipe.id, count))
     if was_full and not is_full(pipe):
         wake_up(k, f"pipe:{pipe.id}:write")
+    _tell(k, pipe, POLL_OUT)
 
 
 def write_pipe(k: Kernel, file: OpenFile, source: IovIter, _at: int | None) -> int:
@@ -227,6 +238,7 @@ def write_pipe(k: Kernel, file: OpenFile, source: IovIter, _at: int | None) -> i
         pipe.data += data
         k.emit(PipeWritten(pipe.id, data))
         wake_up(k, f"pipe:{pipe.id}:read")
+    _tell(k, pipe, POLL_IN)
     if error == Errno.EAGAIN and not file.flags & O_NONBLOCK and not (done and signal_pending(k, k.task)):
         k.task.progress = [done] if done else []
         raise Blocked(f"pipe:{pipe.id}:write")
@@ -307,6 +319,7 @@ def put(k: Kernel, pipe: Pipe, pieces: list[bytes], flags: int = SEALED) -> int:
         pipe.data += data
         k.emit(PipeWritten(pipe.id, data))
         wake_up(k, f"pipe:{pipe.id}:read")
+        _tell(k, pipe, POLL_IN)
     return len(data)
 
 

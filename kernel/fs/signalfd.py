@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import O_NONBLOCK, POLLIN
+from kernel.abi.sigframe import siginfo_variant
 from kernel.abi.structs import SignalfdSiginfo
 from kernel.errors import Blocked, KernelError
 from kernel.events import SignalfdSet
@@ -67,16 +68,19 @@ def read(k: Kernel, file: OpenFile, to: IovIter, _at: int | None) -> int:
 
 def _pack(info: SigInfo) -> bytes:
     code = info.code & 0xFFFF_FFFF
+    polls = siginfo_variant(info.signo, info.code) == "poll"
     return SignalfdSiginfo(
         ssi_signo=info.signo,
         ssi_errno=info.errno,
         ssi_code=code - (1 << 32) if code & 1 << 31 else code,
-        ssi_pid=info.pid & 0xFFFF_FFFF,
-        ssi_uid=info.uid & 0xFFFF_FFFF,
+        ssi_pid=0 if polls else info.pid & 0xFFFF_FFFF,
+        ssi_uid=0 if polls else info.uid & 0xFFFF_FFFF,
         ssi_status=info.status,
         ssi_int=info.value - (1 << 32) if info.value & 1 << 31 else info.value,
         ssi_ptr=info.value & 0xFFFF_FFFF,
         ssi_addr=info.address & 0xFFFF_FFFF,
+        ssi_band=info.pid if polls else 0,
+        ssi_fd=info.uid if polls else 0,
     ).pack()
 
 

@@ -79,6 +79,8 @@ def siginfo_of(info: SigInfo) -> Siginfo:
         si_value=info.value,
         si_timerid=info.pid,
         si_overrun=info.uid,
+        si_band=info.pid,
+        si_fd=info.uid,
     )
 
 

@@ -14,6 +14,7 @@ from kernel.abi.signal import (
     CLD_CONTINUED,
     CLD_STOPPED,
     SA_NOCLDSTOP,
+    SI_SIGIO,
     SI_USER,
     SIG_DFL,
     SIG_IGN,
@@ -168,7 +169,7 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
 
 def _generated(task: Task, info: SigInfo, ignored: bool, shared: bool) -> SignalGenerated:
     """The sender is whose call made it, 0 for the kernel's own (si_code above SI_USER)."""
-    sender = info.pid if info.code <= SI_USER else 0
+    sender = info.pid if info.code <= SI_USER and info.code != SI_SIGIO else 0
     what = (info.pid, info.uid, info.status, info.address, info.value)
     return SignalGenerated(task.pid, info.signo, info.code, sender, ignored, shared, what)
 

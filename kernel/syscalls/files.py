@@ -6,7 +6,7 @@ Here arguments are checked in Linux's order and handed to `kernel.fs`. Calls on 
 
 from __future__ import annotations
 
-from struct import pack, unpack
+from struct import pack
 from typing import TYPE_CHECKING
 
 from kernel import uaccess
@@ -28,9 +28,6 @@ from kernel.abi.files import (
     F_GETOWN_EX,
     F_GETPIPE_SZ,
     F_GETSIG,
-    F_OWNER_PGRP,
-    F_OWNER_PID,
-    F_OWNER_TID,
     F_RDLCK,
     F_SETFD,
     F_SETFL,
@@ -41,6 +38,7 @@ from kernel.abi.files import (
     F_SETSIG,
     F_UNLCK,
     F_WRLCK,
+    FASYNC,
     FD_CLOEXEC,
     O_APPEND,
     O_CLOEXEC,
@@ -63,7 +61,7 @@ from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from kernel.capabilities import need_capability
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.fs import disk, files, inotify, ramfs, tty, vfs
+from kernel.fs import disk, fasync, files, inotify, ramfs, tty, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
@@ -390,6 +388,8 @@ def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     if cmd == F_SETFL:
         if arg & O_DIRECT and file.kind not in ("pipe", "file"):
             raise KernelError(Errno.EINVAL)
+        if (file.flags ^ arg) & FASYNC and file.kind in fasync.KINDS:
+            fasync.set_async(k, file, fd, bool(arg & FASYNC))
         _set_flags(k, file, file.flags & ~SETFL_MASK | arg & SETFL_MASK)
         return 0
     if cmd in locks.GETS or cmd in locks.SETS:
@@ -404,48 +404,12 @@ def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     if cmd == F_ADD_SEALS:
         return memfd.add_seals(k, file, arg)
     if cmd in OWNER_COMMANDS:
-        return owner_of_signals(k, file, cmd, arg)
+        return fasync.owner(k, file, cmd, arg)
     if cmd == F_GETLEASE:
         return F_UNLCK
     if cmd == F_SETLEASE and signed(arg) in (F_RDLCK, F_WRLCK, F_UNLCK):
         raise KernelError(Errno.EAGAIN if file.kind == "file" else Errno.EINVAL)
     raise KernelError(Errno.EINVAL)
-
-
-def owner_of_signals(k: Kernel, file: OpenFile, cmd: int, arg: int) -> int:
-    """Who is to get SIGIO and which signal instead: kept, and told again. Nothing sends it (O_ASYNC)."""
-    kind, number, signo = file.owner or [F_OWNER_TID, 0, 0]
-    if cmd == F_GETOWN:
-        return -number if kind == F_OWNER_PGRP else number
-    if cmd == F_GETSIG:
-        return signo
-    if cmd == F_GETOWN_EX:
-        uaccess.copy_to_user(k, arg, pack("<Ii", kind, number))
-        return 0
-    if cmd == F_SETSIG:
-        if arg > 64:
-            raise KernelError(Errno.EINVAL)
-        file.owner = [kind, number, arg]
-        return 0
-    if cmd == F_SETOWN:
-        number = signed(arg)
-        if number == -0x8000_0000:
-            raise KernelError(Errno.EINVAL)
-        kind = F_OWNER_PGRP if number < 0 else F_OWNER_PID
-        number = abs(number)
-    else:
-        kind, number = unpack("<Ii", uaccess.copy_from_user(k, arg, 8))
-        if kind > F_OWNER_PGRP:
-            raise KernelError(Errno.EINVAL)
-    if number and not _exists(k, kind, number):
-        raise KernelError(Errno.ESRCH)
-    file.owner = [kind, number, signo]
-    return 0
-
-
-def _exists(k: Kernel, kind: int, number: int) -> bool:
-    tasks = k.tables.tasks
-    return any(task.pgrp == number for task in tasks.values()) if kind == F_OWNER_PGRP else number in tasks
 
 
 def sys_fcntl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
@@ -469,8 +433,11 @@ def sys_ioctl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
         _set_flags(k, file, file.flags | O_NONBLOCK if on else file.flags & ~O_NONBLOCK)
         return 0
     if cmd == FIOASYNC:
-        if uaccess.get_user32(k, arg):
-            raise KernelError(Errno.ENOTTY)
+        on = bool(uaccess.get_user32(k, arg))
+        if on != bool(file.flags & FASYNC):
+            if file.kind not in fasync.KINDS:
+                raise KernelError(Errno.ENOTTY)
+            fasync.set_async(k, file, fd, on)
         return 0
     return OPERATIONS[file.kind].ioctl(k, file, cmd, arg)
 
