@@ -177,10 +177,13 @@ int main(void)
 	owner(tty);
 	fcntl(tty, F_SETSIG, 34);
 	write(master, "ab", 2);
+	usleep(30000); /* Linux hands it on at its leisure */
 	pending("half a line");
 	write(master, "c\n", 2);
+	usleep(30000);
 	pending("a line");
 	write(master, "d\ne\n", 4);
+	usleep(30000);
 	pending("two lines");
 	R(read(tty, text, 100));
 	pending("read");
@@ -189,9 +192,11 @@ int main(void)
 	tcsetattr(tty, TCSANOW, &t);
 	pending("raw");
 	write(master, "x", 1);
+	usleep(30000);
 	pending("a character");
 	R(fcntl(tty, F_SETFL, O_NONBLOCK));
 	write(master, "y", 1);
+	usleep(30000);
 	pending("no more");
 
 	TITLE("others");
