@@ -129,17 +129,19 @@ def _behind_a_call(view: View, back: int) -> bool:
 
 def _scan(view: View, esp: int, start: int, signal_frames: Collection[int]) -> int:
     """The first word from `esp` on that is a return address of the function at `start`."""
-    at, end = esp, esp + 4 * SCANNED
+    end = min((frame for frame in signal_frames if frame >= esp), default=esp + 4 * SCANNED)
+    end = min(end, esp + 4 * SCANNED)
+    at = esp
     while at < end:
         size = min(end - at, 0x1000 - (at & 0xFFF)) & ~3
         data = view.read(at, size) if size else None
         if data is None:
             return NONE
-        for n, (word,) in enumerate(struct.iter_unpack("<I", data)):
-            if at + 4 * n in signal_frames or _leads(view, word, start):
+        for n, word in enumerate(struct.unpack(f"<{size // 4}I", data)):
+            if -NEAR <= word - start <= NEAR and _leads(view, word, start):
                 return at + 4 * n
         at += size
-    return NONE
+    return end if end in signal_frames else NONE
 
 
 def saved(view: View, frame: int, name: str) -> int | None:

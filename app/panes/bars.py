@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import TYPE_CHECKING
 
 from app.panes.moment import Moment, letter_style, task_name
@@ -123,7 +124,8 @@ def _item_width(item: tuple[str, str, str]) -> int:
     return len(item[0]) + len(item[1]) + 3
 
 
-def footer_items(actions: Sequence[Action]) -> list[tuple[str, str, str]]:
+@cache
+def footer_items(actions: tuple[Action, ...]) -> list[tuple[str, str, str]]:
     """Both directions of a key as one item: `i/I instruction`."""
     found: list[tuple[str, str, str]] = []
     for action in actions:

@@ -59,7 +59,7 @@ class Sheet(NamedTuple):
 
 
 def row(*parts: Span | str) -> Row:
-    return tuple(part if isinstance(part, Span) else Span(part) for part in parts)
+    return tuple([Span(part) if not isinstance(part, Span) else part for part in parts])
 
 
 def cells(text: str) -> int:
