@@ -25,7 +25,7 @@ LACKS: dict[str, str] = {
     "clone": "without namespaces",
     "clone3": "without namespaces, set_tid, CLONE_INTO_CGROUP",
     "execve execveat": "what is open for writing is run, too",
-    "fcntl fcntl64": "without F_NOTIFY, leases, F_SET_RW_HINT",
+    "fcntl fcntl64": "without F_SET_RW_HINT",
     "futex futex_time64": "without FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; an owner gets no priority from who waits",
     "getrusage wait4 waitid": "in the usage, major page faults and blocks are 0",
     "gettimeofday settimeofday": "the time zone changes nothing and is told as 0",

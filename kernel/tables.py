@@ -511,6 +511,29 @@ class FileLock(msgspec.Struct, array_like=True):
     end: int
 
 
+class Lease(msgspec.Struct, array_like=True):
+    """A lease (man 2 fcntl) of open file `file`, told of with descriptor `fd`: F_RDLCK or F_WRLCK.
+
+    Somebody waits for it to be given back if `ends` is a tick, for it to become F_RDLCK if `weakens` is one:
+    then that happens by itself.
+    """
+
+    file: int
+    fd: int
+    type: int
+    ends: int = -1
+    weakens: int = -1
+
+
+class DirNotify(msgspec.Struct, array_like=True):
+    """Who asked with F_NOTIFY for events in a directory: open file, descriptor table, descriptor, IN_*."""
+
+    file: int
+    fdtable: int
+    fd: int
+    mask: int
+
+
 class Eventfd(msgspec.Struct, array_like=True):
     """A counter that is read and written (man 2 eventfd)."""
 
@@ -658,10 +681,14 @@ class Tables(msgspec.Struct):
     epoll_items: dict[int, EpollItem] = {}
     disk: Disk | None = None
     inotifies: dict[int, Inotify] = {}
+    leases: dict[int, list[Lease]] = {}
+    """By inode."""
+    dnotifies: dict[int, list[DirNotify]] = {}
+    """By directory."""
     asyncs: dict[int, int] = {}
     """Open files with O_ASYNC to the descriptor that SIGIO tells of; the one set last comes last."""
     watched: dict[int, list[int]] = {}
-    """Inode number to the inotify instances that watch it."""
+    """Inode number to the inotify instances that watch it; to none if only F_NOTIFY asked."""
     inotify_cookie: int = 0
     listening: dict[str, list[int]] = {}
     """Wait queue to the epoll items that are told when it is woken."""

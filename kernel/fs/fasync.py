@@ -83,11 +83,11 @@ def set_async(k: Kernel, file: OpenFile, fd: int, on: bool) -> None:
     if on:
         k.tables.asyncs.pop(file.id, None)
         k.tables.asyncs[file.id] = fd
-        if file.kind in ("tty", "ptmx") and not any(file.owner[1:2]):
+        if file.kind in ("tty", "ptmx"):
             terminal = k.tables.terminals[file.object]
             foreground = terminal.pgrp if file.kind == "tty" else 0
             kind = F_OWNER_PGRP if foreground else F_OWNER_PID
-            _own(k, file, kind, foreground or k.task.tgid)
+            own_if_nobody(k, file, kind, foreground or k.task.tgid)
     else:
         k.tables.asyncs.pop(file.id, None)
     flags = file.flags | FASYNC if on else file.flags & ~FASYNC
@@ -133,6 +133,12 @@ def owner(k: Kernel, file: OpenFile, cmd: int, arg: int) -> int:
         raise KernelError(Errno.ESRCH)
     _own(k, file, kind, number)
     return 0
+
+
+def own_if_nobody(k: Kernel, file: OpenFile, kind: int, number: int) -> None:
+    """As F_SETOWN, unless somebody is to be told already."""
+    if not any(file.owner[1:2]):
+        _own(k, file, kind, number)
 
 
 def _own(k: Kernel, file: OpenFile, kind: int, number: int) -> None:

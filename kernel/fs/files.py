@@ -22,7 +22,7 @@ from kernel.events import (
     FileClosed,
     FileOpened,
 )
-from kernel.fs import epoll, eventfd, fasync, inotify, locks, pipe, pty, signalfd, timerfd
+from kernel.fs import dnotify, epoll, eventfd, fasync, inotify, leases, locks, pipe, pty, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
 from kernel.tables import FdTable, OpenFile
 
@@ -88,6 +88,8 @@ def close_file(k: Kernel, file: OpenFile) -> None:
         epoll.forget_file(k, file)
     if file.inode in k.tables.locks:
         locks.release_file(k, file)
+    if file.inode in k.tables.leases:
+        leases.release(k, file)
     if k.tables.asyncs:
         fasync.forget(k, file)
     del k.tables.files[file.id]
@@ -101,6 +103,8 @@ def put_file(k: Kernel, file: OpenFile, fdtable: int) -> None:
     """One descriptor less, of table `fdtable`: its process's locks on the file go too."""
     if file.inode in k.tables.locks:
         locks.release_process(k, file, fdtable)
+    if file.inode in k.tables.dnotifies:
+        dnotify.flush(k, file, fdtable)
     file.refs -= 1
     if file.refs <= 0:
         close_file(k, file)

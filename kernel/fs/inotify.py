@@ -46,7 +46,7 @@ from kernel.abi.signal import POLL_IN
 from kernel.abi.tty import FIONREAD
 from kernel.errors import Blocked, KernelError
 from kernel.events import InotifyQueued, InotifyRead, InotifyUnwatched, InotifyWatched
-from kernel.fs import fasync
+from kernel.fs import dnotify, fasync
 from kernel.fs.iov import IovIter
 from kernel.fs.names import encode_name
 from kernel.tables import Inode, Inotify, InotifyEvent, InotifyWatch, OpenFile
@@ -83,7 +83,7 @@ def release(k: Kernel, file: OpenFile) -> None:
 def _forget(k: Kernel, one: Inotify, ino: int) -> None:
     watched = k.tables.watched
     watched[ino].remove(one.id)
-    if not watched[ino]:
+    if not watched[ino] and ino not in k.tables.dnotifies:
         del watched[ino]
 
 
@@ -165,6 +165,8 @@ def moved(k: Kernel, parents: tuple[Inode, Inode], names: tuple[str, str], inode
         cookie = k.tables.inotify_cookie
         in_directory(k, parents[0], inode, names[0], IN_MOVED_FROM, cookie)
         in_directory(k, parents[1], inode, names[1], IN_MOVED_TO, cookie)
+        if parents[0] is parents[1]:
+            dnotify.happened(k, parents[0].ino, dnotify.RENAMED)
 
 
 def moved_self(k: Kernel, inode: Inode) -> None:
@@ -182,6 +184,8 @@ def gone(k: Kernel, ino: int, mask: int = IN_DELETE_SELF) -> None:
 
 
 def _tell(k: Kernel, ino: int, mask: int, cookie: int = 0, name: str = "", unlinked: bool = False) -> None:
+    if ino in k.tables.dnotifies:
+        dnotify.happened(k, ino, mask)
     for number in list(k.tables.watched.get(ino, ())):
         one = k.tables.inotifies[number]
         wd, watch = next(item for item in one.watches.items() if item[1].inode == ino)

@@ -34,7 +34,7 @@ from kernel.abi.files import (
 from kernel.abi.process import CAP_FOWNER
 from kernel.capabilities import capable
 from kernel.errors import KernelError
-from kernel.fs import devfs, disk, inotify, pipe, procfs, pty, ramfs, tty
+from kernel.fs import devfs, disk, inotify, leases, pipe, procfs, pty, ramfs, tty
 from kernel.fs.directory import create, new_child
 from kernel.fs.files import close_file, need_files, open_file
 from kernel.fs.vfs import (
@@ -178,6 +178,7 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -
     if kind == S_IFREG:
         if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:
             raise KernelError(Errno.EOVERFLOW)
+        leases.break_leases(k, inode, flags)
         file = open_file(k, "file", kept, inode.ino, path=path)
         inotify.opened(k, file)
         if flags & O_TRUNC and not created:

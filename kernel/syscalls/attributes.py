@@ -41,7 +41,7 @@ from kernel.abi.structs import CStruct, OldStat, Stat, Stat64, Statx, Timespec, 
 from kernel.abi.time import NSEC_PER_SEC, NSEC_PER_USEC, USEC_PER_SEC, UTIME_NOW, UTIME_OMIT
 from kernel.capabilities import capable
 from kernel.errors import KernelError
-from kernel.fs import inotify, procfs, ramfs, vfs
+from kernel.fs import inotify, leases, procfs, ramfs, vfs
 from kernel.fs.devfs import major, minor
 from kernel.fs.files import get_file
 from kernel.tables import Inode
@@ -475,6 +475,7 @@ def sys_truncate64(k: Kernel, path: int, length_low: int, length_high: int) -> i
     vfs.need(k.task, inode, vfs.MAY_WRITE)
     if procfs.is_proc(inode.ino):
         raise KernelError(Errno.EPERM)
+    leases.break_for_truncate(k, inode)
     ramfs.remove_privileges(k, inode)
     ramfs.truncate(k, inode, length)
     inotify.happened(k, inode, IN_MODIFY)

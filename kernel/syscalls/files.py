@@ -28,7 +28,7 @@ from kernel.abi.files import (
     F_GETOWN_EX,
     F_GETPIPE_SZ,
     F_GETSIG,
-    F_RDLCK,
+    F_NOTIFY,
     F_SETFD,
     F_SETFL,
     F_SETLEASE,
@@ -36,8 +36,6 @@ from kernel.abi.files import (
     F_SETOWN_EX,
     F_SETPIPE_SZ,
     F_SETSIG,
-    F_UNLCK,
-    F_WRLCK,
     FASYNC,
     FD_CLOEXEC,
     O_APPEND,
@@ -61,7 +59,7 @@ from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from kernel.capabilities import need_capability
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.fs import disk, fasync, files, inotify, ramfs, tty, vfs
+from kernel.fs import disk, dnotify, fasync, files, inotify, leases, ramfs, tty, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
@@ -367,7 +365,6 @@ def sys_pipe(k: Kernel, fildes: int) -> int:
 
 
 def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
-    """Without leases and notifications (EINVAL)."""
     file = files.get_file(k, fd, with_path=True)
     table = files.current_table(k)
     if cmd in (F_DUPFD, F_DUPFD_CLOEXEC):
@@ -406,9 +403,11 @@ def sys_fcntl64(k: Kernel, fd: int, cmd: int, arg: int) -> int:
     if cmd in OWNER_COMMANDS:
         return fasync.owner(k, file, cmd, arg)
     if cmd == F_GETLEASE:
-        return F_UNLCK
-    if cmd == F_SETLEASE and signed(arg) in (F_RDLCK, F_WRLCK, F_UNLCK):
-        raise KernelError(Errno.EAGAIN if file.kind == "file" else Errno.EINVAL)
+        return leases.get_lease(k, file)
+    if cmd == F_SETLEASE:
+        return leases.set_lease(k, file, fd, signed(arg))
+    if cmd == F_NOTIFY:
+        return dnotify.notify(k, file, fd, arg)
     raise KernelError(Errno.EINVAL)
 
 

@@ -45,8 +45,6 @@ REFUSED: dict[str, list[tuple[str, tuple[Arg, ...], Errno]]] = {
     "unshare": [("namespaces", (CLONE_NEWNS,), EINVAL)],
     "setns": [("namespaces", (FD, 0), EINVAL)],
     "fcntl": [
-        ("F_NOTIFY", (FD, 1026, 1), EINVAL),
-        ("leases", (FD, 1024, 0), Errno.EAGAIN),
         ("F_SET_RW_HINT", (FD, RWF_HINT, SMALL), EINVAL),
     ],
     "futex": [
