@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernel.abi.signal import SIGKILL
-from kernel.events import OutOfMemory
-from kernel.exit import INIT_PID, end_task
+from kernel.abi.mman import MAP_SHARED
+from kernel.abi.signal import SI_KERNEL, SIGKILL
+from kernel.errors import KernelError
+from kernel.events import OutOfMemory, PagesDropped
+from kernel.exit import INIT_PID
+from kernel.mm.address_space import drop_pages
 from kernel.mm.pagetables import table_frames
-from kernel.signals.state import force_signal
-from kernel.tables import SigInfo, Task, TaskState
+from kernel.signals.state import force_signal, send_signal
+from kernel.tables import SigInfo, Space, Task, TaskState
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -25,9 +28,9 @@ def badness(k: Kernel, task: Task) -> int:
 
 
 def out_of_memory(k: Kernel) -> bool:
-    """End the worst process; whether that was another one than the current, so that its frames are free now.
+    """SIGKILL for the worst process; whether that was another one than the current.
 
-    The current one gets SIGKILL and ends on its way out.
+    It ends when it runs next. Its pages are not waited for: nobody will look at them any more.
     """
     t = k.tables
     victim: Task | None = None
@@ -35,6 +38,8 @@ def out_of_memory(k: Kernel) -> bool:
     for task in t.tasks.values():
         leader = t.tasks.get(task.tgid, task)
         if task.pid <= INIT_PID or task.state == TaskState.ZOMBIE or not task.space:
+            continue
+        if t.spaces[task.space].reaped:
             continue
         if leader.oom_score_adj == OOM_SCORE_ADJ_MIN:
             continue
@@ -47,10 +52,22 @@ def out_of_memory(k: Kernel) -> bool:
         force_signal(k, current, SigInfo(SIGKILL))
         return False
     k.emit(OutOfMemory(victim.tgid, t.spaces[victim.space].rss))
-    leader = t.tasks.get(victim.tgid, victim)
-    leader.group_status = SIGKILL
-    number = victim.tgid
-    for task in list(t.tasks.values()):
-        if task.tgid == number and task.state != TaskState.ZOMBIE:
-            end_task(k, task, SIGKILL)
+    groups = {task.tgid: task for task in t.tasks.values() if task.space == victim.space}
+    for task in groups.values():  # who shares its memory ends with it
+        send_signal(k, task, SigInfo(SIGKILL, SI_KERNEL), shared=True)
+    _reap(k, t.spaces[victim.space])
     return True
+
+
+def _reap(k: Kernel, space: Space) -> None:
+    """Take away what only this space has (`__oom_reap_task_mm`)."""
+    space.reaped = True
+    for vma in space.vmas:
+        if vma.flags & MAP_SHARED:
+            continue
+        try:
+            dropped = drop_pages(k, space, vma.start, vma.end)
+        except KernelError:
+            continue  # tables that it has in common with another one, whose pages would stay in any case
+        if dropped:
+            k.emit(PagesDropped(space.id, vma.start, vma.end))

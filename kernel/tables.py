@@ -278,6 +278,8 @@ class Space(msgspec.Struct):
     """VM_LOCKED and the like of what will be mapped (mlockall)."""
     membarrier: int = 0
     """Commands of membarrier that were registered for."""
+    reaped: bool = False
+    """Its process is to end for want of memory; its own pages are gone already."""
 
 
 class HostNode(msgspec.Struct, array_like=True):

@@ -160,7 +160,7 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.PageCopied: _copied,
     e.PageReused: _reused,
     e.OutOfMemory: lambda ev, s: (
-        f"No frame is free, and none can be had. The out-of-memory killer ends {task(s, ev.task)}, which has"
+        f"No frame is free, and none can be had. The out-of-memory killer takes {task(s, ev.task)}, which has"
         f" {plural(ev.pages, 'page')}: nobody else has so many, or is so ready to go (oom_score_adj)."
     ),
     e.CacheReclaimed: lambda ev, s: (

@@ -70,6 +70,8 @@ def supply_page(k: Kernel, space: Space, va: int, write: bool, execute: bool = F
     """As `handle_fault`; where no memory is left, processes end for it. ENOMEM when the current one does."""
     from kernel.oom import out_of_memory
 
+    if space.reaped:
+        raise BadAccess(va, write, SIGBUS, BUS_ADRERR)
     while True:
         try:
             return handle_fault(k, space, va, write, execute)

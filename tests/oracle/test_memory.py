@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,6 +28,31 @@ def test_the_worst_process_ends_and_the_others_go_on(build: Build) -> None:
         "the large child: signal 9",
         "a small child: exit 7",
     ]
+
+
+def test_who_ends_for_want_of_memory_gets_a_signal_and_loses_its_pages(build: Build, tmp_path: Path) -> None:
+    out = tmp_path / "events"
+    done = int80(
+        "trace", [build(MEMORY / "oom.c", "glibc")], b"", ["--memory", "16", "--events", "-o", str(out)]
+    )
+    assert done.status == 0
+    told = re.compile(
+        r"\d+ (?P<tick>\d+) (?P<pid>\d+) (?P<what>OutOfMemory|PagesDropped|TaskExited|SignalGenerated|SignalDelivered)"
+        r"\((?P<rest>.*)\)"
+    )
+    events = [found for line in out.read_text().splitlines() if (found := told.match(line))]
+    names = [found["what"] for found in events]
+    last = max(place for place, name in enumerate(names) if name == "OutOfMemory")
+    victim = re.search(r"task=(\d+)", events[last]["rest"])
+    assert victim is not None
+    assert events[last]["pid"] != victim[1], "the large child, while the parent runs"
+    behind = events[last + 1 :]
+    assert behind[0]["what"] == "SignalGenerated"
+    assert f"task={victim[1]}, signo=9, code=128" in behind[0]["rest"]
+    assert behind[1]["what"] == "PagesDropped"
+    ended = next(found for found in behind if found["what"] == "TaskExited")
+    assert ended["rest"].startswith(f"task={victim[1]}, status=9")
+    assert ended["pid"] == victim[1], "it ends itself"
 
 
 def test_files_larger_than_memory_are_read(build: Build, tmp_path: Path) -> None:
