@@ -113,9 +113,9 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
             "dispatch",
             "the way into the kernel above, one pane below",
             above(
-                (1.9, beside((48, above((1.5, "cpu"), (0.4, "source"))), (1.0, "traps"))),
+                (2.0, beside((48, above((3.0, "cpu"), (1.0, "source"))), (1.0, "traps"))),
                 (0.8, SPARE),
-                (0.4, "trace"),
+                (3, "trace"),
             ),
             "stacks",
         ),

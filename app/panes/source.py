@@ -26,8 +26,8 @@ WAIT = 0.1
 """Seconds until it is looked again whether a line table is there."""
 HLT = b"\xf4"
 CALLERS = 4
-ROOMY, CALLERS_SHOWN = 12, 3
-"""Below so many rows two tell who called, right under the code."""
+ROOMY, TIGHT, CALLERS_SHOWN = 12, 3, 2
+"""Below so many rows only two tell who called, right under the code; none where so many are all there are."""
 INTERRUPTED = "interrupted "
 KERNEL_KEY = "kernel image"
 MOST_CODE = 64
@@ -77,14 +77,13 @@ def rows(now: Moment, width: int, height: int, sources: Sources) -> Sheet:
     scene = scene_of(now, view, user, sources)
     callers = caller_rows(now, view, user, sources, scene.kernel, width) if user is not None else []
     if height < ROOMY:
-        callers = callers[1:CALLERS_SHOWN]
+        callers = callers[1 : 1 + max(min(height - TIGHT, CALLERS_SHOWN), 0)]
     code = code_of(view, scene)
     room = height - 1 - len(callers)
-    most = max(min(len(code), room - SOURCE_FIRST - 1, max(height // 3, 3)), 1 if room >= 4 else 0)
+    most = max(min(len(code), room - SOURCE_FIRST - 1, max(height // 3, 3)), 1 if room >= 2 else 0)
     shown = code_rows(view, scene, code, width, most, now.stops("code"))
-    room -= len(shown) + (1 if shown else 0)
-    body = text_rows(scene, width, max(room, 1))
-    between = [range_row(scene, code)] if shown else []
+    between = [range_row(scene, code)] if shown and room >= SOURCE_FIRST - 1 else []
+    body = text_rows(scene, width, max(room - len(shown) - len(between), 1))
     return Sheet([heading(scene), *body, *between, *shown, *callers])
 
 

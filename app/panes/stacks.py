@@ -406,11 +406,11 @@ def kernel_note(
 
 def _pushed_row(address: int, name: str, value: int | None, width: int, here: bool) -> Row:
     if value is None:
-        return row(Span(f"  {address:08x} ", "dim"), Span("········", "dim"), Span(f"  {name}", "dim"))
+        missing = Span(f"  {address:08x} ········  ", "dim")
+        return row(missing, Span(name, "dim", _subject(address, name)))
     mark = Span("▸ " if here else "  ", "mark")
-    return row(
-        mark, Span(f"{address:08x} ", "dim"), Span(f"{value:08x}", "changed"), Span(f"  {name}", "user")
-    )
+    word = (mark, Span(f"{address:08x} ", "dim"), Span(f"{value:08x}", "changed"), Span("  "))
+    return (*word, Span(name, "user", _subject(address, name)))
 
 
 def _word_row(address: int, value: int, note: str, width: int, style: str, here: bool) -> Row:
@@ -418,14 +418,18 @@ def _word_row(address: int, value: int, note: str, width: int, style: str, here:
     shown = f"{address:08x}" if wide else f"…{address & 0xFFF:03x}"
     room = width - len(shown) - 13
     tint = "changed" if "changed" in style else ""
+    ink = style.replace("changed", "").strip() or "soft"
     return row(
         Span("▸ " if here else "  ", "mark"),
         Span(f"{shown} ", "dim"),
         Span(f"{value:08x}", tint),
-        Span(
-            f"  {short(note, max(room, 0))}" if note else "", style.replace("changed", "").strip() or "soft"
-        ),
+        Span("  " if note else ""),
+        Span(short(note, max(room, 0)), ink, _subject(address, note)),
     )
+
+
+def _subject(address: int, note: str) -> str:
+    return f"word:{address:x}:{note}" if note else ""
 
 
 def _top_row(top: int, width: int) -> Row:

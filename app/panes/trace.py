@@ -111,7 +111,10 @@ def call_text(line: TraceLine) -> str:
     whole = line
     if line.kind == "resumed":
         whole = msgspec.structs.replace(line, kind="syscall")
-    text = " ".join(line_text(whole).split()).removesuffix(UNFINISHED)
+    text = line_text(whole).removesuffix(UNFINISHED).rstrip()
+    call, equals, result = text.rpartition(EQUALS)
+    if equals:
+        text = call.rstrip() + equals + result
     if line.seq_end >= 0:
         return text
     return f"{text})" if not text.endswith(",") else f"{text} …)"

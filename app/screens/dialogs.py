@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_place
@@ -18,11 +19,21 @@ if TYPE_CHECKING:
 HELP_WIDTH = 56
 
 
+def show(app: Int80, title: str, lines: Sequence[str]) -> None:
+    """A text to read. A key that does something does it, and closes the text."""
+
+    def go_on(name: str | None) -> None:
+        if name:
+            app.action_do(name)
+
+    app.push_screen(Text(title, lines, {key: one.name for one in ACTIONS for key in one.keys}), go_on)
+
+
 def explain(app: Int80, subject: str) -> None:
     """Say what a register, a gate, an errno is."""
     found = explanation(subject, app.moment())
     if found is not None:
-        app.push_screen(Text(found.title, found.lines))
+        show(app, found.title, found.lines)
     else:
         app.say(f"nothing more is known of {subject.partition(':')[2] or subject} here")
 
@@ -119,8 +130,8 @@ def help_lines() -> list[str]:
 
 def show_hint(app: Int80, text: str) -> None:
     """What to try first."""
-    app.push_screen(Text(f"{app.engine.title}: what to press", [text, "", "? lists all keys, q leaves."]))
+    show(app, f"{app.engine.title}: what to press", [text, "", "? lists all keys, q leaves."])
 
 
 def show_help(app: Int80) -> None:
-    app.push_screen(Text("keys", help_lines()))
+    show(app, "keys", help_lines())

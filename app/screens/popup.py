@@ -6,7 +6,7 @@ Esc closes each of them. They know no engine: they return what was chosen.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 from textual import events
@@ -19,17 +19,23 @@ from textual.widgets.option_list import Option
 
 from app.panes.row import cells, wrapped
 
+TEXT_WIDTH = 76
+CLOSING = ("escape", "enter", "q", "question_mark", "space")
+MOVING = ("up", "down", "left", "right", "home", "end", "pageup", "pagedown")
 
-class Text(ModalScreen[None]):
-    """A text; any of Esc, Enter, q and ? closes it."""
 
-    BINDINGS = [Binding("escape,enter,q,question_mark,space", "dismiss", "close", show=False)]
+class Text(ModalScreen[str]):
+    """A text; any of Esc, Enter, q and ? closes it. So does a key that means something behind it."""
 
-    def __init__(self, title: str, lines: Sequence[str], width: int = 76) -> None:
+    BINDINGS = [Binding(",".join(CLOSING), "dismiss('')", "close", show=False)]
+
+    def __init__(self, title: str, lines: Sequence[str], keys: Mapping[str, str] | None = None) -> None:
+        """`keys` have a meaning behind the text: what that is called is the result."""
         super().__init__()
         self.heading = title
         self.lines = list(lines)
-        self.width = width
+        self.width = TEXT_WIDTH
+        self.keys = {key: name for key, name in (keys or {}).items() if key not in (*CLOSING, *MOVING)}
 
     def text(self) -> list[str]:
         """The lines as they fit."""
@@ -45,9 +51,14 @@ class Text(ModalScreen[None]):
     def on_mount(self) -> None:
         self.query_one(VerticalScroll).focus()
 
+    def on_key(self, event: events.Key) -> None:
+        if event.key in self.keys:
+            event.stop()
+            self.dismiss(self.keys[event.key])
+
     def on_click(self, event: events.Click) -> None:
         if event.widget is self:
-            self.dismiss()
+            self.dismiss("")
 
 
 def broken(line: str, width: int) -> list[str]:

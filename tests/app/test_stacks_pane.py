@@ -1,0 +1,39 @@
+"""Stacks: every word that says something says more on Enter, in system calls, traps and signal handlers."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.explain import explain
+from app.panes import stacks
+from app.panes.row import cells
+from cpu.events import TrapTaken
+from kernel import events as e
+from tests.app.pictures import engine_for, moment, run_to_the_end
+from tests.app.test_panes import compare
+
+
+@pytest.mark.parametrize(
+    ("name", "event", "times", "microstep"),
+    [("call", e.SyscallEntered, 3, 0), ("trap", TrapTaken, 3, 2), ("handler", e.SignalDelivered, 1, 0)],
+)
+def test_words_are_explained(name: str, event: type, times: int, microstep: int) -> None:
+    engine = engine_for("signal")
+    run_to_the_end(engine)
+    found = [record.seq for record in engine.log.records() if isinstance(record.event, event)]
+    seq = found[times - 1]
+    engine.go_to(seq if microstep else seq + 1)
+    while microstep and (engine.cursor.seq <= seq or engine.cursor.microstep < microstep):
+        assert engine.step_microstep(1)
+    now = moment(engine)
+    told = {}
+    for one in stacks.rows(now, 110, 60).rows[:60]:
+        for span in one:
+            if span.subject:
+                about = explain(span.subject, now)
+                assert about is not None, span
+                assert about.title.endswith(span.subject.rpartition(":")[2].strip())
+                assert cells(about.title) < 76
+                told[about.lines[0]] = f"{about.title}\n" + "\n".join(about.lines)
+    assert len(told) > 8
+    compare(f"stacks-explained-{name}", "\n\n".join(told.values()) + "\n")
