@@ -7,7 +7,6 @@ INT80_WRITE_EXPECTED=1 writes the texts anew; every row that changed is to be re
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -19,7 +18,7 @@ from cpu.events import TrapTaken
 from kernel import events as e
 from kernel.events import Event
 from kernel.table import TABLE
-from tests.app.pictures import PROGRAMS, Panes, engine_for, moment, run_to_the_end
+from tests.app.pictures import PROGRAMS, Panes, alike, engine_for, moment, run_to_the_end
 from tests.app.test_panes import compare
 
 SIZES = {
@@ -187,25 +186,6 @@ def go(engine: Engine, position: Position) -> None:
     if position.microsteps:
         while engine.cursor.seq <= seq or engine.cursor.microstep < position.microsteps:
             assert engine.step_microstep(1)
-
-
-KERNEL_CODE = re.compile(r"\bc010[0-3][0-9a-f]{3}\b")
-CODE = re.compile(r"^([ ▸●]*c010\.{4} +)([0-9a-f]{2,}) ")
-KERNEL_SOURCE = re.compile(r"^(kernel/\S+\.py|entry\.S|syscall_table\.S):\d+")
-LINE = re.compile(r"^([▸● ]*)(\d+) ")
-
-
-def alike(rows: list[str]) -> list[str]:
-    """Rows without what changes for no reason."""
-    kernel = any(KERNEL_SOURCE.match(one) for one in rows[:2])
-    out = []
-    for one in rows:
-        one = KERNEL_CODE.sub("c010....", one)
-        if kernel:
-            one = KERNEL_SOURCE.sub(r"\1", one)
-            one = LINE.sub(lambda found: f"{found[1]}{'·' * len(found[2])} ", one)
-        out.append(CODE.sub(lambda found: f"{found[1]}{'.' * len(found[2])} ", one))
-    return out
 
 
 def pictures(engine: Engine, panes: Panes, position: Position) -> dict[str, list[str]]:

@@ -22,6 +22,7 @@ from app.source import LineTable, Sources, body_of, read_lines, read_source
 from kernel import events as e
 from kernel.table import TABLE
 from tests.app.fake_engine import FakeEngine
+from tests.app.pictures import alike
 from tests.app.test_engine import engine, run_out
 from tests.app.test_panes import compare, text
 
@@ -121,7 +122,10 @@ PLACES = {
 @pytest.mark.parametrize("name", PLACES)
 def test_hello(name: str) -> None:
     now = PLACES[name]()
-    shown = [f"{width}\n{text(source.rows(now, width, HEIGHT, shared()), width, HEIGHT)}" for width in SIZES]
+    shown = []
+    for width in SIZES:
+        rows = text(source.rows(now, width, HEIGHT, shared()), width, HEIGHT).split("\n")
+        shown.append("\n".join([str(width), *alike(rows)]))
     compare(f"source-{name.replace('_', '-')}", "\n".join(shown))
 
 
