@@ -96,6 +96,8 @@ class PipeView(msgspec.Struct, array_like=True):
     readers: int
     writers: int
     capacity: int
+    fifo: int = 0
+    """Inode of a named pipe."""
 
 
 class EventfdView(msgspec.Struct, array_like=True):
@@ -185,7 +187,7 @@ def describe(k: Kernel) -> Description:
             for number, file in t.files.items()
         },
         pipes={
-            number: PipeView(bytes(pipe.data), pipe.readers, pipe.writers, pipe.capacity)
+            number: PipeView(bytes(pipe.data), pipe.readers, pipe.writers, pipe.capacity, pipe.fifo)
             for number, pipe in t.pipes.items()
         },
         ptys={

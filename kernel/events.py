@@ -388,8 +388,11 @@ class DescriptorClosed(KernelEvent, frozen=True, tag="DescriptorClosed"):
 
 
 class PipeCreated(KernelEvent, frozen=True, tag="PipeCreated"):
+    """`fifo` is the inode of a named pipe that is opened, 0 for a pipe without a name."""
+
     pipe: int
     capacity: int
+    fifo: int = 0
 
 
 class PipeWritten(KernelEvent, frozen=True, tag="PipeWritten"):

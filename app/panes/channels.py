@@ -53,6 +53,22 @@ def sleepers(state: State, channel: str, end: str) -> list[TaskView]:
     return [task for task in state.machine.tasks.values() if task.state == SLEEPING and queue in task.on]
 
 
+def openers(state: State, pipe: PipeView) -> list[TaskView]:
+    """Who sleeps in open(2) until somebody opens the other end of a named pipe."""
+    queue = f"fifo:{pipe.fifo}"
+    return [task for task in state.machine.tasks.values() if task.state == SLEEPING and queue in task.on]
+
+
+def fifo_path(state: State, number: int) -> str:
+    """A named pipe's path, as far as it is known; '' for a pipe without a name."""
+    pipe = state.machine.pipes.get(number)
+    if pipe is None or not pipe.fifo:
+        return ""
+    files = state.machine.files.values()
+    opened = (file.path for file in files if file.kind == "pipe" and file.object == number)
+    return printable(state.paths.get(pipe.fifo) or next(opened, f"inode {pipe.fifo}"))
+
+
 def fd_text(fds: tuple[int, ...]) -> str:
     """Descriptors, neighbours as a range."""
     parts: list[list[int]] = []
@@ -79,8 +95,11 @@ def device_traffic(state: State, channel: str) -> tuple[int, int]:
     return state.arrived.get(channel, 0), output.total if output is not None else 0
 
 
-def kind_text(channel: str) -> str:
-    return {"pipe": "a pipe", "tty": "a terminal"}.get(channel.partition(":")[0], "from and to outside")
+def kind_text(state: State, channel: str) -> str:
+    kind, _, number = channel.partition(":")
+    if kind == "pipe" and fifo_path(state, int(number)):
+        return "a named pipe"
+    return {"pipe": "a pipe", "tty": "a terminal"}.get(kind, "from and to outside")
 
 
 def channel_facts(
@@ -173,6 +192,8 @@ def ends_missing(pipe: PipeView) -> str:
         return " yet"
     if pipe.readers and pipe.writers:
         return ""
+    if pipe.fifo:
+        return f" (nobody has it open to {'read' if pipe.writers else 'write'})"
     if not pipe.writers:
         return " (nobody can write any more: who has read the rest meets end of file)"
     return " (nobody can read any more: who writes gets SIGPIPE, or EPIPE)"
@@ -181,16 +202,9 @@ def ends_missing(pipe: PipeView) -> str:
 def pipe_origin(now: Moment, number: int, mine: list[Link], places: Places | None) -> str:
     """How a pipe came to be, and how those who hold it got it."""
     state = now.state
-    path = next(
-        (
-            file.path
-            for file in state.machine.files.values()
-            if file.kind == "pipe" and file.object == number and not file.path.startswith("pipe:[")
-        ),
-        "",
-    )
+    path = fifo_path(state, number)
     if path:
-        return f"by name: {printable(path)} is opened by each"
+        return f"by name: {path} is opened by each"
     creator = places.creators.get(number, -1) if places is not None else -1
     by = f" by {task_name(state, creator)}" if creator in state.letters else ""
     heirs = [task_name(state, link.pid) for link in mine if link.pid != creator] if by else []
@@ -241,4 +255,10 @@ def _asleep(state: State, channel: str) -> list[tuple[str, str]]:
         names = [task_name(state, task.pid) for task in sleepers(state, channel, end)]
         if names:
             found.append(("asleep", f"{', '.join(names)} on the end to {end}: {wanted}"))
+    kind, _, number = channel.partition(":")
+    pipe = state.machine.pipes.get(int(number)) if kind == "pipe" else None
+    if pipe is not None and pipe.fifo:
+        names = [task_name(state, task.pid) for task in openers(state, pipe)]
+        if names:
+            found.append(("asleep", f"{', '.join(names)} in open: waits for the other end to be opened"))
     return found

@@ -18,8 +18,10 @@ from app.panes.channels import (
     channels,
     device_traffic,
     fd_text,
+    fifo_path,
     fresh,
     kind_text,
+    openers,
     sleepers,
     times_text,
 )
@@ -145,7 +147,9 @@ def _pipe_box(canvas: Canvas, now: Moment, number: int, pipe: PipeView, x: int, 
     style = "changed" if moved else "soft"
     canvas.box(x, y, width, BOX, style, heavy=True)
     canvas.put(x + 1, y, " ", "")
-    canvas.title(x + 2, y, (Span(f"pipe {number}", "bold", f"channel:{channel}"), Span(" ")), width - 4)
+    name = fifo_path(now.state, number).rpartition("/")[2]
+    title = Span(f"pipe {number}", "bold", f"channel:{channel}")
+    canvas.title(x + 2, y, (title, Span(f" {name} " if name else " ")), width - 4)
     inner = width - 2
     amount = f" {len(pipe.data)}/{pipe.capacity}"
     bar = max(inner - len(amount), 0)
@@ -158,6 +162,8 @@ def _pipe_box(canvas: Canvas, now: Moment, number: int, pipe: PipeView, x: int, 
         for end in ("read", "write")
         for task in sleepers(now.state, channel, end)
     ]
+    if pipe.fifo:
+        asleep += [f"○{task_name(now.state, task.pid)} opens" for task in openers(now.state, pipe)]
     if asleep:
         canvas.put(x + 2, y + 3, short(f" {' '.join(asleep)} ", width - 4), "mark")
 
@@ -265,7 +271,7 @@ def device_row(now: Moment, channel: str, tied: list[Link]) -> Row:
 def fact_rows(now: Moment, channel: str, tied: list[Link], places: Places | None, width: int) -> list[Row]:
     """A title and answers, one below the other."""
     facts = channel_facts(now, channel, tied, places)
-    shown = [row(Span(channel_name(channel), "title"), Span(f" · {kind_text(channel)}", "dim"))]
+    shown = [row(Span(channel_name(channel), "title"), Span(f" · {kind_text(now.state, channel)}", "dim"))]
     for name, text in facts:
         for n, line in enumerate(wrapped(text, max(width - FACT, 12))):
             shown.append(row(Span(f"{name if not n else '':<{FACT}}", "dim"), Span(line)))

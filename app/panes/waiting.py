@@ -8,6 +8,7 @@ from __future__ import annotations
 from app.event_files import waits_on
 from app.panes.cpu import call_of
 from app.panes.moment import Moment, task_name
+from app.source import printable
 from app.state.state import INIT, State
 from app.units import duration
 from kernel.abi.signal import signal_name
@@ -68,7 +69,8 @@ def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, 
                 f"waits for input on stream {number}" if polls else f"reads stream {number}"
             ), ", where nothing arrived yet"
         case "fifo":
-            return "opens a named pipe", ", whose other end nobody opens"
+            path = state.paths.get(int(number), "") if number.isdigit() else ""
+            return f"opens {printable(path) or 'a named pipe'}", ", whose other end nobody opens"
         case "child":
             return "waits for a child", "" if task.pid == INIT else _children(state, task)
         case "vfork":

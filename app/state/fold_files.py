@@ -60,7 +60,7 @@ def descriptor_closed(state: State, event: e.DescriptorClosed) -> None:
 
 
 def pipe_created(state: State, event: e.PipeCreated) -> None:
-    state.machine.pipes[event.pipe] = PipeView(b"", 0, 0, event.capacity)
+    state.machine.pipes[event.pipe] = PipeView(b"", 0, 0, event.capacity, event.fifo)
     state.traffic[event.pipe] = Traffic()
 
 

@@ -117,7 +117,8 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.DescriptorInstalled: _installed,
     e.DescriptorClosed: _closed,
     e.PipeCreated: lambda ev, s: (
-        f"A pipe is made, number {ev.pipe}: a buffer in the kernel with room for {ev.capacity:,} bytes."
+        f"{'A pipe is made' if not ev.fifo else 'A named pipe is opened'}, number {ev.pipe}:"
+        f" a buffer in the kernel with room for {ev.capacity:,} bytes."
     ),
     e.PipeWritten: _written,
     e.PipeRead: _read,

@@ -69,16 +69,15 @@ def create_pipe(k: Kernel) -> Pipe:
 def pipe_of_fifo(k: Kernel, inode: Inode) -> Pipe:
     """The pipe behind a named pipe; a new one for the first who opens it."""
     if not inode.pipe:
-        pipe = _new_pipe(k)
-        pipe.fifo = inode.ino
+        pipe = _new_pipe(k, inode.ino)
         inode.pipe = pipe.id
     return k.tables.pipes[inode.pipe]
 
 
-def _new_pipe(k: Kernel) -> Pipe:
-    pipe = Pipe(id=k.new_id())
+def _new_pipe(k: Kernel, fifo: int = 0) -> Pipe:
+    pipe = Pipe(id=k.new_id(), fifo=fifo)
     k.tables.pipes[pipe.id] = pipe
-    k.emit(PipeCreated(pipe.id, pipe.capacity))
+    k.emit(PipeCreated(pipe.id, pipe.capacity, fifo))
     return pipe
 
 

@@ -73,23 +73,24 @@ def named() -> State:
     tasks = {
         2: TaskView(2, 2, 1, "one", "runnable", (), 20, 30, 4),
         3: TaskView(3, 3, 2, "two", "stopped", (), 21, 31, 4),
+        4: TaskView(4, 4, 2, "cat", "sleeping", ("fifo:50",), 22, 32, 5),
     }
     machine = Description(
         current=2,
         tasks=tasks,
-        fdtables={30: {3: 1, 7: 1, 8: 1, 4: 2, 5: 3}, 31: {3: 1}},
+        fdtables={30: {3: 1, 7: 1, 8: 1, 4: 2, 5: 3}, 31: {3: 1}, 32: {}},
         files={
             1: FileView("pipe", 1, 50, 8, "/tmp/fi\x1bfo"),
             2: FileView("pipe", 0, 9, 9, "pipe:[9]"),
             3: FileView("pipe", 2, 51, 10, "/tmp/both"),
         },
         pipes={
-            8: PipeView(bytes(range(200, 240)), 0, 1, 4096),
+            8: PipeView(bytes(range(200, 240)), 0, 1, 4096, 50),
             9: PipeView(b"tab\there", 1, 0, FULL),
-            10: PipeView(b"", 1, 1, FULL),
+            10: PipeView(b"", 1, 1, FULL, 51),
         },
     )
-    return State(machine=machine, letters={2: 0, 3: 1}, events_seen=100)
+    return State(machine=machine, letters={2: 0, 3: 1, 4: 2}, events_seen=100)
 
 
 LITERALS = {"pipeline": pipeline, "named": named, "nothing": State}
