@@ -292,6 +292,7 @@ _IOCTL_IN = {
     **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), 4),
     **dict.fromkeys((tty.TIOCPKT, tty.TIOCMBIS, tty.TIOCMBIC, tty.TIOCMSET), 4),
     tty.TIOCSWINSZ: Winsize.SIZE,
+    files.FICLONERANGE: 32,
     tty.TIOCSTI: 1,
 }
 _IOCTL_OUT = {

@@ -313,6 +313,13 @@ _SHARED_IOCTLS = {
 }
 """Requests of terminals that have the numbers of others: strace can't tell and writes both."""
 
+_FILE_IOCTLS = {
+    **_names(files, "FIBMAP FIGETBSZ FS_IOC_GETFLAGS FS_IOC_SETFLAGS FS_IOC_FIEMAP", "").names,
+    files.FICLONE: "BTRFS_IOC_CLONE or FICLONE",
+    files.FICLONERANGE: "BTRFS_IOC_CLONE_RANGE or FICLONERANGE",
+    files.FIDEDUPERANGE: "BTRFS_IOC_FILE_EXTENT_SAME or FIDEDUPERANGE",
+}
+
 NAMES: dict[str, Names] = {
     "whence": _names(files, "SEEK_SET SEEK_CUR SEEK_END SEEK_DATA SEEK_HOLE", "SEEK_???"),
     "fcntl": _names(files, _FCNTL, "F_???"),
@@ -352,7 +359,7 @@ NAMES: dict[str, Names] = {
     ),
     "clock": _count(_CLOCKS, "CLOCK_???"),
     "itimer": _names(time, "ITIMER_REAL ITIMER_VIRTUAL ITIMER_PROF", "ITIMER_???"),
-    "ioctl": Names({**_names(tty, _IOCTLS, "").names, **_SHARED_IOCTLS}),
+    "ioctl": Names({**_names(tty, _IOCTLS, "").names, **_SHARED_IOCTLS, **_FILE_IOCTLS}),
     "socketcall": _names(ipc, _SOCKETCALLS, "SYS_???"),
     "semctl": _values(
         "IPC_RMID=0 IPC_SET=1 IPC_STAT=2 IPC_INFO=3 GETPID=11 GETVAL=12 GETALL=13 GETNCNT=14 GETZCNT=15 "
@@ -409,6 +416,10 @@ NAMES: dict[str, Names] = {
     "ioprio_who": _values("IOPRIO_WHO_PROCESS=1 IOPRIO_WHO_PGRP=2 IOPRIO_WHO_USER=3", "IOPRIO_WHO_???"),
     "ioprio_class": _count(
         "IOPRIO_CLASS_NONE IOPRIO_CLASS_RT IOPRIO_CLASS_BE IOPRIO_CLASS_IDLE", "IOPRIO_CLASS_???"
+    ),
+    "cap_ambient": _values(
+        "PR_CAP_AMBIENT_IS_SET=1 PR_CAP_AMBIENT_RAISE=2 PR_CAP_AMBIENT_LOWER=3 PR_CAP_AMBIENT_CLEAR_ALL=4",
+        "PR_CAP_AMBIENT_???",
     ),
     "clock_state": _count("TIME_OK TIME_INS TIME_DEL TIME_OOP TIME_WAIT TIME_ERROR", ""),
 }

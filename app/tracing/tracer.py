@@ -29,7 +29,7 @@ from app.tracing.options import TraceOptions
 from app.tracing.summary import Summary
 from kernel import events as e
 from kernel.abi.errno import errno_of
-from kernel.abi.signal import SIGKILL, signal_name
+from kernel.abi.signal import SIGKILL, SIGRTMAX, signal_name
 from kernel.capture import EMPTY, Items
 from kernel.table import BY_NAME, TABLE, Kind, Row
 
@@ -110,7 +110,7 @@ class Tracer:
         self._killed: set[int] = set()
         """Tasks with a SIGKILL: what their calls return, nobody sees."""
         self._ignored: dict[int, list[e.SignalGenerated]] = {}
-        """Signals that came to nothing: a traced task is stopped for them all the same when its call ends."""
+        """Signals that came to nothing: a traced task is stopped for them all the same after its call."""
         self._notices: list[tuple[int, str]] = []
         """Who made a process, and what is to be said of that once the line of the call is written."""
         self._summary = Summary(self.options.sort) if self.options.summary else None
@@ -212,6 +212,7 @@ class Tracer:
     def _entered(self, pid: int, event: e.SyscallEntered) -> None:
         if pid not in self._tasks:
             return
+        self._tell_ignored(pid)
         row = TABLE[event.nr] if 0 <= event.nr < len(TABLE) else None
         taken, witness = event.taken, self._witness
         name = f"syscall_{event.nr:#x}"
@@ -272,8 +273,8 @@ class Tracer:
         if page.open == pid:
             page.open = -1
         self._calls.pop(pid, None)
-        for signal in self._ignored.pop(pid, ()) if result is not None else ():
-            self._signal(pid, signal.signo, signal.code, signal.info)
+        if result is None:
+            self._ignored.pop(pid, None)
 
     def _write_end(self, page: _Page, pid: int, call: _Call, given: Items | None, result: int | None) -> None:
         if page.open != pid:
@@ -387,7 +388,23 @@ class Tracer:
     def _delivered(self, pid: int, event: e.SignalDelivered) -> None:
         """A debugger sees neither SIGKILL nor a signal that a call waited for."""
         if event.signo != SIGKILL and event.action != "accept":
+            self._tell_ignored(event.task, event.signo)
             self._signal(event.task, event.signo, event.code, event.info)
+        if event.action in ("terminate", "core"):
+            self._ignored.pop(event.task, None)
+
+    def _tell_ignored(self, task: int, below: int = SIGRTMAX + 1) -> None:
+        """What came to nothing while a call lasted, the lowest first as all signals are taken, each once."""
+        waiting = self._ignored.pop(task, None)
+        if waiting is None:
+            return
+        alike = {signal.signo: signal for signal in reversed(waiting)}
+        for signo in sorted(alike):
+            if signo < below:
+                self._signal(task, signo, alike[signo].code, alike[signo].info)
+        rest = [signal for signo, signal in alike.items() if signo >= below]
+        if rest:
+            self._ignored[task] = rest
 
     def _generated(self, pid: int, event: e.SignalGenerated) -> None:
         if event.signo == SIGKILL and not event.ignored:

@@ -124,7 +124,7 @@ def _unnamed(k: Kernel, path: str, flags: int, mode: int, start: int, resolve: i
     inode = new_child(k, parent, S_IFREG | mode & 0o7777)
     inode.nlink = 0
     inode.linkable = not flags & O_EXCL
-    kept = flags & ~(_NOT_KEPT & ~O_EXCL)
+    kept = flags & ~_NOT_KEPT
     try:
         if inode.zones:
             disk.need_file(k, inode)

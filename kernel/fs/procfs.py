@@ -24,7 +24,7 @@ from kernel.abi.files import (
 from kernel.errors import KernelError
 from kernel.fs import sysfs
 from kernel.fs.iov import IovIter
-from kernel.fs.proc import access, fdinfo, memory, mounts, process, system
+from kernel.fs.proc import access, fdinfo, memory, mounts, process, records, system
 from kernel.fs.proc.tree import Tree
 from kernel.tables import Inode, OpenFile, Space, Task, TaskState
 
@@ -101,6 +101,7 @@ NODES: dict[str, Node] = {
 }
 _NAMES = list(NODES)
 _MEM = _NAMES.index("mem")
+_LISTS = (_NAMES.index("maps"), _NAMES.index("smaps"))
 _CWD, _EXE, _ROOT_LINK = (_NAMES.index(name) for name in ("cwd", "exe", "root"))
 _FD, _FDINFO, _TASK = (_NAMES.index(name) for name in ("fd", "fdinfo", "task"))
 
@@ -362,13 +363,20 @@ def read_proc(k: Kernel, file: OpenFile, to: IovIter, at: int | None) -> int:
     else:
         if pos == 0 or not file.text:
             file.text = contents(k, file.inode)
-        data = file.text[pos : pos + to.count]
+        whole = _is_list(file.inode)
+        data = records.piece(file.text, pos, to.count) if whole else file.text[pos : pos + to.count]
     copied = to.give(k, data)
     if data and not copied:
         raise KernelError(Errno.EFAULT)
     if at is None:
         file.pos += copied
     return copied
+
+
+def _is_list(ino: int) -> bool:
+    """Whether a file is a list of mappings, of which a read gives whole entries."""
+    kind, _pid, which = _parts(ino)
+    return kind in (_PROCESS, _THREAD) and which in _LISTS and _tree(ino) is None
 
 
 def write_proc(k: Kernel, file: OpenFile, source: IovIter, at: int | None) -> int:

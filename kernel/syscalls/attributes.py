@@ -112,6 +112,11 @@ def _blocks(inode: Inode) -> int:
     return (given + sum(1 for index in inode.pages if index >= given)) * 8
 
 
+def _block_size(inode: Inode) -> int:
+    """What is best read at once: a page, of /proc less (its `s_blocksize`)."""
+    return 1024 if procfs.is_proc(inode.ino) and not procfs.is_sys(inode.ino) else 4096
+
+
 def _nlink(inode: Inode) -> int:
     return inode.nlink or (0 if inode.parent or inode.linkable else 1)
 
@@ -125,7 +130,7 @@ def _stat(
     flat = [part & 0xFFFF_FFFF for pair in times for part in pair]
     mode, nlink, device = inode.mode, _nlink(inode), _device(inode)
     if build is Stat64:
-        ids = [inode.uid, inode.gid, inode.rdev, inode.size, 4096, _blocks(inode)]
+        ids = [inode.uid, inode.gid, inode.rdev, inode.size, _block_size(inode), _blocks(inode)]
         return Stat64(*[device, inode.ino, mode, nlink, *ids, *flat, inode.ino])
     if inode.size > ramfs.MAX_NON_LFS:
         raise KernelError(Errno.EOVERFLOW)
@@ -136,7 +141,8 @@ def _stat(
         return OldStat(
             device & 0xFFFF, inode.ino, mode, nlink, uid, gid, inode.rdev & 0xFFFF, inode.size, *whole
         )
-    return Stat(device, inode.ino, mode, nlink, uid, gid, inode.rdev, inode.size, 4096, _blocks(inode), *flat)
+    sizes = inode.size, _block_size(inode), _blocks(inode)
+    return Stat(device, inode.ino, mode, nlink, uid, gid, inode.rdev, *sizes, *flat)
 
 
 def _put_stat(k: Kernel, inode: Inode, address: int, build: type[OldStat] | type[Stat] | type[Stat64]) -> int:
@@ -201,6 +207,7 @@ def sys_statx(k: Kernel, dirfd: int, filename: int, flags: int, mask: int, buffe
         btime = (0, 0)
     result = Statx(
         stx_mask=known,
+        stx_blksize=_block_size(inode),
         stx_attributes=STATX_ATTR_MOUNT_ROOT if vfs.is_mount_root(k, mount, inode.ino) else 0,
         stx_attributes_mask=STATX_ATTR_AUTOMOUNT | STATX_ATTR_MOUNT_ROOT | STATX_ATTR_DAX,
         stx_nlink=_nlink(inode),

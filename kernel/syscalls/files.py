@@ -38,6 +38,8 @@ from kernel.abi.files import (
     F_SETSIG,
     FASYNC,
     FD_CLOEXEC,
+    FICLONE,
+    FICLONERANGE,
     O_APPEND,
     O_CLOEXEC,
     O_CREAT,
@@ -59,7 +61,7 @@ from kernel.abi.tty import FIOASYNC, FIOCLEX, FIONBIO, FIONCLEX
 from kernel.capabilities import need_capability
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.fs import disk, dnotify, fasync, files, inotify, leases, ramfs, tty, vfs
+from kernel.fs import cloning, disk, dnotify, fasync, files, inotify, leases, ramfs, tty, vfs
 from kernel.fs.iov import IovIter, import_iovec, one_buffer
 from kernel.fs.names import encode_name
 from kernel.fs.opening import check_flags, continue_open, do_open
@@ -438,6 +440,8 @@ def sys_ioctl(k: Kernel, fd: int, cmd: int, arg: int) -> int:
                 raise KernelError(Errno.ENOTTY)
             fasync.set_async(k, file, fd, on)
         return 0
+    if cmd in (FICLONE, FICLONERANGE):
+        return cloning.clone(k, file, cmd, arg)
     return OPERATIONS[file.kind].ioctl(k, file, cmd, arg)
 
 

@@ -36,6 +36,7 @@ MODULES = (
     "process_memory",
     "memfd",
     "signals",
+    "sockets",
     "time",
     "clock_set",
     "timers",

@@ -12,12 +12,40 @@ from pathlib import Path
 
 import pytest
 
+from tests.oracle.commands import COMMANDS, lines
 from tests.oracle.harness import HERE, OWN
 from tests.oracle.traces import batch, differences
 
 PROGRAMS = HERE / "programs"
 ATTEMPTS = 3
 Build = Callable[[Path, str], Path]
+
+
+Pair = tuple[dict[str, list[str]], dict[str, list[str]]]
+
+
+def agree(
+    programs: Sequence[Sequence[str]],
+    run: Callable[[Sequence[int], Path], list[Pair]],
+    folder: Path,
+    without: Sequence[frozenset[str]] = (),
+) -> None:
+    """Whether all of them do, as `run` runs some; those that differ are run again: what the host does may depend
+    on how busy it is."""
+    left = list(range(len(programs)))
+    for attempt in range(ATTEMPTS):
+        place = folder / str(attempt)
+        place.mkdir()
+        wrong: dict[int, str] = {}
+        for number, pair in zip(left, run(left, place), strict=True):
+            assert len(pair[0].get("1", ())) > 3, f"strace saw nothing of {programs[number]}"
+            found = differences(pair, without[number] if without else frozenset())
+            if found:
+                wrong[number] = "\n".join([f"=== {' '.join(programs[number])}", *found[:60]])
+        if not wrong:
+            return
+        left = list(wrong)
+    pytest.fail(f"{len(wrong)} of {len(programs)} differ:\n" + "\n".join(wrong.values()))
 
 
 def same(
@@ -28,23 +56,14 @@ def same(
     mounts: Sequence[Path],
     without: Sequence[frozenset[str]] = (),
 ) -> None:
-    """All of them; those that differ are run again: what the host does may depend on how busy it is."""
+    """These programs do the same on either side."""
     runner = build(PROGRAMS / "batch.c", "glibc")
-    left = list(range(len(programs)))
-    for attempt in range(ATTEMPTS):
-        place = folder / str(attempt)
-        place.mkdir()
-        pairs = batch(strace, runner, [programs[number] for number in left], place, [runner.parent, *mounts])
-        wrong: dict[int, str] = {}
-        for number, pair in zip(left, pairs, strict=True):
-            assert len(pair[0]["1"]) > 3, f"strace saw nothing of {programs[number]}"
-            found = differences(pair, without[number] if without else frozenset())
-            if found:
-                wrong[number] = "\n".join([f"=== {' '.join(programs[number])}", *found[:60]])
-        if not wrong:
-            return
-        left = list(wrong)
-    pytest.fail(f"{len(wrong)} of {len(programs)} differ:\n" + "\n".join(wrong.values()))
+
+    def run(numbers: Sequence[int], place: Path) -> list[Pair]:
+        chosen = [programs[number] for number in numbers]
+        return batch(strace, str(runner), chosen, place, [runner.parent, *mounts])
+
+    agree(programs, run, folder, without)
 
 
 def test_own_programs(strace: str, build: Build, tmp_path: Path) -> None:
@@ -164,3 +183,26 @@ def test_busybox(strace: str, build: Build, busybox: Path, tmp_path: Path) -> No
     programs = [[f"<{stdin.decode()}", str(own), *line.split(" ")] for line, stdin in APPLETS]
     programs += [[str(own), "sh", "-c", line.replace("busybox", str(own))] for line in SHELL]
     same(strace, build, programs, tmp_path, [tmp_path])
+
+
+LINES = [line for line in (HERE / "traced.txt").read_text().splitlines() if line and not line.startswith("#")]
+SIGNALS = frozenset(("--- SIGCHLD", "sigreturn(", "rt_sigreturn("))
+"""Two children that end while their parent does not run are one signal."""
+
+
+def test_debian(strace: str, build: Build, debian_root: Path, tmp_path: Path) -> None:
+    """Dynamic programs, from the loader's first call on, each line in an empty directory of its own."""
+    runner = build(PROGRAMS / "batch.c", "glibc")
+
+    def run(numbers: Sequence[int], place: Path) -> list[Pair]:
+        tmp = place / "tmp"
+        tmp.mkdir()
+        shutil.copy(runner, tmp / "batch")
+        for number in numbers:
+            (tmp / f"{number:03}").mkdir()
+        programs = [["/bin/sh", "-c", f"cd /tmp/{number:03}; {LINES[number]}"] for number in numbers]
+        return batch(strace, "/tmp/batch", programs, place, (), debian_root)
+
+    assert len(LINES) >= 40
+    assert set(LINES) <= {line for path in COMMANDS.glob("*.txt") for line in lines(path.stem)}
+    agree([[line] for line in LINES], run, tmp_path, [SIGNALS] * len(LINES))

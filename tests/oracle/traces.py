@@ -6,6 +6,7 @@ reason; the rest has to be the same. Each process has lines of its own: whose tu
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from collections.abc import Callable, Sequence
@@ -37,6 +38,11 @@ NORMAL: tuple[tuple[str, str], ...] = (
     (r"\|SA_RESTORER", ""),
     (r"sa_flags=SA_RESTORER", "sa_flags=0"),
     (r", sa_restorer=0x[0-9a-f]+", ""),
+    # File systems of different kinds and sizes.
+    (r"\{f_type=.*\}\) = 0", "FILE SYSTEM) = 0"),
+    # How much memory there is, and what is under way.
+    (r"^sysinfo\(\{.*", "sysinfo"),
+    (r"(RLIMIT_(?:NPROC|SIGPENDING|MEMLOCK), (?:NULL, )?)\{[^}]*\}", r"\1LIMIT"),
     # Random bytes, and who and where we are.
     (r"getrandom\(\"[^\"]*\"", 'getrandom("RANDOM"'),
     (r"nodename=\"[^\"]*\"", 'nodename="NODE"'),
@@ -45,6 +51,7 @@ NORMAL: tuple[tuple[str, str], ...] = (
     # Time is the machine's own.
     (r"tv_sec=-?\d+, tv_(n|u)sec=-?\d+", r"tv_sec=TIME, tv_\1sec=TIME"),
     (r"^times\((.*)\) = \d+", r"times(\1) = TIME"),
+    (r" /\* 20\d\d-[^*]*\*/", " /* TIME */"),
     (r"si_([us])time=\d+( /\*.*?\*/)?", r"si_\1time=TIME"),
     # Names of temporary files are random, and the host has a directory for them.
     (r"(int80-[a-z]+-)\w{1,6}\b", r"\1XXXXXX"),
@@ -66,7 +73,11 @@ NORMAL: tuple[tuple[str, str], ...] = (
     (r"d_ino=\d+, d_off=\d+", "d_ino=INODE, d_off=OFFSET"),
     (r"f_handle=\"[^\"]*\"", "f_handle=HANDLE"),
     (r"^(name_to_handle_at\(.*), \[\d+\], (\w+\) = 0)", r"\1, [MOUNT], \2"),
-    (r"(stx?_mode=S_IFDIR\|\d+, stx?_size=)\d+", r"\1SIZE"),
+    (r"(stx?_mode=S_IFDIR\|[^,]*, stx?_size=)\d+", r"\1SIZE"),
+    # Where a thread has its list is known before the first mapping that one sees of it.
+    (r"^set_robust_list\((?:0xb|MMAP|LOADER)[^,]*", "set_robust_list(LIST"),
+    # wc counts lines with AVX2 where the processor has it.
+    (r"^(read\(0, .*, )163[28][04]\)", r"\1ROOM)"),
     (r"\"pipe:\[\d+\]\", (\d+)\) = \d+", r'"pipe:[INODE]", \1) = LENGTH'),
     # inotify's cookies, and who sent a signal, in what is read as bytes.
     (rf"^(read\(\d+, \"\\\d+\\0\\0\\0(?:@|\\200)\\0\\0\\0){_BYTE * 4}", r"\1COOKIE"),
@@ -87,7 +98,10 @@ NORMAL: tuple[tuple[str, str], ...] = (
     (r"\"TracerPid:\\t\d+\", \d+\) = \d+", '"TracerPid:\\\\tPID") = LENGTH'),
     (r"^(readlink\(\"/proc/(?:thread-)?self\"), \".*", r"\1, PID)"),
     # The host's administrator decides about limits.
-    (r"RLIMIT_NOFILE, \{rlim_cur=1024, rlim_max=[^}]*", "RLIMIT_NOFILE, {rlim_cur=1024, rlim_max=MAX"),
+    (
+        r"RLIMIT_NOFILE, (NULL, )?\{rlim_cur=1024, rlim_max=[^}]*",
+        r"RLIMIT_NOFILE, \1{rlim_cur=1024, rlim_max=MAX",
+    ),
     # sigreturn's result is whatever the interrupted program had in eax, perhaps a pid.
     (r"^(rt_)?sigreturn\((.*)\) = \d+$", r"\1sigreturn(\2) = EAX"),
 )
@@ -160,8 +174,9 @@ class Normaliser:
 
     def lines(self, lines: Sequence[str]) -> list[str]:
         out: list[str] = []
-        heap = 0
+        heap, closes = 0, ""
         mapped = _first_mapped(lines)
+        dynamic = any(line.startswith('access("/etc/ld.so.preload"') for line in lines)
         files = _ProcFiles()
         for line in lines:
             # strace notes that the program is a 32-bit one.
@@ -179,19 +194,32 @@ class Normaliser:
             # There is no /dev/shm in int80, so programs work elsewhere.
             if re.match(r"mkdir\(\"/dev/shm/\w+\", 0700\) = -1 ENOENT", line):
                 continue
+            # Nobody can keep access control lists in int80.
+            if re.match(r"\w*getxattr\(.*\"system\.posix_acl_", line):
+                continue
+            # There are no sockets in int80. The C library asks for a daemon that is not there.
+            if line.startswith("socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0) = "):
+                continue
+            if found := re.match(r"connect\((\d+), \{sa_family=AF_UNIX, sun_path=\"/var/run/nscd/", line):
+                closes = f"close({found[1]}) = 0"
+                continue
+            if line == closes:
+                closes = ""
+                continue
             # How often a task asks for its turn until others have come along is the scheduler's affair.
             if line.startswith("sched_yield("):
                 continue
+            line = _MOVABLE.sub(lambda at: f"{int(at[0], 16) - 0x40C0_0000:#x}", line)
             if line.startswith("brk("):
                 heap = heap or int(line.rpartition("= ")[2], 16)
             elif heap and not line.startswith(("set_", "rseq")):
                 # What lies where in the heap depends on the processor: glibc has directories for its features.
-                line = re.sub(r"\b0x8[0-9a-f]{6}\b", _heap(heap), line)
+                line = re.sub(r"\b0x(?:8[0-9a-f]{6}|[4-9a-f][0-9a-f]{5})\b", _heap(heap), line)
             line = self._pids(files.line(line))
             for pattern, text in NORMAL:
                 line = re.sub(pattern, text, line)
             line = _OFFSET.sub(lambda at: f"{at[1]}{int(at[2]) & 0xFFFFFFFF:#x}", line)
-            line = _MAPPED.sub(lambda at: _mapped(at[0], mapped), line)
+            line = _MAPPED.sub(lambda at: _mapped(at[0], mapped, dynamic), line)
             if not out or line != out[-1] or "PROC" not in line:
                 out.append(line)
         return out
@@ -207,13 +235,13 @@ class Normaliser:
 
 
 class _ProcFiles:
-    """Which descriptors are files of /proc that tell of the machine and its processes, not of the program."""
+    """Which descriptors are files that tell of the machine and its processes, not of the program; or nothing."""
 
     def __init__(self) -> None:
         self._open: set[str] = set()
 
     def line(self, line: str) -> str:
-        if found := re.match(r"openat\(AT_FDCWD, \"/proc/([^\"]*)\".* = (\d+)$", line):
+        if found := re.match(r"openat\(AT_FDCWD, \"(/proc/[^\"]*|/dev/urandom)\".* = (\d+)$", line):
             (self._open.add if _OF_THE_MACHINE.search(found[1]) else self._open.discard)(found[2])
         elif (found := re.match(r"(p?read\w*)\((\d+), .* = (\d+)$", line)) and found[2] in self._open:
             return f"{found[1]}({found[2]}, PROC) = {'BYTES' if int(found[3]) else 0}"
@@ -221,8 +249,10 @@ class _ProcFiles:
 
 
 _OF_THE_MACHINE = re.compile(
-    r"(?:^|/)(status|stat|statm|maps|smaps|auxv|io|uptime|loadavg|meminfo|fdinfo/\d+|uuid|file-nr)$"
+    r"(?:^|/)(status|stat|statm|maps|smaps|filesystems|auxv|io|uptime|loadavg|meminfo|fdinfo/\d+|uuid|file-nr|urandom)$"
 )
+_MOVABLE = re.compile(r"\b0x41[0-9a-f]{6}\b")
+"""A program that may lie anywhere is at 0x41000000 on x86-64 that gives it 3 GiB, at 0x400000 on i386."""
 _MAPPED = re.compile(r"\b0x(?:a[0-9a-f]|b[0-7])[0-9a-f]{6}\b")
 _OFFSET = re.compile(r"^(p(?:read|write)64\(.*, )(-\d{10})(?=\))")
 
@@ -231,8 +261,12 @@ def _heap(heap: int) -> Callable[[re.Match[str]], str]:
     return lambda at: "HEAP" if int(at[0], 16) >= heap else at[0]
 
 
-def _mapped(text: str, mapped: int) -> str:
-    return f"MMAP{int(text, 16) - mapped:+#x}" if mapped else "MMAP"
+def _mapped(text: str, mapped: int, dynamic: bool) -> str:
+    """Relative to the first mapping; above it is the loader, at which distance depends on the vDSO's size."""
+    if not mapped:
+        return "MMAP"
+    at = int(text, 16) - mapped
+    return "LOADER" if dynamic and at >= 0x2000 else f"MMAP{at:+#x}"
 
 
 def _first_mapped(lines: Sequence[str]) -> int:
@@ -256,44 +290,70 @@ def normalised(lines: Sequence[str]) -> dict[str, list[str]]:
     return out
 
 
+IN_ROOT = """\
+mount -t proc proc {root}/proc && mount --bind /dev {root}/dev && mount -t tmpfs -o mode=755 tmpfs {root}/tmp &&
+cp -a {tmp}/. {root}/tmp && unset PWD OLDPWD && exec {strace} -f -o {out} /usr/sbin/chroot {root} "$@"
+"""
+
+
+def _one_processor() -> None:
+    """In the child, before exec: int80 has one."""
+    _look_like_i386()
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+
+
 def record(
     strace: str,
-    argv: Sequence[str | Path],
+    words: Sequence[str],
     folder: Path,
     options: Sequence[str] = (),
     root: Path | None = None,
 ) -> tuple[list[str], list[str]]:
-    """What strace and int80 write of the same command with -f, which works in `folder` in both."""
-    words = [str(word) for word in argv]
-    theirs, ours = folder / "strace", folder / "int80"
+    """What strace and int80 write of the same command with -f.
+
+    With a `root` it runs in there, and /tmp is a file system of its own that has what is in `folder`/tmp.
+    """
+    theirs, ours, tmp = folder / "strace", folder / "int80", folder / "tmp"
+    command = [strace, "-f", "-o", str(theirs), *words]
+    if root is not None:
+        script = IN_ROOT.format(root=root, tmp=tmp, strace=strace, out=theirs)
+        command = ["unshare", "-m", "sh", "-c", script, "sh", *words]
+        options = [*options, "--root", str(root), "--mount", f"{tmp}:/tmp", "--memory", "256"]
+    int80("trace", words, b"", ["-f", "-o", str(ours), *options])
     subprocess.run(
-        [strace, "-f", "-o", str(theirs), *words],
+        command,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd="/",
         env=ENVIRONMENT,
-        preexec_fn=_look_like_i386,
+        preexec_fn=_one_processor,
         process_group=0,
         timeout=TIMEOUT,
         check=False,
     )
-    int80("trace", words, b"", ["-f", "-o", str(ours), *options])
-    texts = [path.read_text(errors="replace").splitlines() for path in (theirs, ours)]
+    texts = [
+        path.read_text(errors="replace").splitlines() if path.exists() else [] for path in (theirs, ours)
+    ]
     return texts[0], texts[1]
 
 
 def batch(
-    strace: str, runner: Path, programs: Sequence[Sequence[str]], folder: Path, mounts: Sequence[Path]
+    strace: str,
+    runner: str,
+    programs: Sequence[Sequence[str]],
+    folder: Path,
+    mounts: Sequence[Path] = (),
+    root: Path | None = None,
 ) -> list[tuple[dict[str, list[str]], dict[str, list[str]]]]:
     """Each program's processes, run one after another by `runner` (`programs/batch.c`) on either side.
 
     The names of a program's processes begin with "1.", as if it had been the first one.
     """
-    words = [str(runner)]
+    words = [runner]
     for program in programs:
         words += [*program, "--"]
     options = [word for place in mounts for word in ("--mount", f"{place}:{place}")]
-    theirs, ours = (normalised(lines) for lines in record(strace, words, folder, options))
+    theirs, ours = (normalised(lines) for lines in record(strace, words, folder, options, root))
     return [(part(theirs, number), part(ours, number)) for number in range(1, len(programs) + 1)]
 
 
@@ -311,11 +371,13 @@ def part(processes: dict[str, list[str]], number: int) -> dict[str, list[str]]:
 def differences(
     pair: tuple[dict[str, list[str]], dict[str, list[str]]], without: frozenset[str] = frozenset()
 ) -> list[str]:
-    """Where the two differ, process by process, but for those in `without`, and its calls: `"name("`."""
+    """Where the two differ, process by process, but for those in `without`, and its calls: `"name("`, and for
+    `"--- SIGCHLD"` how often it is told that children ended."""
     expected, got = pair
     found: list[str] = []
     for name in sorted(set(expected) | set(got)):
-        if name.partition(" ")[0] not in without:
+        process, _, signals = name.partition(" ")
+        if process not in without and not (signals and "--- SIGCHLD" in without):
             calls = tuple(call for call in without if call.endswith("("))
             theirs, ours = (
                 [line for line in side.get(name, []) if not line.startswith(calls)]

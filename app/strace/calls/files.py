@@ -158,6 +158,7 @@ _IOCTL_WRITES = {
     tty.TIOCSWINSZ: "winsize",
     **dict.fromkeys((tty.TIOCSPGRP, tty.FIONBIO, tty.FIOASYNC, tty.TIOCSPTLCK, tty.TIOCSETD), "int"),
     tty.TIOCPKT: "int",
+    files.FICLONERANGE: "file_clone_range",
     **dict.fromkeys((tty.TIOCMBIS, tty.TIOCMBIC, tty.TIOCMSET), "modem"),
 }
 """Requests that take one."""
@@ -184,6 +185,8 @@ def _ioctl(call: Call) -> list[Part]:
         return [*shown, Part(_FLUSHES.get(value) or f"{value:#x} /* TC??? */")]
     if request == tty.TCXONC:
         return [*shown, Part(_FLOWS.get(value) or f"{value:#x} /* TC??? */")]
+    if request == files.FICLONE:
+        return [*shown, Part(descriptor(signed(value)))]
     if request in (tty.TIOCSCTTY, tty.TCSBRK, tty.TCSBRKP):
         return [*shown, Part(str(signed(value)))]
     return [*shown, Part(hexadecimal(value))]

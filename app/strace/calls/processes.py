@@ -106,16 +106,25 @@ def _prctl(call: Call) -> list[Part]:
         case process.PR_SET_DUMPABLE:
             return [*shown, Part(_DUMPABLE.get(value) or f"{value:#x} /* SUID_DUMP_??? */")]
         case process.PR_CAPBSET_READ | process.PR_CAPBSET_DROP:
-            return [*shown, Part(_CAPABILITIES.get(value) or f"{value:#x} /* CAP_??? */")]
+            return [*shown, Part(_capability(value))]
         case process.PR_SET_SECUREBITS:
             return [*shown, Part(hexadecimal(value))]
         case process.PR_SET_SECCOMP:
             return [*shown, Part(_SECCOMP_MODES.get(value) or hexadecimal(value)), *hexes(call, 2)]
+        case process.PR_CAP_AMBIENT:
+            known = name(value, "cap_ambient")
+            if value == 4:  # all are cleared: none is named
+                return [*shown, Part(known), *hexes(call, 2)]
+            return [*shown, Part(known), Part(_capability(call.word(2))), *hexes(call, 3)]
         case process.PR_SET_VMA if value == 0:
             mapping = (Part(hexadecimal(call.word(2))), Part(str(call.word(3))))
             return [*shown, Part("PR_SET_VMA_ANON_NAME"), *mapping, Part(_mapping_name(call))]
         case _:
             return [*shown, *hexes(call, 1)]
+
+
+def _capability(value: int) -> str:
+    return _CAPABILITIES.get(value) or f"{value:#x} /* CAP_??? */"
 
 
 def _boxed_signal(data: bytes | None, where: int) -> str:

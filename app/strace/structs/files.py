@@ -189,6 +189,12 @@ def flock(data: bytes, *, pid: bool) -> str:
     return _flock_fields(Flock.unpack(data) if len(data) == Flock.SIZE else Flock64.unpack(data), pid=pid)
 
 
+def _clone_range(data: bytes) -> str:
+    source, offset, length, target = unpack_from("<qQQQ", data)
+    fields = [f"src_fd={descriptor(source)}", f"src_offset={offset}", f"src_length={length}"]
+    return structure([*fields, f"dest_offset={target}"])
+
+
 def handle_body(data: bytes) -> str:
     """A file handle behind its size: its type and the bytes that only the file system understands."""
     size, kind = unpack_from("<Ii", data)
@@ -282,6 +288,7 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "fd_set": _fd_set,
     "open_how": _open_how,
     "old_dirent": _old_dirent,
+    "file_clone_range": _clone_range,
     "epoll_event": epoll_event,
     "f_owner_ex": _f_owner,
     "residency": _residency,

@@ -143,7 +143,11 @@ def _siginfo_fields(info: Siginfo) -> list[str]:
     if variant == "poll":
         return [f"si_band={info.si_band}", f"si_fd={info.si_fd}"]
     if variant == "timer":
-        return [f"si_timerid={info.si_timerid:#x}", f"si_overrun={info.si_overrun}", _sigval(info.si_value)]
+        return [
+            f"si_timerid={hexadecimal(info.si_timerid)}",
+            f"si_overrun={info.si_overrun}",
+            _sigval(info.si_value),
+        ]
     if variant == "sys":
         return [f"si_call_addr={address(info.si_call_addr)}", f"si_syscall={info.si_syscall}"]
     if variant == "rt":
@@ -167,7 +171,7 @@ def _siginfo(data: bytes) -> str:
 def _sigevent(data: bytes) -> str:
     """`struct sigevent`: what is to happen when a timer ends."""
     value, signo, how, thread = unpack_from("<IiIi", data)
-    fields = [f"sigev_value={{sival_int={signed(value)}, sival_ptr={address(value)}}}"]
+    fields = [f"sigev_value={{sival_int={signed(value)}, sival_ptr={address(value)}}}"] if value else []
     fields.append(f"sigev_signo={text.signal_of(signo) if how in (0, 4) else signo}")
     fields.append(f"sigev_notify={name(how, 'sigev')}")
     if how == 4:
