@@ -314,7 +314,10 @@ _SHARED_IOCTLS = {
 """Requests of terminals that have the numbers of others: strace can't tell and writes both."""
 
 _FILE_IOCTLS = {
-    **_names(files, "FIBMAP FIGETBSZ FS_IOC_GETFLAGS FS_IOC_SETFLAGS FS_IOC_FIEMAP", "").names,
+    **_names(files, "FIBMAP FIGETBSZ", "").names,
+    0x80046601: "FS_IOC_GETFLAGS",
+    0x40046602: "FS_IOC_SETFLAGS",
+    0xC020660B: "FS_IOC_FIEMAP",
     files.FICLONE: "BTRFS_IOC_CLONE or FICLONE",
     files.FICLONERANGE: "BTRFS_IOC_CLONE_RANGE or FICLONERANGE",
     files.FIDEDUPERANGE: "BTRFS_IOC_FILE_EXTENT_SAME or FIDEDUPERANGE",

@@ -150,15 +150,12 @@ F_SEAL_WRITE = 8
 F_SEAL_FUTURE_WRITE = 16
 F_SEAL_EXEC = 32
 
-# ioctl_ficlone(2), ioctl_fslabel(2), ioctl_iflags(2), uapi linux/fs.h
+# ioctl_ficlone(2), uapi linux/fs.h
 FIBMAP = 1
 FIGETBSZ = 2
 FICLONE = 0x40049409
 FICLONERANGE = 0x4020940D
 FIDEDUPERANGE = 0xC0189436
-FS_IOC_GETFLAGS = 0x80046601
-FS_IOC_SETFLAGS = 0x40046602
-FS_IOC_FIEMAP = 0xC020660B
 
 # flock(2)
 LOCK_SH = 1

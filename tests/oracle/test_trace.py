@@ -99,6 +99,7 @@ RACES = {
     "identity": {"1.7.1": "how far it has come when it is killed"},
     "signals": {"1.13": "which of two signals it sees first when it goes on"},
     "wait": {
+        "--- SIGCHLD": "two children that end while it does not run are one signal",
         "1.69": "whether it has come to its pause when it is stopped",
         "1.76.1": "whether its parent has ended when it asks for it",
     },
