@@ -111,6 +111,11 @@ RACES = {
         "1.15": "whether it has come to its pause when its process ends",
     },
     "futexes": {"clock_nanosleep(": "it sleeps until the others are where it wants them"},
+    "orphans": {
+        "read(": "how much it has been told when it looks",
+        "getppid(": "how often it looks until it has another parent",
+        "clock_nanosleep(": "the same",
+    },
     "pty": {
         "clock_nanosleep(": "whether a signal comes while it writes or while it sleeps",
         "sigreturn(": "the same",

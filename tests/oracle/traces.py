@@ -120,7 +120,7 @@ _SECOND = re.compile(
     r"|fcntl64\(\d+, F_SETOWN, -?)(\d+)"
 )
 _INSIDE = re.compile(
-    r"(si_pid=|pid=|l_pid=|parent_tid=\[|pidfd=\[|\"/proc/(?:self/task/)?|TIOC[GS](?:PGRP|SID), \[)(\d+)"
+    r"(si_pid=|pid=|l_pid=|parent_tid=\[|\"/proc/(?:self/task/)?|TIOC[GS](?:PGRP|SID), \[)(\d+)"
 )
 
 
@@ -228,6 +228,8 @@ class Normaliser:
         line = _RESULTS.sub(lambda m: f"{m[1]}({m[2]}) = {self._pid(m[3]) if int(m[3]) else 0}", line)
         line = _FIRST.sub(lambda m: f"{m[1]}{self._known(m[2])}", line)
         line = _SECOND.sub(lambda m: f"{m[1]}{self._known(m[2])}", line)
+        if line.startswith("clone(") and "CLONE_PIDFD" in line:  # there a descriptor is where a tid would be
+            return line
         return _INSIDE.sub(lambda m: f"{m[1]}{self._pid(m[2])}", line)
 
     def _known(self, text: str) -> str:
