@@ -189,6 +189,9 @@ FLAGS: dict[str, Flags] = {
         "SYNC_FILE_RANGE_WAIT_BEFORE=1 SYNC_FILE_RANGE_WRITE=2 SYNC_FILE_RANGE_WAIT_AFTER=4",
         "SYNC_FILE_RANGE_???",
     ),
+    "notify": _flags(
+        files, "DN_ACCESS DN_MODIFY DN_CREATE DN_DELETE DN_RENAME DN_ATTRIB DN_MULTISHOT", "DN_???"
+    ),
     "modem": _pairs(_TIOCM, "TIOCM_???"),
     "rwf": _pairs("RWF_HIPRI=1 RWF_DSYNC=2 RWF_SYNC=4 RWF_NOWAIT=8 RWF_APPEND=16", "RWF_???"),
     "close_range": _pairs("CLOSE_RANGE_UNSHARE=2 CLOSE_RANGE_CLOEXEC=4", "CLOSE_RANGE_???"),

@@ -92,7 +92,7 @@ def _modify(k: Kernel, ino: int, lease: Lease, kind: int) -> None:
             del k.tables.leases[ino]
         file = k.tables.files.get(lease.file)
         if file is not None:
-            file.owner = []
+            file.owner = [F_OWNER_PID, 0, 0, *file.owner[3:]] if file.owner else []  # f_delown
     wake_up(k, f"lease:{ino}")
 
 

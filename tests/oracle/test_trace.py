@@ -111,6 +111,7 @@ RACES = {
         "1.15": "whether it has come to its pause when its process ends",
     },
     "futexes": {"clock_nanosleep(": "it sleeps until the others are where it wants them"},
+    "leases": {"rt_sigtimedwait(": "a traced task is woken by signals, too, that it ignores"},
     "orphans": {
         "read(": "how much it has been told when it looks",
         "getppid(": "how often it looks until it has another parent",

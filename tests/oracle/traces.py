@@ -43,6 +43,8 @@ NORMAL: tuple[tuple[str, str], ...] = (
     # How much memory there is, and what is under way.
     (r"^sysinfo\(\{.*", "sysinfo"),
     (r"(RLIMIT_(?:NPROC|SIGPENDING|MEMLOCK), (?:NULL, )?)\{[^}]*\}", r"\1LIMIT"),
+    # strace knows of SIGIO alone that it may be about a descriptor.
+    (r"(si_code=0x\d, )(?:si_pid=[^,]*, si_uid=|si_band=\d+, si_fd=)", r"\1si_fd="),
     # Random bytes, and who and where we are.
     (r"getrandom\(\"[^\"]*\"", 'getrandom("RANDOM"'),
     (r"nodename=\"[^\"]*\"", 'nodename="NODE"'),

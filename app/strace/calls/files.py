@@ -109,6 +109,7 @@ _FCNTL_SHOWS: dict[int, Callable[[int], str]] = {
     files.F_SETFD: _flags_shown("fd"),
     files.F_SETFL: file_structs.open_flags,
     files.F_ADD_SEALS: _flags_shown("seals"),
+    files.F_NOTIFY: _flags_shown("notify"),
     files.F_SETSIG: text.signal_of,
     files.F_SETLEASE: lambda value: name(value, "lock_type"),
     files.F_DUPFD: lambda value: str(signed(value)),
