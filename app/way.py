@@ -125,7 +125,7 @@ def trap_of(now: Moment) -> Entry | None:
     """The current task's trap: the last one taken, or the one that its kernel stack tells of."""
     last, regs = now.state.trap, now.regs
     own = last is not None and now.state.trap_pid == now.pid
-    if now.trap is not None:
+    if now.trap is not None or last is None:
         return now.trap
     if own and last is not None:
         nested_and_over = not last.cpl and regs is not None and not regs.cpl and regs.esp >= last.esp

@@ -7,6 +7,7 @@ the pane's own pure function.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar, cast
 
@@ -24,6 +25,10 @@ from app.panes.rows_update import RowsUpdate
 
 if TYPE_CHECKING:
     from app.tui import Int80
+
+
+GAPS = re.compile(r"(^ +| {2,}| +$)")
+"""Blanks that are not underlined."""
 
 
 class Picked(Message):
@@ -128,11 +133,14 @@ class Lines(Widget):
 
 
 def marked(span: Span, style: str) -> list[Span]:
-    """The text of a span with another style; spaces around it stay as they are."""
-    text = span.text.strip(" ")
-    before, _, after = span.text.partition(text)
-    parts = (span._replace(text=before), span._replace(text=text, style=f"{span.style} {style}"))
-    return [part for part in (*parts, span._replace(text=after)) if part.text]
+    """The words of a span with another style; gaps between and around them stay as they are."""
+    parts = (part for part in GAPS.split(span.text) if part)
+    return [
+        span._replace(text=part)
+        if part.isspace()
+        else span._replace(text=part, style=f"{span.style} {style}")
+        for part in parts
+    ]
 
 
 class Pane(Lines, can_focus=True):

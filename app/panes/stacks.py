@@ -360,6 +360,8 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
     for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
         address = start + 4 * n
         note, style = kernel_note(view, address, value, top, args, width >= 46)
+        if note.startswith("orig_eax ") and now.state.trap is None:
+            note = "orig_eax"  # the first program has made no call: its pt_regs are the kernel's work
         new = before is not None and address < before <= top
         found.append(
             _word_row(

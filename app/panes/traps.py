@@ -18,6 +18,7 @@ VIEWS = ("the way of a trap", "gates", "system calls")
 MARKS = {1: ("✓", "good"), 0: ("▶", "mark"), -1: ("·", "dim")}
 NAME_WIDTH = 27
 NAME_AT, CALL_NAME = 8, 20
+NO_TRAP = ("No trap yet: the program runs in ring 3.", "No trap yet: no program has entered the kernel.")
 WIDE_TABLE = 80
 """Columns from which on the categories are written in full."""
 SHORT = {
@@ -56,7 +57,7 @@ def path_sheet(now: Moment, width: int, height: int) -> Sheet:
     if way is None:
         return Sheet(
             [
-                row(Span("No trap yet: the program runs in ring 3.", "dim")),
+                row(Span(NO_TRAP[now.regs is not None and not now.regs.cpl], "dim")),
                 row(Span("m goes to the next thing that happens, s to the next system call.", "dim")),
             ]
         )

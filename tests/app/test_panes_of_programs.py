@@ -36,7 +36,7 @@ SIZES = {
     "timeline": (198, 3),
 }
 """Columns and rows of each pane, about as they are at 200x60."""
-SHORT = {"gates": 8, "calls": 8, "frames": 16}
+SHORT = {"gates": 8, "system calls": 8, "physical frames": 16}
 """Rows of what is a long table."""
 Where = Callable[[Event], bool]
 
@@ -142,7 +142,7 @@ POSITIONS: dict[str, tuple[Position, ...]] = {
         Position("fork", by_fork),
         Position("the timer: registers pushed", trap(0x20), 1, 5),
         Position("a switch that nobody asked for", switched(False)),
-        Position("the parent waits", blocked("child")),
+        Position("the parent waits", blocked("child"), 2),
         OVER,
     ),
     "divzero": (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from app.explain import explain
-from app.panes import stacks
-from app.panes.row import cells
+from app.panes import stacks, traps
+from app.panes.row import cells, text_of
 from cpu.events import TrapTaken
 from kernel import events as e
 from tests.app.pictures import engine_for, moment, run_to_the_end
@@ -37,3 +37,17 @@ def test_words_are_explained(name: str, event: type, times: int, microstep: int)
                 told[about.lines[0]] = f"{about.title}\n" + "\n".join(about.lines)
     assert len(told) > 8
     compare(f"stacks-explained-{name}", "\n\n".join(told.values()) + "\n")
+
+
+def test_the_first_program_has_made_no_call() -> None:
+    """On the way to its first instruction: pt_regs are there, and no trap has made them."""
+    engine = engine_for("hello")
+    run_to_the_end(engine)
+    engine.go_to(next(r.seq for r in engine.log.records() if isinstance(r.event, e.TaskSwitched)) + 1)
+    while engine.view is not None and not engine.view.label(engine.view.regs.eip).startswith("restore_all"):
+        assert engine.step_instruction(1)
+    now = moment(engine)
+    words = [text_of(one) for one in stacks.rows(now, 110, 60).rows[:30]]
+    assert any(one.rstrip().endswith("orig_eax") for one in words)
+    assert not any("__NR_" in one for one in words)
+    assert "No trap yet" in text_of(traps.rows(now, 70, 20).rows[0])
