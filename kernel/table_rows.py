@@ -24,7 +24,6 @@ LACKS: dict[str, str] = {
     "adjtimex clock_adjtime clock_adjtime64": "values are kept, nothing is steered by them",
     "clone": "without namespaces",
     "clone3": "without namespaces, set_tid, CLONE_INTO_CGROUP",
-    "execve execveat": "what is open for writing is run, too",
     "fcntl fcntl64": "without F_SET_RW_HINT",
     "futex futex_time64": "without FUTEX_WAIT_REQUEUE_PI, FUTEX_CMP_REQUEUE_PI; an owner gets no priority from who waits",
     "getrusage wait4 waitid": "in the usage, major page faults and blocks are 0",

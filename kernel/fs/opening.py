@@ -42,6 +42,7 @@ from kernel.fs.vfs import (
     MAY_READ,
     MAY_WRITE,
     Found,
+    deny_write_to_programs,
     get_inode,
     insist,
     need,
@@ -178,6 +179,8 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -
     if kind == S_IFREG:
         if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:
             raise KernelError(Errno.EOVERFLOW)
+        if flags & O_TRUNC or flags & O_ACCMODE in (O_WRONLY, O_RDWR):
+            deny_write_to_programs(k, inode)
         leases.break_leases(k, inode, flags)
         file = open_file(k, "file", kept, inode.ino, path=path)
         inotify.opened(k, file)

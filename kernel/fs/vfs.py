@@ -17,6 +17,9 @@ from kernel.abi.files import (
     MS_NOEXEC,
     MS_RDONLY,
     NAME_MAX,
+    O_ACCMODE,
+    O_RDWR,
+    O_WRONLY,
     PATH_MAX,
     RESOLVE_BENEATH,
     RESOLVE_IN_ROOT,
@@ -398,16 +401,35 @@ def executable_in(k: Kernel, task: Task, path: str) -> tuple[int, Inode]:
 
 
 def need_executable(k: Kernel, task: Task, number: int, inode: Inode) -> Inode:
-    """`inode`, in that mount, if the task may run it. EACCES."""
+    """`inode`, in that mount, if the task may run it. EACCES, ETXTBSY while somebody writes to it."""
     mount = k.tables.mounts.get(number)
     if mount is not None and mount.flags & MS_NOEXEC:
         raise KernelError(Errno.EACCES)
     if not is_regular(inode) or procfs.is_proc(inode.ino):
         raise KernelError(Errno.EACCES)
     need(task, inode, MAY_EXEC)
+    if _is_open_for_writing(k, inode):
+        raise KernelError(Errno.ETXTBSY)
     if inode.zones:
         disk.need_file(k, inode)
     return inode
+
+
+def _is_open_for_writing(k: Kernel, inode: Inode) -> bool:
+    """Files without a name, of memfd_create, have never been opened and do not count."""
+    return bool(inode.opened) and any(
+        file.inode == inode.ino
+        and file.kind == "file"
+        and file.flags & O_ACCMODE in (O_WRONLY, O_RDWR)
+        and not file.path.startswith("/memfd:")
+        for file in k.tables.files.values()
+    )
+
+
+def deny_write_to_programs(k: Kernel, inode: Inode) -> None:
+    """ETXTBSY for what is to be written to while it runs."""
+    if any(space.exe == inode.ino for space in k.tables.spaces.values()):
+        raise KernelError(Errno.ETXTBSY)
 
 
 def set_cwd(k: Kernel, mount: int, inode: Inode) -> None:

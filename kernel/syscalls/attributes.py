@@ -482,6 +482,7 @@ def sys_truncate64(k: Kernel, path: int, length_low: int, length_high: int) -> i
     vfs.need(k.task, inode, vfs.MAY_WRITE)
     if procfs.is_proc(inode.ino):
         raise KernelError(Errno.EPERM)
+    vfs.deny_write_to_programs(k, inode)
     leases.break_for_truncate(k, inode)
     ramfs.remove_privileges(k, inode)
     ramfs.truncate(k, inode, length)
