@@ -22,6 +22,8 @@ COSTS: dict[str, int] = {"fork": 50_000, "vfork": 30_000, "clone": 30_000, "clon
 
 LACKS: dict[str, str] = {
     "adjtimex clock_adjtime clock_adjtime64": "values are kept, nothing is steered by them",
+    "bind connect listen accept4 getsockname getpeername shutdown sendto recvfrom sendmsg recvmsg setsockopt getsockopt"
+    " sendmmsg recvmmsg recvmmsg_time64": "without sockets: ENOTSOCK",
     "clone": "without namespaces",
     "clone3": "without namespaces, set_tid, CLONE_INTO_CGROUP",
     "fcntl fcntl64": "without F_SET_RW_HINT",
@@ -46,6 +48,7 @@ LACKS: dict[str, str] = {
     "setns unshare": "without namespaces",
     "setrlimit prlimit64": "RLIMIT_RTTIME and RLIMIT_MSGQUEUE change nothing",
     "setxattr lsetxattr fsetxattr setxattrat": "without access control lists (system.*)",
+    "socket socketpair socketcall": "without any family of sockets: EAFNOSUPPORT",
     "statx": "without STATX_DIOALIGN, STATX_MNT_ID_UNIQUE, STATX_SUBVOL",
     "swapon swapoff": "without swap space: EINVAL",
     "sysinfo": "loads, shared and buffered memory are 0",
