@@ -98,7 +98,7 @@ def word(rest: str, now: Moment) -> Told | None:
         ]
         if label != f"{value:08x}":
             found.append(f"points to  {label}")
-    return f"{address:08x} · {note.strip()}", tuple(found)
+    return f"{address:08x} · {' '.join(note.split())}", tuple(found)
 
 
 def _origin(address: int, note: str, now: Moment) -> str:

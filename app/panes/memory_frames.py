@@ -26,7 +26,7 @@ from app.units import count
 from app.view import IMAGE_FRAME, FrameUse
 from kernel.abi.mman import PAGE_SHIFT
 
-SIDE_BY_SIDE = 110
+SIDE_BY_SIDE = 140
 WIDE_MAP, NARROW_MAP = 64, 32
 SHARED_MARK, FREE = "═", "·"
 MARKS = {

@@ -32,7 +32,7 @@ def test_words_are_explained(name: str, event: type, times: int, microstep: int)
             if span.subject:
                 about = explain(span.subject, now)
                 assert about is not None, span
-                assert about.title.endswith(span.subject.rpartition(":")[2].strip())
+                assert about.title.endswith(" ".join(span.subject.split(":", 2)[2].split()))
                 assert cells(about.title) < 76
                 told[about.lines[0]] = f"{about.title}\n" + "\n".join(about.lines)
     assert len(told) > 8
