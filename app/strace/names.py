@@ -155,7 +155,10 @@ FLAGS: dict[str, Flags] = {
     "statx": _flags(files, _STATX, "STATX_???"),
     "statx_attributes": _flags(files, _STATX_ATTRIBUTES, "STATX_ATTR_???"),
     "access": _flags(files, "R_OK W_OK X_OK", "?_OK", "F_OK"),
-    "flock": _pairs("LOCK_SH=1 LOCK_EX=2 LOCK_NB=4 LOCK_UN=8 LOCK_MAND=32 LOCK_RW=192", "LOCK_???"),
+    "flock": _pairs(
+        "LOCK_SH=1 LOCK_EX=2 LOCK_NB=4 LOCK_UN=8 LOCK_MAND=32 LOCK_RW=192 LOCK_READ=64 LOCK_WRITE=128",
+        "LOCK_???",
+    ),
     "seals": _flags(
         files, "F_SEAL_SEAL F_SEAL_SHRINK F_SEAL_GROW F_SEAL_WRITE F_SEAL_FUTURE_WRITE", "F_SEAL_???"
     ),
@@ -185,6 +188,11 @@ FLAGS: dict[str, Flags] = {
     "umount": _flags(files, "MNT_FORCE MNT_DETACH MNT_EXPIRE UMOUNT_NOFOLLOW", "MNT_???"),
     "xattr": _pairs("XATTR_CREATE=1 XATTR_REPLACE=2", "XATTR_???"),
     "splice": _pairs("SPLICE_F_MOVE=1 SPLICE_F_NONBLOCK=2 SPLICE_F_MORE=4 SPLICE_F_GIFT=8", "SPLICE_F_???"),
+    "swapon": _pairs(
+        "SWAP_FLAG_PREFER=0x8000 SWAP_FLAG_DISCARD=0x10000 SWAP_FLAG_DISCARD_ONCE=0x20000 "
+        "SWAP_FLAG_DISCARD_PAGES=0x40000",
+        "SWAP_FLAG_???",
+    ),
     "sync_file_range": _pairs(
         "SYNC_FILE_RANGE_WAIT_BEFORE=1 SYNC_FILE_RANGE_WRITE=2 SYNC_FILE_RANGE_WAIT_AFTER=4",
         "SYNC_FILE_RANGE_???",
@@ -422,6 +430,18 @@ NAMES: dict[str, Names] = {
     "ioprio_who": _values("IOPRIO_WHO_PROCESS=1 IOPRIO_WHO_PGRP=2 IOPRIO_WHO_USER=3", "IOPRIO_WHO_???"),
     "ioprio_class": _count(
         "IOPRIO_CLASS_NONE IOPRIO_CLASS_RT IOPRIO_CLASS_BE IOPRIO_CLASS_IDLE", "IOPRIO_CLASS_???"
+    ),
+    "reboot_magic": _values(
+        "LINUX_REBOOT_MAGIC1=0xfee1dead LINUX_REBOOT_MAGIC2=672274793 LINUX_REBOOT_MAGIC2A=85072278 "
+        "LINUX_REBOOT_MAGIC2B=369367448 LINUX_REBOOT_MAGIC2C=537993216",
+        "LINUX_REBOOT_MAGIC_???",
+    ),
+    "reboot": _values(
+        "LINUX_REBOOT_CMD_CAD_OFF=0 LINUX_REBOOT_CMD_RESTART=0x1234567 LINUX_REBOOT_CMD_POWER_OFF=0x4321fedc "
+        "LINUX_REBOOT_CMD_KEXEC=0x45584543 LINUX_REBOOT_CMD_CAD_ON=0x89abcdef "
+        "LINUX_REBOOT_CMD_HALT=0xcdef0123 LINUX_REBOOT_CMD_RESTART2=0xa1b2c3d4 "
+        "LINUX_REBOOT_CMD_SW_SUSPEND=0xd000fce2",
+        "LINUX_REBOOT_CMD_???",
     ),
     "cap_ambient": _values(
         "PR_CAP_AMBIENT_IS_SET=1 PR_CAP_AMBIENT_RAISE=2 PR_CAP_AMBIENT_LOWER=3 PR_CAP_AMBIENT_CLEAR_ALL=4",

@@ -115,7 +115,7 @@ _RESULTS = re.compile(
 )
 _FIRST = re.compile(
     r"^((?:kill|wait4|waitpid)\(-?|(?:tkill|tgkill|setpgid|getpgid|getsid|sched_\w+|prlimit64|pidfd_open)\("
-    r"|(?:rt_sigqueueinfo|kcmp|process_vm_\w+)\()(\d+)"
+    r"|(?:rt_(?:tg)?sigqueueinfo|kcmp|process_vm_\w+)\()(\d+)"
 )
 _SECOND = re.compile(
     r"^((?:tgkill|setpgid|getpriority|setpriority|kcmp)\([^,]*, |waitid\(P_P(?:ID|GID), |ioprio_\w+\([A-Z_]+, "

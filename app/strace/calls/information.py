@@ -36,6 +36,31 @@ def _syslog(call: Call) -> list[Part]:
     return [*shown, Part(address(call.word(1))), part(call, 2)] if kind == 8 else shown
 
 
+def _named(call: Call) -> list[Part]:
+    """A host's or domain's name, unless it is too long to be one."""
+    shown = parts(call)
+    return shown if call.word(1) <= _NAME_SIZE else [Part(address(call.word(0))), shown[1]]
+
+
+_NAME_SIZE = 64
+"""__NEW_UTS_LEN of uapi linux/utsname.h."""
+
+
+def _swapon(call: Call) -> list[Part]:
+    """The priority is a number in the low 15 bits."""
+    ways, priority = call.word(1) & ~0x7FFF, call.word(1) & 0x7FFF
+    shown = flags(ways, "swapon") if ways else str(priority)
+    return [part(call, 0), Part(f"{shown}|{priority}" if ways and priority else shown)]
+
+
+def _reboot(call: Call) -> list[Part]:
+    """One of the things to do has a text for the firmware with it."""
+    return parts(call) if call.word(2) == _RESTART2 else parts(call)[:3]
+
+
+_RESTART2 = 0xA1B2C3D4
+
+
 def _personality(call: Call) -> list[Part]:
     value = call.word(0)
     return [Part(hexadecimal(value) if value == 0xFFFFFFFF else _persona(value))]
@@ -52,6 +77,9 @@ def _personality_note(call: Call) -> str | None:
 
 
 SPECIAL: dict[str, Special] = {
+    **dict.fromkeys(("sethostname", "setdomainname"), _named),
+    "swapon": _swapon,
+    "reboot": _reboot,
     "personality": _personality,
     "syslog": _syslog,
     "getrandom": _getrandom,

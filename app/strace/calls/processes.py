@@ -15,12 +15,18 @@ from kernel.abi.structs import UserDesc
 
 
 def _mmap(call: Call) -> list[Part]:
+    return [*numbers(call, range(3)), Part(_map_flags(call.word(3))), part(call, 4), part(call, 5)]
+
+
+def _map_flags(value: int) -> str:
     """The kind of mapping is a number of four bits among the flags."""
-    value = call.word(3)
     kind, rest = value & mman.MAP_TYPE, value & ~mman.MAP_TYPE
     shown = name(kind, "map_type") if kind else "MAP_FILE"
-    how = f"{shown}|{flags(rest, 'map')}" if rest else shown
-    return [*numbers(call, range(3)), Part(how), part(call, 4), part(call, 5)]
+    return f"{shown}|{flags(rest, 'map')}" if rest else shown
+
+
+def _remap_file_pages(call: Call) -> list[Part]:
+    return [*numbers(call, range(4)), Part(_map_flags(call.word(4)))]
 
 
 def _mremap(call: Call) -> list[Part]:
@@ -278,6 +284,7 @@ SPECIAL: dict[str, Special] = {
     **dict.fromkeys(("futex", "futex_time64"), _futex),
     **dict.fromkeys(("setgroups", "setgroups32"), _setgroups),
     "mremap": _mremap,
+    "remap_file_pages": _remap_file_pages,
     "clone": _clone,
     "clone3": _clone3,
     "prctl": _prctl,
