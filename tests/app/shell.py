@@ -6,12 +6,15 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
+from textual.events import Paste
+
 from app.engine import Engine
 from app.launch import Options, open_mounts, prepare
 from app.resources import kernel_image
 from app.settings import Settings
 from app.tui import Int80
 from app.window import first_size
+from kernel.describe import SLEEPING
 from tests.app.pictures import BUSYBOX
 from tests.app.test_tui import Session
 
@@ -23,6 +26,9 @@ NAMES = {"\n": "enter", "\t": "tab", "\x03": "ctrl+c", "\x04": "ctrl+d", "\x1a":
 class Shell(Session):
     """`screen` is what the guest's terminal shows, without empty lines."""
 
+    heard = -1
+    """Bytes that had been shown when something was pasted last."""
+
     @property
     def machine(self) -> Engine:
         return cast(Engine, self.engine)
@@ -32,10 +38,16 @@ class Shell(Session):
         found = [line.lstrip("│├ ").rstrip(" ▏") for line in self.text("console").splitlines()[1:]]
         return [line for line in found if line]
 
+    @property
+    def written(self) -> int:
+        """Bytes that the terminal has shown so far."""
+        terminal = self.machine.state.terminals.get(0)
+        return terminal.total if terminal is not None else 0
+
     async def wait(self, *last: str) -> None:
-        """Until these are the last lines."""
+        """Until these are the last lines, after what was pasted."""
         for _ in range(PATIENCE):
-            if tuple(self.screen[-len(last) :]) == last:
+            if self.written > self.heard and tuple(self.screen[-len(last) :]) == last:
                 return
             await self.pilot.pause(0.01)
         raise AssertionError((last, self.text("console"), self.app.problem))
@@ -44,6 +56,21 @@ class Shell(Session):
         """Key by key, as fast as somebody can."""
         for char in text:
             await self.pilot.press(NAMES.get(char, char))
+
+    async def paste(self, text: str) -> None:
+        """All at once."""
+        self.heard = self.written
+        self.app.post_message(Paste(text))
+        await self.settle()
+
+    async def sleeps(self, name: str) -> None:
+        """Until a program sleeps."""
+        for _ in range(PATIENCE):
+            tasks = self.machine.state.machine.tasks.values()
+            if any(task.comm == name and task.state == SLEEPING for task in tasks):
+                return
+            await self.pilot.pause(0.01)
+        raise AssertionError((name, self.text("console")))
 
     async def stop(self) -> None:
         """Take the keyboard back, and let time stand."""

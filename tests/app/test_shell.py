@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import cast
 
 from app.engine import Engine
 from app.launch import Options, prepare
@@ -10,11 +13,16 @@ from app.recording import Recording
 from app.resources import kernel_image
 from app.state.fold import fold
 from app.state.state import State
+from cpu.events import TrapTaken
+from kernel.boot import KEYBOARD_VECTOR
 from kernel.describe import describe
+from kernel.events import InputArrived, SyscallExited
 from kernel.kernel import Input
 from tests.app.pictures import BUSYBOX
-from tests.app.shell import shell
-from tests.app.test_tui import MEDIUM
+from tests.app.shell import Shell, shell
+from tests.app.test_tui import MEDIUM, WIDE
+from tests.oracle import harness
+from tests.oracle.terminal import Native
 
 
 def bytes_typed(inputs: list[Input]) -> bytes:
@@ -124,3 +132,90 @@ def test_what_the_terminal_answers_is_an_input() -> None:
         pass
     text = " ".join(engine.state.terminals[0].kept.decode().split())
     assert "033 [ 2 ; 1 R 033 [ ? 1 ; 2 c" in text
+
+
+PROMPT = "$"
+JOBS: tuple[tuple[str, str], ...] = (
+    ("echo one two | tr a-z A-Z | wc -c\n", ""),
+    ("x=$(echo 3 4 | (read a b; echo $b$a)); echo $x\n", ""),
+    ("sleep 98 &\n", ""),
+    ("sleep 99\n", "sleep"),
+    ("\x1a", ""),
+    ("jobs\n", ""),
+    ("fg\n", "sleep"),
+    ("\x03", ""),
+    ("echo $?; cat & sleep 0.2\n", ""),
+    ("jobs; kill %1\n", ""),
+    ("wait %1; echo done $?\n", ""),
+)
+"""What is typed, and the program that is waited for before more is; '' for the shell's prompt."""
+NUMBERS = re.compile(r"(?<=[0-9]\] )[0-9]+$")
+
+
+async def with_jobs(on: Shell) -> None:
+    """A pipeline, a background job, Ctrl+Z, fg; from a key's interrupt into the shell, and back."""
+    await on.wait(PROMPT)
+    for text, program in JOBS:
+        await on.paste(text)
+        await (on.sleeps(program) if program else on.wait(PROMPT))
+
+
+async def from_interrupt_to_read(on: Shell) -> None:
+    """The Enter key's interrupt, the shell's read that returns with it, and before the key again."""
+    engine, app = on.machine, on.app
+    await on.paste("echo $((6 * 7))\n")
+    await on.wait("$ echo $((6 * 7))", "42", PROMPT)
+    await on.stop()
+    inputs = [one for one in engine.log.records() if type(one.event) is InputArrived]
+    arrived = [one.seq for one in inputs if cast(InputArrived, one.event).data.endswith(b"\r")][-1]
+    rows = [(one.seq, one.event) for one in engine.log.records(0, arrived)]
+    trap = next(seq for seq, event in reversed(rows) if type(event) is TrapTaken)
+    assert cast(TrapTaken, engine.log.record(trap).event).vector == KEYBOARD_VECTOR
+    app.go_to(trap)
+    await on.settle()
+    here, picture, screen = engine.cursor, on.picture(), on.screen
+    assert "42" not in screen
+    await on.press("m")
+    assert "keyboard interrupt" in on.text("traps")
+    presses = 0
+    while True:
+        await on.press("s")
+        presses += 1
+        event = engine.event
+        if type(event) is SyscallExited and event.nr == 3:
+            break
+        assert presses < 12, event
+    assert event.result > 0
+    assert engine.log.record(engine.cursor.seq - 1).pid == min(engine.state.letters)
+    for _ in range(presses):
+        await on.press("S")
+    await on.press("M")
+    assert (engine.cursor, on.picture(), on.screen) == (here, picture, screen)
+
+
+def as_natively(found: list[str], argv: Sequence[str], size: tuple[int, int]) -> None:
+    """The same keys into the same shell on a terminal of the host: the same screen, but for pids."""
+    native = Native(argv, *size, {"PS1": f"{PROMPT} "})
+    try:
+        native.wait(PROMPT)
+        for text, program in JOBS:
+            native.type(text)
+            if program:
+                native.rest()
+            else:
+                native.wait(PROMPT)
+        expected = native.screen
+    finally:
+        native.close()
+    assert [NUMBERS.sub("N", line) for line in found] == [NUMBERS.sub("N", line) for line in expected]
+
+
+async def test_jobs_and_keys_in_our_shell() -> None:
+    async with shell(WIDE, env=["PS1=$ "]) as on:
+        on.app.zoom()
+        await with_jobs(on)
+        found = on.screen
+        on.app.zoom()
+        await from_interrupt_to_read(on)
+    if harness.runs_i386():
+        as_natively(found, [str(BUSYBOX), "sh"], (49, 198))

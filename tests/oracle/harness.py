@@ -125,7 +125,7 @@ def busybox() -> Path:
 def scratch() -> str:
     """A directory in which 32-bit programs can work: a time of one beyond 2038 is EOVERFLOW to some."""
     for directory in ("/tmp", "/var/tmp", "/dev/shm"):
-        tried = subprocess.run([busybox(), "test", "-d", directory], check=False, preexec_fn=_look_like_i386)
+        tried = subprocess.run([busybox(), "test", "-d", directory], check=False, preexec_fn=look_like_i386)
         if tried.returncode == 0:
             return directory
     raise Missing("no directory for temporary files that a 32-bit program can stat")
@@ -143,7 +143,7 @@ def strace() -> str:
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def _look_like_i386() -> None:
+def look_like_i386() -> None:
     """In the child, before exec."""
     _libc.personality(PER_LINUX32 | ADDR_NO_RANDOMIZE | ADDR_LIMIT_3GB)
     for which, soft in LIMITS.items():
@@ -161,7 +161,7 @@ def native(argv: Sequence[str | Path], stdin: bytes = b"", timeout: float = TIME
         stderr=subprocess.PIPE,
         cwd="/",
         env=ENVIRONMENT,
-        preexec_fn=_look_like_i386,
+        preexec_fn=look_like_i386,
         process_group=0,
     )
     try:

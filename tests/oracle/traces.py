@@ -14,7 +14,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from kernel.table import TABLE
-from tests.oracle.harness import ENVIRONMENT, TIMEOUT, _look_like_i386, int80
+from tests.oracle.harness import ENVIRONMENT, TIMEOUT, look_like_i386, int80
 
 _UNCHANGED = r"\|".join(
     f"STATX_{word}" for word in ("TYPE", "MODE", "NLINK", "UID", "GID", "ATIME", "INO", "SIZE", "BLOCKS")
@@ -302,7 +302,7 @@ cp -a {tmp}/. {root}/tmp && unset PWD OLDPWD && exec {strace} -f -o {out} /usr/s
 
 def _one_processor() -> None:
     """In the child, before exec: int80 has one."""
-    _look_like_i386()
+    look_like_i386()
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 
 
