@@ -50,7 +50,7 @@ class Shell(Session):
             if self.written > self.heard and tuple(self.screen[-len(last) :]) == last:
                 return
             await self.pilot.pause(0.01)
-        raise AssertionError((last, self.text("console"), self.app.problem))
+        raise AssertionError((last, self.text("console"), self.standing()))
 
     async def type(self, text: str) -> None:
         """Key by key, as fast as somebody can."""
@@ -70,7 +70,14 @@ class Shell(Session):
             if any(task.comm == name and task.state == SLEEPING for task in tasks):
                 return
             await self.pilot.pause(0.01)
-        raise AssertionError((name, self.text("console")))
+        raise AssertionError((name, self.text("console"), self.standing()))
+
+    def standing(self) -> object:
+        """Where everything stands, for who must find out why nothing comes."""
+        engine, player = self.machine, self.app.player
+        tasks = [(one.comm, one.state, one.on) for one in engine.state.machine.tasks.values()]
+        last = [str(one) for one in engine.log.records(max(engine.length - 8, 0))]
+        return engine.cursor, engine.length, player.on, player.outcome, self.app._paint_due, tasks, last
 
     async def stop(self) -> None:
         """Take the keyboard back, and let time stand."""

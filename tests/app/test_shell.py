@@ -16,11 +16,11 @@ from app.state.state import State
 from cpu.events import TrapTaken
 from kernel.boot import KEYBOARD_VECTOR
 from kernel.describe import describe
-from kernel.events import InputArrived, SyscallExited
+from kernel.events import InputArrived, SyscallExited, TaskBlocked
 from kernel.kernel import Input
 from tests.app.pictures import BUSYBOX
 from tests.app.shell import Shell, shell
-from tests.app.test_tui import MEDIUM, WIDE
+from tests.app.test_tui import MEDIUM
 from tests.oracle import harness
 from tests.oracle.terminal import Native
 
@@ -211,11 +211,77 @@ def as_natively(found: list[str], argv: Sequence[str], size: tuple[int, int]) ->
 
 
 async def test_jobs_and_keys_in_our_shell() -> None:
-    async with shell(WIDE, env=["PS1=$ "]) as on:
+    async with shell(MEDIUM, env=["PS1=$ "]) as on:
         on.app.zoom()
         await with_jobs(on)
         found = on.screen
         on.app.zoom()
         await from_interrupt_to_read(on)
     if harness.runs_i386():
-        as_natively(found, [str(BUSYBOX), "sh"], (49, 198))
+        as_natively(found, [str(BUSYBOX), "sh"], (30, 118))
+
+
+FIFO = """mkfifo my_pipe
+gzip -9 -c < my_pipe > out.gz &
+cat file > my_pipe
+ls -all my_pipe
+"""
+"""The lecture's lines for a named pipe."""
+
+
+async def test_the_named_pipe_of_the_lecture() -> None:
+    """Its ends, what is in it and who sleeps there are seen in IPC; what comes out is the same natively."""
+    first, second, third, fourth = FIFO.splitlines(keepends=True)
+    async with shell(MEDIUM, env=["PS1=$ "]) as on:
+        engine, app = on.machine, on.app
+        await on.wait(PROMPT)
+        await on.paste("cd /tmp; head -c 80000 /bin/busybox > file\n")
+        await on.wait(PROMPT)
+        for line in (first, second, third, fourth):
+            await on.paste(line)
+            await on.wait(PROMPT)
+        listed = next(line for line in on.screen if line.startswith("p"))
+        await on.paste("wait; sha1sum < out.gz\n")
+        await on.wait(PROMPT)
+        made = next(line for line in on.screen if line.endswith("  -"))
+        await on.stop()
+
+        def blocked(queue: str) -> int:
+            """Behind the event with which somebody falls asleep there."""
+            for one in engine.log.records():
+                if isinstance(one.event, TaskBlocked) and any(
+                    re.fullmatch(queue, name) for name in one.event.on
+                ):
+                    return one.seq + 1
+            raise AssertionError(queue)
+
+        app.pane("ipc")
+        await on.settle()
+        app.zoom()
+        looks = {}
+        for queue in ("fifo:[0-9]+", "pipe:[0-9]+:read", "pipe:[0-9]+:write"):
+            app.go_to(blocked(queue))
+            await on.settle()
+            looks[queue] = on.text("ipc")
+        opening, empty, full = looks.values()
+        assert all(re.search(r"pipe [0-9]+ my_pipe ━", look) for look in looks.values())
+        assert all("· a named pipe" in look for look in looks.values())
+        assert "○D opens" in opening
+        assert "openat, asleep" in opening
+        assert "D gzip" in empty
+        assert "○D reads" in empty
+        assert "0/65536" in empty
+        assert "E cat" in full
+        assert "○E writes" in full
+        assert "65536/65536" in full
+        app.go_to(blocked("fifo:[0-9]+"))
+        await on.settle()
+        assert on.text("ipc") == opening
+    assert listed.startswith("prw-r--r--")
+    if harness.runs_i386():
+        script = (
+            f"cd $(mktemp -d); head -c 80000 /bin/busybox > file\n{FIFO}wait; sha1sum < out.gz; rm -r $PWD"
+        )
+        done = harness.native([BUSYBOX, "sh", "-c", script])
+        assert done.output.decode().splitlines()[-1] == made
+        assert done.output.decode().startswith(listed[:10])
