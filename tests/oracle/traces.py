@@ -14,7 +14,7 @@ from difflib import unified_diff
 from pathlib import Path
 
 from kernel.table import TABLE
-from tests.oracle.harness import ENVIRONMENT, TIMEOUT, look_like_i386, int80
+from tests.oracle.harness import ENVIRONMENT, TIMEOUT, int80, look_like_i386
 
 _UNCHANGED = r"\|".join(
     f"STATX_{word}" for word in ("TYPE", "MODE", "NLINK", "UID", "GID", "ATIME", "INO", "SIZE", "BLOCKS")
