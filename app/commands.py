@@ -52,6 +52,7 @@ def run_trace(
     """`int80 trace`: as exec, with strace's text (or every event) written beside it."""
     from app.tracing import Tracer
     from app.tracing.library import Library
+    from app.tracing.output import open_output
     from app.tracing.witness import Witness
 
     if output is not None and output[:1] in ("|", "!"):
@@ -60,17 +61,20 @@ def run_trace(
     try:
         start, blobs = prepare(options)
         host = open_mounts(options)
-        out = _open_output(output) if output and not trace.separately else sys.stderr
+        out = open_output(output) if output and not trace.separately else sys.stderr
     except LaunchError as error:
         complain(str(error))
         return error.status
+    except OutputFailed as error:
+        complain(str(error))
+        return 2
     kernel = Kernel(start, kernel_image(), blobs, output_to_host(), host=host)
     ended = None
     if events:
         kernel.bus.sink = output_to_host(_events_to(out))
     else:
         witness = Witness(kernel, trace.style, trace.files == "all")
-        one_each = (lambda pid: _open_output(f"{output}.{pid}")) if trace.separately else None
+        one_each = (lambda pid: open_output(f"{output}.{pid}")) if trace.separately else None
         tracer = Tracer(out, trace, start.envp, witness, one_each)
         kernel.bus.sink = output_to_host(tracer.sink)
         ended = tracer.close
@@ -78,18 +82,22 @@ def run_trace(
             library = Library(kernel, tracer, trace.library, trace.functions, trace.style.limit)
             kernel.bus.sink = output_to_host(_both(tracer.sink, library.sink))
     try:
-        return kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program, ended))
+        status = kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program, ended))
     finally:
-        if out is not sys.stderr:
-            out.close()
+        whole = out is sys.stderr or _closed(out)
+    return status if whole else status or 1
 
 
-def _open_output(path: str) -> TextIO:
-    """Raises LaunchError."""
+def _closed(out: TextIO) -> bool:
+    """Whether all of it could be written; if not, it is said."""
     try:
-        return open(path, "w", encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise LaunchError(f"{path}: {(error.strerror or str(error)).lower()}", 2) from None
+        out.close()
+    except OutputFailed as error:
+        complain(str(error))
+        return False
+    except BrokenPipeError:
+        return False
+    return True
 
 
 def _both(first: Sink, second: Sink) -> Sink:

@@ -393,6 +393,10 @@ def test_full_disk() -> None:
         )
     assert "no space left" in complaint(done).lower()
     assert done.returncode != 0
+    for words in (["-o", "/dev/full"], ["-o", "/dev/full", "--events"], ["-o", "/dev/full", "-l"]):
+        done = run("trace", *words, "hello")
+        assert complaint(done) == "int80: /dev/full: no space left on device"
+        assert done.returncode == 1
 
 
 def test_closed_descriptors(tmp_path: Path) -> None:
