@@ -312,6 +312,7 @@ class Tracer:
         if pid not in self._tasks or not self.options.lines:
             return
         self._tick = tick
+        self._tell_ignored(pid)
         page = self._page_of(pid)
         self._interrupt(page)
         self._say_notices(page)
@@ -327,6 +328,7 @@ class Tracer:
         if not self.options.lines:
             return
         self._tick = tick
+        self._tell_ignored(pid)
         page = self._page_of(pid)
         if page.begin and page.function is call:
             begin, page.begin = page.begin, ""
