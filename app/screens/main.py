@@ -162,6 +162,8 @@ class Main(Screen[None], inherit_bindings=False):
             for other in SIZES:
                 self.set_class(other == name, other)
             self._size_class = name
+            if self.console.typing:
+                self.bring_front("console")  # nobody types into what is out of sight
             self.rearrange()
         self.reframe_soon()
 

@@ -361,6 +361,16 @@ async def test_f_key_twice_types() -> None:
         assert on.app.typing
 
 
+async def test_who_types_sees_the_console_in_every_size() -> None:
+    async with session(WIDE) as on:
+        await on.press("end", "f5", "f5")
+        for size in (MEDIUM, SMALL, WIDE):
+            await on.pilot.resize_terminal(*size)
+            await on.settle()
+            assert "console" in on.visible()
+            assert on.app.typing
+
+
 async def test_a_recording_takes_no_keys() -> None:
     async with session(live=False) as on:
         await on.press("f5", "enter")
