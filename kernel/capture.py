@@ -15,7 +15,6 @@ Items are the bytes of user memory, with these exceptions:
 - structures that say themselves how long they are, or point to more, are taken by `kernel/capture_sized.py`;
 - `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its
   end the words that `pidfd` and `parent_tid` point to, one after the other;
-- `sigreturn` gives the 8 bytes of the signal mask in its frame.
 """
 
 from __future__ import annotations
@@ -25,10 +24,11 @@ from struct import Struct
 from typing import NamedTuple
 
 from kernel import capture_sized
-from kernel.abi import files, process, sigframe, time, tty
+from kernel.abi import files, process, time, tty
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno, errno_of
 from kernel.abi.mman import PAGE_SIZE
-from kernel.abi.structs import SIZES, CloneArgs, Flock, Flock64, Termios, UserDesc, Winsize
+from kernel.abi.structs import SIZES, Flock, Flock64, Termios, Winsize
+from kernel.capture_sized import memory_at
 from kernel.captured import PLAIN, Extent, Message, Strings, Vector
 from kernel.table import (
     HAS_INNER_CALL,
@@ -56,12 +56,6 @@ _ENVP_LIMIT = 4096
 
 
 # --- reading ---
-
-
-def _take(address: int, size: int, read: Reader) -> bytes | None:
-    if address == 0:
-        return None
-    return read(address, size) if size > 0 else b""
 
 
 def _word(address: int, read: Reader) -> int | None:
@@ -147,7 +141,7 @@ def _buffer_in(arg: Arg, extent: Extent) -> _Enter:
     place = arg.size
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _take(value, min(args[place], extent.text), read)
+        return memory_at(value, min(args[place], extent.text), read)
 
     return take
 
@@ -155,14 +149,14 @@ def _buffer_in(arg: Arg, extent: Extent) -> _Enter:
 def _vectors(value: int, how_many: int, total: int, extent: Extent, read: Reader) -> bytes | None:
     """`total` limits what the vectors hold together, which is less than their lengths after a short read."""
     how_many = min(how_many, extent.elements)
-    array = _take(value, 8 * how_many, read)
+    array = memory_at(value, 8 * how_many, read)
     if array is None:
         return None
     found: list[bytes] = []
     for base, length in _PAIR.iter_unpack(array):
         held = min(length, total)
         total -= held
-        found.append(Vector(base, length, _take(base, min(held, extent.text), read)).encode())
+        found.append(Vector(base, length, memory_at(base, min(held, extent.text), read)).encode())
     return b"".join(found)
 
 
@@ -184,7 +178,7 @@ def _vectors_empty(arg: Arg, extent: Extent) -> _Enter:
     place = arg.size
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        array = _take(value, 8 * min(args[place], extent.elements), read)
+        array = memory_at(value, 8 * min(args[place], extent.elements), read)
         if array is None:
             return None
         return b"".join(Vector(base, length, None).encode() for base, length in _PAIR.iter_unpack(array))
@@ -221,20 +215,9 @@ def _struct_in(arg: Arg, extent: Extent) -> _Enter:
         return take_one
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _take(value, _bytes_of(arg, args, 0, extent), read)
+        return memory_at(value, _bytes_of(arg, args, 0, extent), read)
 
     return take
-
-
-def _clone_args_in(value: int, args: Args, read: Reader) -> bytes | None:
-    data = _take(value, min(args[1], CloneArgs.SIZE), read)
-    if data is None:
-        return None
-    data = data.ljust(CloneArgs.SIZE, b"\0")
-    given = CloneArgs.unpack(data)
-    if not given.flags & process.CLONE_SETTLS:
-        return data
-    return data + (_take(given.tls & 0xFFFFFFFF, UserDesc.SIZE, read) or b"")
 
 
 def _message_in(arg: Arg, extent: Extent) -> _Enter:
@@ -257,9 +240,9 @@ def _message(value: int, total: int, extent: Extent, read: Reader) -> bytes | No
     name, name_size, vectors, how_many, control, control_size, _flags = _MSGHDR.unpack(header)
     return Message(
         header,
-        _take(name, min(name_size, SIZES["sockaddr"]), read),
+        memory_at(name, min(name_size, SIZES["sockaddr"]), read),
         _vectors(vectors, how_many, total, extent, read),
-        _take(control, min(control_size, _CONTROL_LIMIT), read),
+        memory_at(control, min(control_size, _CONTROL_LIMIT), read),
     ).encode()
 
 
@@ -278,7 +261,7 @@ def _futex_in(arg: Arg, extent: Extent) -> _Enter:
     size = SIZES[arg.of]
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _take(value, size, read) if args[1] & _FUTEX_COMMAND in _FUTEX_WAITS else None
+        return memory_at(value, size, read) if args[1] & _FUTEX_COMMAND in _FUTEX_WAITS else None
 
     return take
 
@@ -319,12 +302,12 @@ _PRCTL_WORDS = {
 
 
 def _ioctl_in(value: int, args: Args, read: Reader) -> bytes | None:
-    return _take(value, _IOCTL_IN[args[1]], read) if args[1] in _IOCTL_IN else None
+    return memory_at(value, _IOCTL_IN[args[1]], read) if args[1] in _IOCTL_IN else None
 
 
 def _fcntl_in(value: int, args: Args, read: Reader) -> bytes | None:
     size = _FCNTL_LOCKS.get(args[1]) or _FCNTL_GETS.get(args[1])
-    return _take(value, size, read) if size else None
+    return memory_at(value, size, read) if size else None
 
 
 def _prctl_in(value: int, args: Args, read: Reader) -> bytes | None:
@@ -340,27 +323,11 @@ def _prctl_of(arg: Arg, extent: Extent) -> _Enter:
     return take_name if arg.of else _prctl_in
 
 
-_OLD_MASK = sigframe.SIGFRAME_CONTEXT + sigframe.Sigcontext.offsets()["oldmask"] - sigframe.SIGRETURN_POPPED
-_EXTRA_MASK = sigframe.SIGFRAME_EXTRAMASK - sigframe.SIGRETURN_POPPED
-_RT_MASK = sigframe.RT_SIGFRAME_MASK - sigframe.RT_SIGRETURN_POPPED
-
-
-def _sigframe(arg: Arg, extent: Extent) -> _Enter:
-    def take_rt(value: int, args: Args, read: Reader) -> bytes | None:
-        return read(value + _RT_MASK, 8)
-
-    def take_old(value: int, args: Args, read: Reader) -> bytes | None:
-        low, high = read(value + _OLD_MASK, 4), read(value + _EXTRA_MASK, 4)
-        return None if low is None or high is None else low + high
-
-    return take_rt if arg.of == "rt" else take_old
-
-
 # --- at the end ---
 
 
 def _string_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-    return _take(value, min(result, files.PATH_MAX), read)
+    return memory_at(value, min(result, files.PATH_MAX), read)
 
 
 def _buffer_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
@@ -372,11 +339,11 @@ def _buffer_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
         if arg.size == RESULT_SIZE:
-            return _take(value, min(result, room_of(args), extent.text), read)
+            return memory_at(value, min(result, room_of(args), extent.text), read)
         number = (
             _word(args[arg.size], read) if row.args[arg.size].kind is Kind.STRUCT_INOUT else args[arg.size]
         )
-        return _take(value, min(number, extent.text), read) if number is not None else None
+        return memory_at(value, min(number, extent.text), read) if number is not None else None
 
     return take
 
@@ -396,7 +363,7 @@ def _entries(arg: Arg, extent: Extent) -> _Exit:
     place = _DIRENT_LENGTH[arg.of]
 
     def take_all(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-        return _take(value, result, read)
+        return memory_at(value, result, read)
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
         entries = at = 0
@@ -420,19 +387,19 @@ def _struct_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
 
         def take_address(value: int, args: Args, result: int, read: Reader) -> bytes | None:
             length = _word(args[arg.size], read)
-            return _take(value, min(length, SIZES["sockaddr"]), read) if length is not None else None
+            return memory_at(value, min(length, SIZES["sockaddr"]), read) if length is not None else None
 
         return take_address
     if row.result is Kind.PID and arg.of in ("wstatus", "rusage"):
         size = SIZES[arg.of]
 
         def take_status(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-            return _take(value, size, read) if result > 0 else None
+            return memory_at(value, size, read) if result > 0 else None
 
         return take_status
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-        return _take(value, _bytes_of(arg, args, result, extent), read)
+        return memory_at(value, _bytes_of(arg, args, result, extent), read)
 
     return take
 
@@ -441,18 +408,9 @@ def _remainder(arg: Arg) -> _Exit:
     size = SIZES[arg.of]
 
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-        return _take(value, size, read)
+        return memory_at(value, size, read)
 
     return take
-
-
-def _clone_args_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-    data = _take(value, min(args[1], CloneArgs.SIZE), read)
-    if data is None or result <= 0:
-        return None
-    given = CloneArgs.unpack(data.ljust(CloneArgs.SIZE, b"\0"))
-    words = ((process.CLONE_PIDFD, given.pidfd), (process.CLONE_PARENT_SETTID, given.parent_tid))
-    return b"".join(_take(address, 4, read) or bytes(4) for flag, address in words if given.flags & flag)
 
 
 def _message_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
@@ -463,11 +421,11 @@ def _message_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
 
 
 def _ioctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-    return _take(value, _IOCTL_OUT[args[1]], read) if args[1] in _IOCTL_OUT else None
+    return memory_at(value, _IOCTL_OUT[args[1]], read) if args[1] in _IOCTL_OUT else None
 
 
 def _fcntl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-    return _take(value, _FCNTL_GETS[args[1]], read) if args[1] in _FCNTL_GETS else None
+    return memory_at(value, _FCNTL_GETS[args[1]], read) if args[1] in _FCNTL_GETS else None
 
 
 def _nothing_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
@@ -477,7 +435,7 @@ def _nothing_out(value: int, args: Args, result: int, read: Reader) -> bytes | N
 def _prctl_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
     if args[0] == process.PR_GET_NAME:
         return _text(value, process.TASK_COMM_LEN, read)
-    return _take(value, 4, read) if args[0] in _PRCTL_WORDS else None
+    return memory_at(value, 4, read) if args[0] in _PRCTL_WORDS else None
 
 
 # --- per row, once ---
@@ -493,14 +451,14 @@ _ENTER_MAKERS: dict[Kind, Callable[[Arg, Extent], _Enter]] = {
     Kind.IOVEC_ADDR: _vectors_empty,
     Kind.STRUCT_IN: _struct_in,
     Kind.STRUCT_INOUT: _struct_in,
-    Kind.CLONE_ARGS: lambda arg, extent: _clone_args_in,
+    Kind.CLONE_ARGS: lambda arg, extent: capture_sized.clone_args,
     Kind.MESSAGE_IN: _message_in,
     Kind.MESSAGE_OUT: lambda arg, extent: _message_header,
     Kind.FUTEX_ARG: _futex_in,
     Kind.IOCTL_ARG: lambda arg, extent: _ioctl_in,
     Kind.FCNTL_ARG: lambda arg, extent: _fcntl_in,
     Kind.PRCTL_ARG: _prctl_of,
-    Kind.SIGFRAME: _sigframe,
+    Kind.SIGFRAME: lambda arg, extent: capture_sized.frame_mask(arg.of),
 }
 _EXIT_MAKERS: dict[Kind, Callable[[Row, Arg, Extent], _Exit]] = {
     Kind.STRING_OUT: lambda row, arg, extent: _string_out,
@@ -508,7 +466,7 @@ _EXIT_MAKERS: dict[Kind, Callable[[Row, Arg, Extent], _Exit]] = {
     Kind.IOVEC_OUT: _vectors_out,
     Kind.STRUCT_OUT: _struct_out,
     Kind.STRUCT_INOUT: _struct_out,
-    Kind.CLONE_ARGS: lambda row, arg, extent: _clone_args_out,
+    Kind.CLONE_ARGS: lambda row, arg, extent: capture_sized.clone_args_out,
     Kind.MESSAGE_OUT: _message_out,
     Kind.IOCTL_ARG: lambda row, arg, extent: _ioctl_out,
     Kind.FCNTL_ARG: lambda row, arg, extent: _fcntl_out,

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from struct import Struct
 
+from kernel.abi import process, sigframe
 from kernel.abi.errno import Errno
 from kernel.abi.mman import PAGE_SIZE
-from kernel.abi.structs import SIZES
+from kernel.abi.structs import SIZES, CloneArgs, UserDesc
 
 Args = tuple[int, ...]
 Reader = Callable[[int, int], bytes | None]
@@ -21,6 +22,13 @@ Leave = Callable[[int, Args, int, Reader], bytes | None]
 _PAIR = Struct("<II")
 _MAX_HANDLE_SIZE = 128
 _NAME_MAX = 255
+
+
+def memory_at(address: int, size: int, read: Reader) -> bytes | None:
+    """Memory as it is; none of it for a size of 0, None for NULL and for what cannot be read."""
+    if address == 0:
+        return None
+    return read(address, size) if size > 0 else b""
 
 
 def _sigset_argpack(value: int, args: Args, read: Reader) -> bytes | None:
@@ -80,6 +88,44 @@ def _old_dirent(value: int, args: Args, result: int, read: Reader) -> bytes | No
         return None
     length = min(int.from_bytes(head[8:10], "little"), _NAME_MAX)
     return head + (read(value + len(head), length) or b"")
+
+
+def clone_args(value: int, args: Args, read: Reader) -> bytes | None:
+    data = memory_at(value, min(args[1], CloneArgs.SIZE), read)
+    if data is None:
+        return None
+    data = data.ljust(CloneArgs.SIZE, b"\0")
+    given = CloneArgs.unpack(data)
+    if not given.flags & process.CLONE_SETTLS:
+        return data
+    return data + (memory_at(given.tls & 0xFFFFFFFF, UserDesc.SIZE, read) or b"")
+
+
+def clone_args_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    data = memory_at(value, min(args[1], CloneArgs.SIZE), read)
+    if data is None or result <= 0:
+        return None
+    given = CloneArgs.unpack(data.ljust(CloneArgs.SIZE, b"\0"))
+    words = ((process.CLONE_PIDFD, given.pidfd), (process.CLONE_PARENT_SETTID, given.parent_tid))
+    return b"".join(memory_at(address, 4, read) or bytes(4) for flag, address in words if given.flags & flag)
+
+
+_OLD_MASK = sigframe.SIGFRAME_CONTEXT + sigframe.Sigcontext.offsets()["oldmask"] - sigframe.SIGRETURN_POPPED
+_EXTRA_MASK = sigframe.SIGFRAME_EXTRAMASK - sigframe.SIGRETURN_POPPED
+_RT_MASK = sigframe.RT_SIGFRAME_MASK - sigframe.RT_SIGRETURN_POPPED
+
+
+def frame_mask(kind: str) -> Enter:
+    """The mask in a signal handler's frame, which `sigreturn` brings back, or `rt_sigreturn` (kind "rt")."""
+
+    def take_rt(value: int, args: Args, read: Reader) -> bytes | None:
+        return read(value + _RT_MASK, 8)
+
+    def take_old(value: int, args: Args, read: Reader) -> bytes | None:
+        low, high = read(value + _OLD_MASK, 4), read(value + _EXTRA_MASK, 4)
+        return None if low is None or high is None else low + high
+
+    return take_rt if kind == "rt" else take_old
 
 
 ENTER: dict[str, Enter] = {
