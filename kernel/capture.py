@@ -14,7 +14,7 @@ Items are the bytes of user memory, with these exceptions:
 - `argv`, `envp`, vectors, messages and directories have the encodings of `kernel/captured.py`;
 - structures that say themselves how long they are, or point to more, are taken by `kernel/capture_sized.py`;
 - `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its
-  end the words that `pidfd` and `parent_tid` point to, one after the other;
+  end the words that `pidfd` and `parent_tid` point to, one after the other.
 """
 
 from __future__ import annotations
