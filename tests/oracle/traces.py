@@ -332,7 +332,7 @@ def record(
         env=ENVIRONMENT,
         preexec_fn=_one_processor,
         process_group=0,
-        timeout=TIMEOUT,
+        timeout=5 * TIMEOUT,
         check=False,
     )
     texts = [

@@ -151,12 +151,17 @@ int main(void)
 		R(setsid());
 		R(setpgid(0, 0));
 		R(setpgid(0, getpgid(getppid())));
+		int done[2];
+		char c;
+		pipe(done);
 		pid_t pid = fork();
 		if (!pid) {
 			R(setpgid(getppid(), 0));
+			close(done[1]);
 			pause();
 		}
-		usleep(10000);
+		close(done[1]);
+		read(done[0], &c, 1);
 		R(setpgid(pid, 0));
 		R(getpgid(pid) == pid);
 		R(setpgid(pid, getpid()));

@@ -29,7 +29,7 @@ static ssize_t put(int fd, const void *data, size_t size)
 	ssize_t n = write(fd, data, size);
 	int saved = errno;
 
-	usleep(5000);
+	usleep(25000);
 	errno = saved;
 	return n;
 }
@@ -261,13 +261,13 @@ int main(void)
 	polled("slave", slave);
 	put(master, "\021", 1);
 	show("write", write(slave, "go", 2) < 0 ? -1 : 0);
-	usleep(5000);
+	usleep(25000);
 	show("read", read(master, buf, 100));
 	R(tcflow(slave, TCOOFF));
 	show("write", write(slave, "held", 4));
 	R(tcflow(slave, TCOON));
 	R(tcflow(slave, TCIOFF));
-	usleep(5000);
+	usleep(25000);
 	show("read", read(master, buf, 100));
 	R(tcflow(slave, 9));
 	R(tcflush(slave, 9));
