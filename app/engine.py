@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from app import finding
+from app import finding, going_back
 from app.answers import Answers
 from app.breakpoints import MOST, Breakpoint, addresses
 from app.breakpoints import wanted as reaches
@@ -59,8 +59,6 @@ MILESTONES = (
 """Places in the entry code where a microstep stops, besides every sys_* and do_*."""
 TRAIL = 1000
 """Steps on that are remembered for going back."""
-NEAR = 16
-"""No instruction is longer than this many ticks."""
 
 
 class Engine:
@@ -246,9 +244,9 @@ class Engine:
 
     def _instruction(self, direction: int) -> bool:
         if direction < 0:
-            return self._to_previous_instruction()
+            return going_back.to_previous_instruction(self)
         if self.cursor.microstep >= 0:
-            self._set(self.cursor.seq, ALL_DONE, self.cursor.tick)
+            self.set_cursor(self.cursor.seq, ALL_DONE, self.cursor.tick)
             return True
         self.to_cursor()
         if self.machine.seq > self.cursor.seq:  # in the middle of what the kernel did at once
@@ -265,14 +263,14 @@ class Engine:
 
     def _microsteps(self, direction: int) -> bool:
         if direction < 0:
-            return self._to_previous_microstep()
-        return self._microstep()
+            return going_back.to_previous_microstep(self)
+        return self.microstep()
 
-    def _microstep(self) -> bool:
+    def microstep(self) -> bool:
         cursor = self.cursor
         if cursor.microstep >= 0:
             done = cursor.microstep + 1
-            self._set(cursor.seq, done if done < self.microsteps() else ALL_DONE, cursor.tick)
+            self.set_cursor(cursor.seq, done if done < self.microsteps() else ALL_DONE, cursor.tick)
             return True
         self.to_cursor()
         machine = self.machine
@@ -318,9 +316,9 @@ class Engine:
         """Put the cursor behind event `seq - 1`, at its first microstep if it is a trap."""
         record = self.log.record(seq - 1)
         if isinstance(record.event, ENTRIES):
-            self._set(seq, 0, record.tick)
+            self.set_cursor(seq, 0, record.tick)
         else:
-            self._set(seq, ALL_DONE, record.tick)
+            self.set_cursor(seq, ALL_DONE, record.tick)
 
     # Steps over events.
 
@@ -438,7 +436,7 @@ class Engine:
             self.go_start()
             return
         self.seeking = None
-        self._set(seq, ALL_DONE, self.log.record(seq - 1).tick)
+        self.set_cursor(seq, ALL_DONE, self.log.record(seq - 1).tick)
 
     def go_start(self) -> None:
         self.seeking = None
@@ -453,7 +451,7 @@ class Engine:
     def _end(self) -> Position:
         length = self.length
         if self.machine.seq >= length:
-            return self._rest()
+            return self.rest()
         return Position(length, ALL_DONE, self.log.record(length - 1).tick)
 
     # Running on.
@@ -483,7 +481,7 @@ class Engine:
                 found = self.find(wanted, first)
                 if found is not None:
                     self.seeking, self.found = None, True
-                    self._set(found + 1, ALL_DONE, self.log.record(found).tick)
+                    self.set_cursor(found + 1, ALL_DONE, self.log.record(found).tick)
                     return "found"
                 first = machine.seq
             if isinstance(outcome, Halted):
@@ -607,14 +605,14 @@ class Engine:
 
     # The machine and the cursor.
 
-    def _set(self, seq: int, microstep: int, tick: int) -> None:
+    def set_cursor(self, seq: int, microstep: int, tick: int) -> None:
         self.cursor = Position(seq, microstep, tick)
 
     def set_to_rest(self) -> None:
         """The cursor is where the machine rests."""
-        self.cursor = self._rest()
+        self.cursor = self.rest()
 
-    def _rest(self) -> Position:
+    def rest(self) -> Position:
         """The machine's place. The first rest behind an event has that event's tick, as it has in the log."""
         machine = self.machine
         seq = min(machine.seq, self.length)
@@ -647,86 +645,3 @@ class Engine:
         self._brink_at = machine.tick
 
     _brink_at = -1
-
-    # Going back by what no event marks.
-
-    def _to_previous_microstep(self) -> bool:
-        current = self.cursor
-        if self.at_start:
-            return False
-        if current.microstep > 0:
-            self._set(current.seq, current.microstep - 1, current.tick)
-            return True
-        back = current.seq if self._first_of(current.seq).before(current) else current.seq - 1
-        while True:
-            place = self._first_of(max(back, 0))
-            if place.before(current):
-                break
-            back -= 1
-            if back < 0:
-                self.go_start()
-                return True
-        self.cursor = place
-        while self._microstep() and self.cursor.before(current):
-            place = self.cursor
-        self.seeking = None
-        self.cursor = place
-        return True
-
-    def _first_of(self, seq: int) -> Position:
-        """The first position with `seq` events."""
-        if not seq:
-            return START
-        record = self.log.record(seq - 1)
-        if isinstance(record.event, ENTRIES):
-            return Position(seq, 0, record.tick)
-        return Position(seq, ALL_DONE, record.tick)
-
-    def _to_previous_instruction(self) -> bool:
-        """The last rest before the cursor: from the trap before it, step by step."""
-        if self.at_start:
-            return False
-        current = self.cursor
-        if current.microstep >= 0:
-            self.to_cursor()
-            self.set_to_rest()
-            return True
-        self.to_cursor()
-        machine = self.machine
-        goal = (machine.seq, machine.tick) if machine.seq == current.seq else (current.seq, current.tick)
-        anchor = self._trap_before(current)
-        if anchor:
-            machine.go_to(anchor, self.log.record(anchor - 1).tick)
-        else:
-            machine.rewind(0, 0)
-        last = self._rest()
-        while True:
-            self._approach(current)
-            if (machine.seq, machine.tick) >= goal:
-                break
-            last = self._rest()
-            outcome = machine.step_instruction()
-            if outcome is not None and not machine._pass_idle(outcome):
-                break
-        self.cursor = last
-        return True
-
-    def _trap_before(self, current: Position) -> int:
-        """`seq` right behind the last trap that was over before the cursor; 0 for none."""
-        for seq in range(current.seq, 0, -1):
-            record = self.log.record(seq - 1)
-            if isinstance(record.event, ENTRIES) and (seq, record.tick) < (current.seq, current.tick):
-                return seq
-        return 0
-
-    def _approach(self, current: Position) -> None:
-        """Where nothing happens for long before the cursor, run instead of stepping."""
-        machine = self.machine
-        if machine.seq == current.seq:
-            until = current.tick - NEAR
-        elif machine.seq == current.seq - 1:
-            until = self.log.record(current.seq - 1).tick - NEAR
-        else:
-            return
-        if until - machine.tick > 256:
-            machine.go_to(machine.seq, until)

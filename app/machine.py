@@ -147,7 +147,7 @@ class Machine:
         """Run until `seq` events have happened; False when the machine stops before."""
         while self.seq < seq:
             outcome = self.step(self.tick + TICKS_BETWEEN)
-            if outcome is not None and not self._pass_idle(outcome):
+            if outcome is not None and not self.pass_idle(outcome):
                 return False
         return True
 
@@ -161,7 +161,7 @@ class Machine:
                     self.kernel.pass_time(tick)
                 return
 
-    def _pass_idle(self, outcome: Idle | Halted) -> bool:
+    def pass_idle(self, outcome: Idle | Halted) -> bool:
         """While re-executing, time jumps to whatever comes next."""
         if isinstance(outcome, Halted) or outcome.until < 0:
             return False
@@ -188,7 +188,7 @@ class Machine:
         """Run to the first rest at `tick` or later."""
         while self.tick < tick:
             outcome = self.step(tick)
-            if outcome is not None and not self._pass_idle(outcome):
+            if outcome is not None and not self.pass_idle(outcome):
                 return
 
     def _restore(self, seq: int, tick: int) -> None:

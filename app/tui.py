@@ -23,7 +23,6 @@ os.environ.setdefault(
 )  # milliseconds; for who types Esc and : in an editor one after the other
 
 from textual import events
-from textual.app import App
 from textual.screen import Screen
 
 from app import player as play
@@ -32,6 +31,7 @@ from app.actions import BY_NAME, PANE_KEYS
 from app.breakpoints import Breakpoint, of_subject
 from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
+from app.pane_keys import PaneKeys
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
 from app.panes.processes import Processes
@@ -76,7 +76,7 @@ STAYING = ("instruction", "microstep", "event", "follow")
 """Steps that say themselves when there is nothing more."""
 
 
-class Int80(App[int], inherit_bindings=False):
+class Int80(PaneKeys, inherit_bindings=False):
     """The App. Its methods are what `actions` call."""
 
     CSS_PATH = "int80.tcss"
@@ -432,7 +432,7 @@ class Int80(App[int], inherit_bindings=False):
 
     def break_here(self) -> None:
         """On what is chosen in the focused pane; a question where nothing is."""
-        pane = self._focused()
+        pane = self.focused_pane()
         subject = pane.chosen_subject() if pane is not None else ""
         point = of_subject(subject)
         if point is not None:
@@ -490,63 +490,9 @@ class Int80(App[int], inherit_bindings=False):
                 await asyncio.sleep(FRAME if player.rate else YIELD)
         self.paint()
 
-    # Panes.
-
-    def pane(self, name: str) -> None:
-        """To the front and into focus; if it is there already, alone on the screen (Console: keys)."""
-        main = self.main
-        pane = next(one for one in main.panes if one.id == name)
-        if pane is main.timeline:
-            self._focus(pane)
-            return
-        if pane in (main.focused, self._coming):
-            if name == "console":
-                self.give_keys(True)
-            else:
-                self.zoom()
-            return
-        main.bring_front(name)
-        self._coming = pane
-        self.call_after_refresh(self._focus, pane)
-
-    def _focus(self, pane: Pane) -> None:
-        self._coming = None
-        pane.focus(scroll_visible=False)
-        self.paint()
-
-    def zoom(self) -> None:
-        main, pane = self.main, self._focused()
-        if pane is main.timeline:
-            self.say("the timeline has its line: + and - show less or more of it")
-            return
-        if not main.zoomed and len(main.visible_panes()) < 2:
-            self.say("this pane is alone on the screen already: Tab and the F-keys turn them over")
-            return
-        main.zoom("" if main.zoomed else (pane.id if pane is not None and pane.id else main.front))
-
-    def next_layout(self, direction: int) -> None:
-        main = self.main
-        names = [one.name for one in main.layouts]
-        if len(names) == 1:
-            self.say("there is room for one pane at a time: Tab and the F-keys turn them over")
-            return
-        main.take(names[(names.index(main.plan.name) + direction) % len(names)])
-        self.say(f"layout {main.plan.name}: {main.plan.about}")
-
-    def hide_pane(self) -> None:
-        main, pane = self.main, self._focused()
-        if pane is None:
-            self.say("Tab goes to a pane, x hides it")
-        elif pane is main.timeline:
-            self.say("the timeline stays")
-        elif main.zoomed or not main.hide_pane(pane.id or ""):
-            self.say("the only pane in sight stays" + (": z shows the others" if main.zoomed else ""))
-        else:
-            self.say(f"{pane.label} is hidden: {pane.key} brings it back")
-
     def run_next(self) -> None:
         """The task that is chosen in Processes runs next."""
-        pane = self._focused()
+        pane = self.focused_pane()
         if not isinstance(pane, Processes):
             self.pane("processes")
             self.say("choose a task here, and p gives it the processor")
@@ -555,70 +501,6 @@ class Int80(App[int], inherit_bindings=False):
         why = self.engine.run_next(pane.chosen)
         self.say(why or (f"it runs next: {self._begun(future)}" if future else "it runs next"))
         self.paint()
-
-    def next_view(self) -> None:
-        pane = self._focused()
-        if pane is None or len(pane.views) < 2:
-            pane = next(one for one in self.main.board if len(one.views) > 1)
-        if not pane.region.area:
-            self.pane(pane.id or "")
-        pane.next_view()
-
-    def next_focus(self, direction: int) -> None:
-        main = self.main
-        shown = main.visible_panes()
-        if len(shown) == 1 and (main.zoomed or len(main.layouts) == 1):
-            names = [name for name, _, _ in PANE_KEYS]
-            at = names.index(shown[0].id or "") + direction
-            self.pane(names[at % len(names)])
-            return
-        if main.timeline.region.area:
-            shown.append(main.timeline)
-        focused = self._focused()
-        at = shown.index(focused) + direction if focused in shown else 0 if direction > 0 else -1
-        if shown:
-            self._focus(shown[at % len(shown)])
-
-    def _focused(self) -> Pane | None:
-        focused = self.main.focused
-        return focused if isinstance(focused, Pane) else None
-
-    def _pane_in_hand(self) -> Pane | None:
-        """The focused pane; the first one in sight takes the focus if none has it."""
-        pane = self._focused()
-        if pane is None:
-            shown = self.main.visible_panes()
-            if shown:
-                self._focus(shown[0])
-                return shown[0]
-        return pane
-
-    def choose(self, down: int, right: int) -> None:
-        pane = self._pane_in_hand()
-        if pane is None:
-            self.say("no pane is in sight: 0 lists them")
-            return
-        before = pane.picture()
-        pane.choose(down, right)
-        if pane is not self.main.timeline and pane.picture() == before:
-            self.say(f"{pane.label}: nothing further that way")
-
-    def turn_page(self, direction: int) -> None:
-        pane = self._pane_in_hand()
-        if pane is None:
-            self.say("no pane is in sight: 0 lists them")
-            return
-        before = pane.picture()
-        pane.page(direction)
-        if pane.picture() == before:
-            self.say(f"{pane.label}: nothing further {'below' if direction > 0 else 'above'}")
-
-    def explain(self) -> None:
-        pane = self._focused()
-        if pane is None:
-            self.say("Tab goes to a pane, arrows choose in it, Enter explains")
-        elif not pane.explain():
-            self.say(f"{pane.label}: nothing is chosen here to be explained")
 
     def back(self) -> None:
         if self.player.on:
