@@ -23,6 +23,9 @@ from kernel.thread import PAGE_OFFSET
 _TABLES = msgspec.msgpack.Encoder()
 _TABLES_DECODER = msgspec.msgpack.Decoder(Tables)
 
+STEPS_BACK = 8
+"""Events before a place that was far from any checkpoint, one is left: the next steps back are short."""
+
 
 class Divergence(Exception):
     """Re-execution did not do again what the log says; `seq` is the first event that differs."""
@@ -131,6 +134,9 @@ class Machine:
             near = self.checkpoints.at_or_before(seq, tick)
             if self._is_beyond(seq, tick) or near.place > (self.seq, self.tick):
                 self.load(near)
+            if seq - self.seq > 2 * STEPS_BACK:
+                self.run_to_event(seq - STEPS_BACK)
+                self.keep()
             self.run_to_event(seq)
             if self.seq == seq:
                 self._run_to_tick(seq, tick)
@@ -200,6 +206,11 @@ class Machine:
 
     def _take(self) -> None:
         self.adopt(self.save())
+
+    def keep(self) -> None:
+        """A checkpoint here, if there is none."""
+        if self.checkpoints.at_or_before(self.seq, self.tick).place != (self.seq, self.tick):
+            self._take()
 
     def adopt(self, one: Checkpoint) -> None:
         """One more checkpoint to go back to."""

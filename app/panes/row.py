@@ -122,8 +122,10 @@ def short(text: str, width: int) -> str:
 
 def padded(one: Row, width: int) -> Row:
     """The row in exactly `width` columns."""
-    one = fit(one, width)
     room = width - width_of(one)
+    if room < 0:
+        one = fit(one, width)
+        room = width - width_of(one)
     return (*one, Span(" " * room)) if room else one
 
 
