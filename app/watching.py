@@ -104,6 +104,7 @@ class Watch:
         """Where the last checkpoint before `end`, the cursor, is; and the last hit from there on."""
         machine = engine.machine
         core = machine.kernel.core
+        here = machine.seq, machine.tick
         last: list[Place] = []
 
         def seen(_address: int, tick: int) -> None:
@@ -119,7 +120,7 @@ class Watch:
                 if (machine.seq, machine.tick) >= end:
                     continue
             core.watch(self.addresses, seen)
-            engine.to_cursor()
+            machine.run_on(*here)  # all the way: the cursor may stand at a checkpoint
             at = machine.seq, machine.tick
             if core.eip in self.addresses and at < end:
                 last[:] = [at]
