@@ -56,13 +56,12 @@ class Resident(NamedTuple):
         return self.anon + self.file + self.shmem
 
 
-def resident(k: Kernel, space: Space, vma: Vma) -> Resident:
-    """What of the VMA is in memory, and with how many it is shared."""
+def resident(k: Kernel, space: Space, vma: Vma, more: dict[int, int]) -> Resident:
+    """What of the VMA is in memory, and with how many it is shared; `more` is `shared_owners`."""
     anon = file = shmem = pss = pss_dirty = 0
     counts = [[0, 0], [0, 0]]
     inode = k.tables.inodes.get(vma.inode)
     cached = inode.pages if inode is not None else {}
-    more = shared_owners(k)
     for va, _, word in pages(k, space.pgd, vma.start, vma.end):
         pfn = (word & FRAME_MASK) >> 12
         owners = k.tables.frame_refs.get(pfn, 1) + more.get(pfn, 0)
@@ -90,7 +89,8 @@ def _sum(parts: list[Resident]) -> Resident:
 
 
 def usage(k: Kernel, space: Space) -> Resident:
-    return _sum([resident(k, space, vma) for vma in space.vmas])
+    more = shared_owners(k)
+    return _sum([resident(k, space, vma, more) for vma in space.vmas])
 
 
 class Extents(NamedTuple):
@@ -221,9 +221,10 @@ def smaps(k: Kernel, task: Task) -> bytes:
     if space is None:
         return b""
     out = []
+    more = shared_owners(k)
     for vma in space.vmas:
         text = _size("Size", vma.end - vma.start >> 10) + _size("KernelPageSize", 4) + _size("MMUPageSize", 4)
-        text += _smap_sizes(resident(k, space, vma), bool(vma.flags & MAP_LOCKED))
+        text += _smap_sizes(resident(k, space, vma, more), bool(vma.flags & MAP_LOCKED))
         text += "THPeligible:    0\n" + _flags(vma)
         out.append(_header(k, space, vma) + b"\n" + text.encode())
     return b"".join(out)

@@ -228,7 +228,7 @@ def stat(k: Kernel, task: Task, whole: bool) -> str:
         0,
         task.start_tick // TICKS_PER_JIFFY,
         memory.extents(space).total << 12 if space is not None else 0,
-        memory.usage(k, space).rss if space is not None else 0,
+        space.rss if space is not None else 0,
         limits_of(k, task, 5)[0] if limits_of(k, task, 5)[0] != RLIM64_INFINITY else 0xFFFF_FFFF,
     ]
     shown = space if space is not None and allowed else None

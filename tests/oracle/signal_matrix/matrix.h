@@ -364,13 +364,29 @@ static pid_t spawn(const char *name)
 	return pid;
 }
 
-/* What becomes of a child until it has ended. */
+/* Stop a child, or find it stopped, and tell. */
+static void say_stopped(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, WUNTRACED) < 0 && errno == EINTR)
+		;
+	say_status(status);
+}
+
+static void stop(pid_t pid)
+{
+	kill(pid, SIGSTOP);
+	say_stopped(pid);
+}
+
+/* What becomes of a child until it has ended. (Not WCONTINUED: whoever has ended was never continued.) */
 static void reap(pid_t pid)
 {
 	int status;
 
 	for (;;) {
-		pid_t got = waitpid(pid, &status, WUNTRACED | WCONTINUED);
+		pid_t got = waitpid(pid, &status, WUNTRACED);
 		if (got < 0 && errno == EINTR)
 			continue;
 		if (got < 0) {

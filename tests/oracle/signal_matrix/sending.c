@@ -38,18 +38,14 @@ static void from_parent(int signo, int disposition, int blocked)
 	asleep(pid);
 	kill(pid, signo);
 	if (settle(pid) == 'T') {
-		int status;
-		waitpid(pid, &status, WUNTRACED);
-		say_status(status);
+		say_stopped(pid);
 		kill(pid, SIGCONT);
 		settle(pid);
 	}
 	say(" |");
 	kill(pid, END);
 	if (settle(pid) == 'T') {
-		int status;
-		waitpid(pid, &status, WUNTRACED);
-		say_status(status);
+		say_stopped(pid);
 		kill(pid, SIGCONT);
 	}
 	reap(pid);
@@ -72,9 +68,7 @@ static void from_self(int signo, int disposition, int blocked)
 		_exit(7);
 	}
 	if (settle(pid) == 'T') {
-		int status;
-		waitpid(pid, &status, WUNTRACED);
-		say_status(status);
+		say_stopped(pid);
 		kill(pid, SIGCONT);
 	}
 	reap(pid);
