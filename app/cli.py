@@ -204,6 +204,9 @@ def _program_options(parser: argparse.ArgumentParser) -> None:
         default=-1,
         help="draw who runs next and for how long from this seed (default rr: tasks take turns)",
     )
+    parser.add_argument(
+        "--core", metavar="FILE", help="let programs dump core, and save the core file that the last one left"
+    )
     parser.add_argument("--timeout", metavar="S", type=_seconds, help="give up after S seconds of real time")
     parser.add_argument(
         "program",
@@ -283,6 +286,7 @@ def _options(namespace: argparse.Namespace, screen: bool = False) -> object:
         memory=namespace.memory,
         seed=namespace.seed,
         schedule=namespace.schedule,
+        core=namespace.core,
         modes=None if screen else descriptor_modes(),
         rows=rows,
         columns=columns,

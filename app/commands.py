@@ -13,6 +13,7 @@ import traceback
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from app.core_file import keep_core
 from app.disk import keep_disk
 from app.host import (
     Deadlocked,
@@ -131,8 +132,9 @@ def _run(options: Options, timeout: float | None, make_sink: Callable[[Options],
 
 
 def kept(options: Options, kernel: Kernel, status: int) -> int:
-    """The exit status once the disk's file has been seen to."""
-    return status if keep_disk(options.disk, kernel) else status or 1
+    """The exit status once the files that stay, the disk's and a core, have been seen to."""
+    whole = keep_disk(options.disk, kernel)
+    return status if keep_core(options.core, kernel) and whole else status or 1
 
 
 def drive(kernel: Kernel, driver: Driver, name: str, ended: Callable[[], None] | None = None) -> int:
@@ -222,7 +224,9 @@ def run_screen(options: Options, output: str | None, theme: str | None = None, p
 
         hint = lesson(options.program).keys
     status = run_app(engine, theme=theme, hint=hint)
-    if options.disk is not None and engine.machine.kernel.tables.disk is not None:
+    if options.core is not None or (
+        options.disk is not None and engine.machine.kernel.tables.disk is not None
+    ):
         engine.go_end()
         engine.to_cursor()
         status = kept(options, engine.machine.kernel, status)

@@ -57,6 +57,8 @@ class Options:
     """HOST:GUEST or HOST:GUEST:ro, likewise further directories."""
     disk: str | None = None
     """A file that is the disk /dev/hda0; FILE:rw writes what the guest wrote there back to it at the end."""
+    core: str | None = None
+    """Where on the host the core file goes that a program leaves; None: they leave none unless they want."""
     modes: tuple[int, int, int] | None = None
     rows: int = 24
     columns: int = 80
@@ -73,6 +75,11 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         guest, blobs, files = _from_host(options)
     elif "/" not in guest and (own := program(guest)) is not None:
         files, blobs = _file(f"{OWN_PROGRAMS}/{guest}", own.read_bytes())
+    if options.core is not None:
+        from app.core_file import why_not
+
+        if why := why_not(options.core):
+            raise LaunchError(f"--core {why}", 2)
     if options.disk is not None:
         from app.disk import read_disk
 
@@ -94,6 +101,7 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         rows=options.rows,
         columns=options.columns,
         mounts=mounts,
+        core=options.core is not None,
     )
     return start, blobs
 

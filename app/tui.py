@@ -542,6 +542,12 @@ class Int80(PaneKeys, inherit_bindings=False):
 
         dialogs.list_breakpoints(self)
 
+    def ask_core(self) -> None:
+        from app.screens import dialogs
+
+        with self.guard():
+            dialogs.ask_core(self)
+
     def list_panes(self) -> None:
         from app.screens import dialogs
 

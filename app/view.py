@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.core_file import Core, cores, save_core
 from cpu.descriptors import Gate
 from cpu.disasm import Instruction, disassemble
 from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, read_linear, walk
@@ -173,6 +174,14 @@ class View:
             label = self._kernel.vdso.label(va - space.vdso)
             return label if label != f"{va - space.vdso:08x}" else f"{va:08x}"
         return program_symbols(self._kernel, task.exe if task is not None else "").label(va)
+
+    def cores(self) -> list[Core]:
+        """What can be saved as a core file."""
+        return cores(self._kernel)
+
+    def save_core(self, core: Core, path: str) -> int:
+        """Write a core file to a new file of the host; its size. Raises NotSaved."""
+        return save_core(self._kernel, core, path)
 
     def frame_counts(self) -> FrameCounts:
         tables, ram = self._kernel.tables, self._kernel.ram

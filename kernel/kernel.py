@@ -122,6 +122,8 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     """One at `/` can only be the first; without it the root is in memory."""
     schedule: int = -1
     """Seed of random choices of the scheduler; -1: it takes turns."""
+    core: bool = False
+    """Core files may be of any size: the first program's RLIMIT_CORE is not 0."""
 
 
 class Idle(msgspec.Struct, frozen=True):
@@ -499,6 +501,8 @@ class Kernel:
             sighand=sighand,
             cred=capabilities.user(start.uid),
         )
+        if start.core:
+            task.rlimits = {RLIMIT_CORE: list(NO_LIMIT)}
         t.tasks[pid] = task
         t.first = pid
         setup.standard_descriptors(self, task, start.modes)

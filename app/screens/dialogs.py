@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_place
 from app.breakpoints import Breakpoint, parse
+from app.core_file import Core, NotSaved, why_not
 from app.explain import explain as explanation
 from app.panes.row import wrapped
 from app.screens.popup import Ask, Choose, Item, Text
@@ -95,6 +97,35 @@ def list_breakpoints(app: Int80) -> None:
         Choose("breakpoints: Enter clears", items),
         lambda name: app.toggle_breakpoint(known[name]) if name in known else None,
     )
+
+
+def ask_core(app: Int80) -> None:
+    """A core file for a debugger: of which process, and into which file."""
+    now = app.engine.view
+    found = now.cores() if now is not None else []
+    if now is None or not found:
+        app.say(app.engine.broken or "no process is there, and none has left a core file")
+        return
+    known = {str(n): core for n, core in enumerate(found)}
+    items = [Item(name, core.text) for name, core in known.items()]
+
+    def save(core: Core, text: str | None) -> None:
+        if text is None:
+            return
+        try:
+            size = now.save_core(core, os.path.expanduser(text.strip()))
+        except NotSaved as error:
+            app.say(str(error))
+        else:
+            app.say(f"saved: {text.strip()}, {count(size)} bytes; gdb PROGRAM {text.strip()} opens it")
+
+    def ask(name: str | None) -> None:
+        if name in known:
+            hint = f"the name of a new file on your computer: {known[name].text}"
+            question = Ask("save a core file", hint, lambda text: why_not(os.path.expanduser(text.strip())))
+            app.push_screen(question, lambda text: save(known[name], text))
+
+    app.push_screen(Choose("a core file of", items), ask)
 
 
 def list_panes(app: Int80) -> None:

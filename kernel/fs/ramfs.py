@@ -207,6 +207,11 @@ def _blob_page(k: Kernel, inode: Inode, index: int, peek: bool = False) -> bytes
     return k.blobs[inode.blob][start : min(start + PAGE, inode.blob_size)]
 
 
+def page_from_outside(k: Kernel, inode: Inode, index: int) -> bytes:
+    """A page of a file as it is outside of the page cache. KernelError."""
+    return _blob_page(k, inode, index)
+
+
 def original_page(k: Kernel, inode: Inode, index: int) -> bytes:
     """What page `index` was when it came in from outside; nothing is fetched for that."""
     return _blob_page(k, inode, index, peek=True)

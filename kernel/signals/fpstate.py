@@ -7,8 +7,9 @@ Linux keeps both, so that programs of either age find what they know (arch/x86/k
 
 from __future__ import annotations
 
-from struct import Struct
+from struct import Struct, pack
 
+from cpu.registers import FpuState
 from kernel.abi.sigframe import FPSTATE_32, FXSAVE_OFFSET
 
 FXSAVE_SIZE = 512
@@ -78,3 +79,14 @@ def _tag(significand: bytes, exponent: int) -> int:
 def short_tag_word(tags: int) -> int:
     """One bit per register, 0 for empty (twd_i387_to_fxsr)."""
     return sum(1 << n for n in range(8) if tags >> 2 * n & 3 != _EMPTY)
+
+
+def fxsave_of(state: FpuState) -> bytes:
+    """The image that `fxsave` would write now; where the last instruction was nobody has noted."""
+    head = _FXSAVE_HEAD.pack(
+        state.fpcw, state.fpsw, short_tag_word(state.fptag), 0, 0, 0, 0, 0, state.mxcsr, MXCSR_MASK
+    )
+    top = state.fpsw >> 11 & 7
+    registers = (state.st[top + n & 7] for n in range(8))
+    stack = b"".join(pack("<QH6x", significand, exponent) for significand, exponent in registers)
+    return (head + stack + b"".join(state.xmm)).ljust(FXSAVE_SIZE, b"\0")

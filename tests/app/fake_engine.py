@@ -154,6 +154,9 @@ class FakeView:
     def all_symbols(self) -> tuple[Symbols, ...]:
         return (SYMBOLS,)
 
+    def cores(self) -> list[Any]:
+        return []
+
     def contents(self, path: str) -> tuple[str, bytes] | None:
         return None
 
@@ -299,6 +302,8 @@ def msgspec_replace(struct: Any, **changes: Any) -> Any:
 
 class FakeEngine:
     """Moves in the list of places."""
+
+    broken = ""
 
     def __init__(self, live: bool = True) -> None:
         self.log, self.places = script()

@@ -130,7 +130,7 @@ def _name(k: Kernel, space: Space, vma: Vma) -> bytes:
     if vma.inode and vma.inode != k.tables.vdso:
         inode = k.tables.inodes.get(vma.inode)
         path = k.path_of(inode) if inode is not None else ""
-        text = encode_name(path) if path else encode_name(vma.name) + b" (deleted)"
+        text = encode_name(path or vma.name.removesuffix(" (deleted)") + " (deleted)")
         return text.replace(b"\n", b"\\012")
     if vma.start < space.brk and vma.end > space.brk_start:
         return b"[heap]"
