@@ -200,6 +200,8 @@ class Task(msgspec.Struct):
     shared_pending: list[SigInfo] = []
     altstack: list[int] = msgspec.field(default_factory=lambda: [0, 0, 0])
     """ss_sp, ss_flags, ss_size; flags 2 is SS_DISABLE."""
+    fatal_signal: int = 0
+    """Of a leader: the signal that ends its process, from the moment it is sent (SIGNAL_GROUP_EXIT)."""
     stop_signal: int = 0
     stop_reported: bool = True
     continued: bool = False

@@ -142,19 +142,26 @@ _VARIANTS: dict[str, tuple[tuple[str, ...], Struct]] = {
     "poll": (("si_band", "si_fd"), Struct("<ii")),
     "sys": (("si_call_addr", "si_syscall", "si_arch"), Struct("<IiI")),
 }
-_FAULTS = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGTRAP, signal.SIGFPE)
+_OF_A_SIGNAL = {
+    signal.SIGILL: (11, "fault"),
+    signal.SIGFPE: (15, "fault"),
+    signal.SIGSEGV: (10, "fault"),
+    signal.SIGBUS: (5, "fault"),
+    signal.SIGTRAP: (6, "fault"),
+    signal.SIGCHLD: (6, "chld"),
+    signal.SIGPOLL: (6, "poll"),
+    signal.SIGSYS: (2, "sys"),
+}
+"""Signals with fields of their own: up to which code (NSIGILL, ...), and which fields."""
 
 
 def siginfo_variant(signo: int, code: int) -> str:
     """`siginfo_layout()` of kernel/signal.c: by the code when a person or timer sent it, else by the
     signal."""
     if 0 < code < signal.SI_KERNEL:
-        if signo == signal.SIGCHLD:
-            return "chld"
-        if signo in _FAULTS:
-            return "fault"
-        if signo == signal.SIGSYS:
-            return "sys"
+        most, variant = _OF_A_SIGNAL.get(signo, (0, ""))
+        if code <= most:
+            return variant
         return "poll" if code <= signal.POLL_HUP else "kill"
     if code in (signal.SI_USER, signal.SI_KERNEL):
         return "kill"

@@ -18,6 +18,7 @@ from kernel.fs.iov import IovIter
 from kernel.signals.pending import dequeue_signal, leader_of, pending_mask
 from kernel.signals.state import tell_accepted
 from kernel.tables import OpenFile, SigInfo, Signalfd
+from kernel.uaccess import signed
 from kernel.wait import wake_up
 
 if TYPE_CHECKING:
@@ -66,21 +67,28 @@ def read(k: Kernel, file: OpenFile, to: IovIter, _at: int | None) -> int:
     raise Blocked(f"signalfd:{task.sighand}")
 
 
+_SENDER = {"ssi_pid": "pid", "ssi_uid": "uid"}
+_VALUE = {"ssi_int": "value", "ssi_ptr": "value"}
+_FIELDS = {
+    "kill": _SENDER,
+    "rt": {**_SENDER, **_VALUE},
+    "timer": {"ssi_tid": "pid", "ssi_overrun": "uid", **_VALUE},
+    "poll": {"ssi_band": "pid", "ssi_fd": "uid"},
+    "fault": {"ssi_addr": "address"},
+    "chld": {**_SENDER, "ssi_status": "status"},
+    "sys": {},
+}
+_SIGNED = ("ssi_fd", "ssi_status", "ssi_int")
+
+
 def _pack(info: SigInfo) -> bytes:
-    code = info.code & 0xFFFF_FFFF
-    polls = siginfo_variant(info.signo, info.code) == "poll"
+    """The fields that this kind of signal has, and no others (`signalfd_copyinfo`)."""
+    fields = {
+        name: signed(getattr(info, source)) if name in _SIGNED else getattr(info, source) & 0xFFFF_FFFF
+        for name, source in _FIELDS[siginfo_variant(info.signo, info.code)].items()
+    }
     return SignalfdSiginfo(
-        ssi_signo=info.signo,
-        ssi_errno=info.errno,
-        ssi_code=code - (1 << 32) if code & 1 << 31 else code,
-        ssi_pid=0 if polls else info.pid & 0xFFFF_FFFF,
-        ssi_uid=0 if polls else info.uid & 0xFFFF_FFFF,
-        ssi_status=info.status,
-        ssi_int=info.value - (1 << 32) if info.value & 1 << 31 else info.value,
-        ssi_ptr=info.value & 0xFFFF_FFFF,
-        ssi_addr=info.address & 0xFFFF_FFFF,
-        ssi_band=info.pid if polls else 0,
-        ssi_fd=info.uid if polls else 0,
+        ssi_signo=info.signo, ssi_errno=info.errno, ssi_code=signed(info.code), **fields
     ).pack()
 
 

@@ -38,8 +38,8 @@ from kernel.exit import do_group_exit
 from kernel.signals.core_dump import do_coredump
 from kernel.signals.frame import NO_SYSCALL, setup_frame
 from kernel.signals.pending import (
-    fatal_signal,
     get_action,
+    is_dying,
     leader_of,
     next_signal,
     recalc_pending,
@@ -76,7 +76,10 @@ def do_notify_resume(k: Kernel) -> None:
     if task.state == TaskState.ZOMBIE:
         return
     while True:
-        if leader_of(k, task).stop_signal and fatal_signal(k, task) is None:
+        if is_dying(k, task):
+            _die(k, task)
+            return
+        if leader_of(k, task).stop_signal:
             _stop(k, task)
             return
         found = next_signal(k, task, task.blocked)
@@ -108,6 +111,25 @@ def do_notify_resume(k: Kernel) -> None:
 def _delivered(task: Task, info: SigInfo, action: str, handler: int = 0, frame: int = 0) -> SignalDelivered:
     what = (info.pid, info.uid, info.status, info.address, info.value)
     return SignalDelivered(task.pid, info.signo, action, handler, frame, task.blocked, what, info.code)
+
+
+def _die(k: Kernel, task: Task) -> None:
+    """The signal was sent that ends the process, perhaps to another thread."""
+    leader = leader_of(k, task)
+    signo = leader.fatal_signal
+    queues = [task.pending, leader.shared_pending, *(thread.pending for thread in thread_group(k, task))]
+    info = SigInfo(signo, SI_KERNEL)
+    for queue in queues:
+        for place, one in enumerate(queue):
+            if one.signo == signo:
+                info = one
+                del queue[place]
+                break
+        else:
+            continue
+        break
+    k.emit(_delivered(task, info, "terminate"))
+    do_group_exit(k, signo)
 
 
 def _default_action(k: Kernel, task: Task, signo: int) -> str:

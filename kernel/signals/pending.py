@@ -14,7 +14,6 @@ from kernel.abi.signal import (
     SI_USER,
     SIG_DFL,
     SIG_IGN,
-    SIGKILL,
     SYNCHRONOUS_SIGNALS,
     DefaultAction,
     sigmask,
@@ -66,6 +65,8 @@ def pending_mask(infos: Iterable[SigInfo]) -> int:
 def signal_pending(k: Kernel, task: Task) -> bool:
     """Whether the task has to see to a signal, or to its process's stop, before it goes on."""
     leader = leader_of(k, task)
+    if leader.fatal_signal:
+        return True
     if task.pending and pending_mask(task.pending) & ~task.blocked:
         return True
     if leader.shared_pending and pending_mask(leader.shared_pending) & ~task.blocked:
@@ -73,24 +74,12 @@ def signal_pending(k: Kernel, task: Task) -> bool:
     return bool(leader.stop_signal) and task.state != TaskState.STOPPED
 
 
-def fatal_signal(k: Kernel, task: Task) -> SigInfo | None:
-    """A pending signal that ends the process whatever else is pending (sig_fatal).
+def is_dying(k: Kernel, task: Task) -> bool:
+    """Whether a signal was sent that ends the process, whatever else is pending (SIGNAL_GROUP_EXIT).
 
-    SIGKILL, or one whose default action ends it without a core dump; a stopped process only sees the former.
+    One that came while it was blocked is not told apart from the others: they are dealt with in their order.
     """
-    queues = (task.pending, leader_of(k, task).shared_pending)
-    for queue in queues:
-        for info in queue:
-            if info.signo == SIGKILL:
-                return info
-    if task.state == TaskState.STOPPED:
-        return None
-    blocked = task.blocked | real_blocked(task)
-    for queue in queues:
-        for info in queue:
-            if not blocked & sigmask(info.signo) and is_fatal(k, task, info.signo):
-                return info
-    return None
+    return leader_of(k, task).fatal_signal != 0
 
 
 def is_fatal(k: Kernel, task: Task, signo: int) -> bool:
@@ -100,16 +89,10 @@ def is_fatal(k: Kernel, task: Task, signo: int) -> bool:
 def next_signal(k: Kernel, task: Task, blocked: int) -> tuple[list[SigInfo], int] | None:
     """Which signal comes next: its queue and its place there (dequeue_synchronous_signal, next_signal).
 
-    A fatal one first, then what the processor raised, then the thread's own before its process's, low numbers
-    before high ones, and of one number the oldest.
+    What the processor raised first, then the thread's own before its process's, low numbers before high ones,
+    and of one number the oldest.
     """
     queues = (task.pending, leader_of(k, task).shared_pending)
-    fatal = fatal_signal(k, task)
-    if fatal is not None and not blocked & sigmask(fatal.signo):
-        for queue in queues:
-            for place, info in enumerate(queue):
-                if info is fatal:
-                    return queue, place
     for place, info in enumerate(task.pending):  # raised by the processor: in the order of their coming
         if info.signo in SYNCHRONOUS_SIGNALS and info.code > SI_USER and not blocked & sigmask(info.signo):
             return task.pending, place

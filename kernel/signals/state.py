@@ -40,9 +40,9 @@ from kernel.events import (
 )
 from kernel.signals.pending import (
     dequeue_signal,
-    fatal_signal,
     get_action,
     handler_ignored,
+    is_dying,
     is_fatal,
     leader_of,
     pending_mask,
@@ -146,7 +146,7 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
     group = thread_group(k, task)
     if shared and group and task.state == TaskState.ZOMBIE:
         task = group[0]  # the leader has ended, its process has not
-    dropped = not group or task.pid <= INIT_PID or _is_dying(k, group) or _is_ignored(k, task, signo)
+    dropped = not group or task.pid <= INIT_PID or is_dying(k, task) or _is_ignored(k, task, signo)
     leader = leader_of(k, task)
     queue = leader.shared_pending if shared else task.pending
     again = signo < SIGRTMIN and any(other.signo == signo for other in queue)
@@ -174,11 +174,6 @@ def _generated(task: Task, info: SigInfo, ignored: bool, shared: bool) -> Signal
     return SignalGenerated(task.pid, info.signo, info.code, sender, ignored, shared, what)
 
 
-def _is_dying(k: Kernel, group: list[Task]) -> bool:
-    """A process that a signal has ended already, but that has not come to notice yet (SIGNAL_GROUP_EXIT)."""
-    return any(fatal_signal(k, thread) is not None for thread in group)
-
-
 def _is_ignored(k: Kernel, task: Task, signo: int) -> bool:
     """Blocked signals are kept: the action may be another one when they are unblocked (sig_ignored)."""
     if (task.blocked | real_blocked(task)) & sigmask(signo):
@@ -196,6 +191,7 @@ def _complete(k: Kernel, task: Task, signo: int, candidates: list[Task], group: 
     if not fatal:
         signal_wake_up(k, chosen)
         return
+    leader_of(k, task).fatal_signal = signo
     for thread in group:
         signal_wake_up(k, thread, fatal=True)
 
@@ -219,7 +215,10 @@ def signal_wake_up(k: Kernel, task: Task, fatal: bool = False) -> None:
 
 
 def _discard(k: Kernel, task: Task, mask: int) -> None:
-    """Remove the signals of `mask` from all queues of the task's process (flush_sigqueue_mask)."""
+    """Remove the signals of `mask` from all queues of the task's process (flush_sigqueue_mask).
+
+    TIF_SIGPENDING stays: a call that one of them interrupted is restarted on the way back to user mode.
+    """
     leader = leader_of(k, task)
     group = thread_group(k, task)
     gone = pending_mask(leader.shared_pending) & mask
@@ -231,8 +230,6 @@ def _discard(k: Kernel, task: Task, mask: int) -> None:
         if own:
             thread.pending[:] = [info for info in thread.pending if not sigmask(info.signo) & mask]
             k.emit(SignalsDiscarded(thread.pid, own, False))
-        if gone or own:
-            recalc_pending(k, thread)
 
 
 def _continue(k: Kernel, leader: Task, group: list[Task]) -> None:

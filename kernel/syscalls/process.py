@@ -48,7 +48,7 @@ from kernel.fork import do_fork
 from kernel.fs.files import anonymous_file, free_fds, get_file, need_files
 from kernel.mm.frames import alloc_frame
 from kernel.sched import GDT_TLS
-from kernel.signals.pending import fatal_signal
+from kernel.signals.pending import is_dying
 from kernel.syscalls.usage import child_rusage
 from kernel.tables import Task, TaskState
 from kernel.thread import PAGE_OFFSET
@@ -148,7 +148,7 @@ def _fork_and_wait(
         task.progress = [pid]
     child = k.tables.tasks.get(task.progress[0])
     if child is not None and child.vfork_parent == task.pid:
-        if fatal_signal(k, task) is not None:
+        if is_dying(k, task):
             child.vfork_parent = 0
             return child.pid
         raise Blocked(f"vfork:{child.pid}", interruptible=False)

@@ -198,7 +198,7 @@ static void say_info(const siginfo_t *info)
 		say(" from %s/%d value %x", who(info->si_pid), info->si_uid - getuid(), info->si_value.sival_int);
 	else if (signo == SIGCHLD && code < SI_KERNEL)
 		say(" child %s/%d status %d", who(info->si_pid), info->si_uid - getuid(), info->si_status);
-	else if (signo >= SIGRTMIN - 2 && code > 0 && code < SI_KERNEL)
+	else if (signo >= SIGRTMIN - 2 && code > 0 && code <= 6)
 		say(" band %ld fd %d", info->si_band, info->si_fd);
 }
 
