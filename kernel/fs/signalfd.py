@@ -78,18 +78,21 @@ _FIELDS = {
     "chld": {**_SENDER, "ssi_status": "status"},
     "sys": {},
 }
-_SIGNED = ("ssi_fd", "ssi_status", "ssi_int")
+_SIGNED = ("ssi_code", "ssi_fd", "ssi_status", "ssi_int")
 
 
 def _pack(info: SigInfo) -> bytes:
     """The fields that this kind of signal has, and no others (`signalfd_copyinfo`)."""
     fields = {
-        name: signed(getattr(info, source)) if name in _SIGNED else getattr(info, source) & 0xFFFF_FFFF
+        name: _as(name, getattr(info, source))
         for name, source in _FIELDS[siginfo_variant(info.signo, info.code)].items()
     }
-    return SignalfdSiginfo(
-        ssi_signo=info.signo, ssi_errno=info.errno, ssi_code=signed(info.code), **fields
-    ).pack()
+    code = _as("ssi_code", info.code)
+    return SignalfdSiginfo(ssi_signo=info.signo, ssi_errno=info.errno, ssi_code=code, **fields).pack()
+
+
+def _as(name: str, value: int) -> int:
+    return signed(value & 0xFFFF_FFFF) if name in _SIGNED else value & 0xFFFF_FFFF
 
 
 def poll(k: Kernel, file: OpenFile) -> tuple[int, tuple[str, ...]]:
