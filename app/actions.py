@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
+from app.state.state import State
+from kernel.abi.signal import SIGNAL_NAMES, SIGRTMAX
+
 TIME, PLAY, PANES, HELP = "Time", "Play", "Panes", "Help"
 GROUPS = (TIME, PLAY, PANES, HELP)
 
@@ -34,6 +37,7 @@ class Controls(Protocol):
     def next_layout(self, direction: int) -> None: ...
     def hide_pane(self) -> None: ...
     def run_next(self) -> None: ...
+    def send_signal(self) -> None: ...
     def next_view(self) -> None: ...
     def next_focus(self, direction: int) -> None: ...
     def choose(self, down: int, right: int) -> None: ...
@@ -333,6 +337,14 @@ ACTIONS: tuple[Action, ...] = (
         PLAY,
         lambda app: app.run_next(),
     ),
+    Action(
+        "kill",
+        ("k",),
+        "k",
+        "kill: send the signal chosen in Signals, from outside; in the past, another future begins",
+        PLAY,
+        lambda app: app.send_signal(),
+    ),
     Action("start", ("home",), "Home", "to the start of time", TIME, lambda app: app.go_start()),
     Action("end", ("end",), "End", "to the end of what has happened so far", TIME, lambda app: app.go_end()),
     *(
@@ -414,6 +426,7 @@ ACTIONS: tuple[Action, ...] = (
     Action("quit", ("q", "ctrl+q"), "q", "leave", HELP, lambda app: app.leave(), "quit"),
 )
 
+NUMBERS = {name: signo for signo, name in enumerate(SIGNAL_NAMES)}
 BY_NAME = {action.name: action for action in ACTIONS}
 
 
@@ -434,3 +447,19 @@ def parse_place(text: str, length: int) -> int | None:
         return None
     number = int(word)
     return number if number <= length else None
+
+
+def parse_kill(text: str, state: State) -> tuple[int, int] | None:
+    """`USR1 A`, `-9 3` or `kill -TERM 3`: the pid and the signal; None if there is no such one."""
+    words = text.split()
+    if words and words[0].lower() == "kill":
+        del words[0]
+    if len(words) != 2:
+        return None
+    name, whom = words[0].removeprefix("-").upper(), words[1]
+    signo = NUMBERS.get(name) or NUMBERS.get(f"SIG{name}") or 0
+    if name.isascii() and name.isdigit() and 1 <= int(name[:3]) <= SIGRTMAX:
+        signo = int(name[:3])
+    named = (pid for pid in state.machine.tasks if whom in (str(pid), state.letter(pid)))
+    pid = next(named, 0)
+    return (pid, signo) if signo and pid else None

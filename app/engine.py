@@ -23,14 +23,14 @@ from app.history import History
 from app.log import Log
 from app.machine import Machine
 from app.position import ALL_DONE, START, Position
-from app.state.state import State
+from app.state.state import IDLE, INIT, State
 from app.view import View
 from app.watching import Watch
 from app.window import Size, tell
 from cpu.events import ENTRIES, Source, TrapTaken
 from cpu.interrupts import PAGE_FAULT, microsteps
 from cpu.registers import Registers
-from kernel.describe import RUNNABLE
+from kernel.describe import RUNNABLE, ZOMBIE
 from kernel.kernel import Halted, Idle, Input, Start
 
 SLICE = 1_000_000
@@ -542,13 +542,17 @@ class Engine:
         """
         if self.status == "live":
             self.go_end()
-        why = self.why_not_here()
-        if not why and data:
-            if not self.at_end:
-                self._begin_another_future()
-            self.to_cursor()
-            self.give(Input(self.machine.tick, "tty", 0, data))
-        return why
+        return self._from_outside("tty", 0, data) if data else self.why_not_here()
+
+    def _from_outside(self, device: str, number: int, data: bytes) -> str:
+        """An input at the cursor; in the past another future begins with it."""
+        if why := self.why_not_here():
+            return why
+        if not self.at_end:
+            self._begin_another_future()
+        self.to_cursor()
+        self.give(Input(self.machine.tick, device, number, data))
+        return ""
 
     def why_not_here(self) -> str:
         """Why nothing from outside can come at the cursor, '' if it can (in the past by another future)."""
@@ -574,13 +578,17 @@ class Engine:
         task = self.state.machine.tasks.get(pid)
         if task is None or task.state != RUNNABLE or not pid:
             return "only a task that could run can run next"
-        if why := self.why_not_here():
-            return why
-        if not self.at_end:
-            self._begin_another_future()
-        self.to_cursor()
-        self.give(Input(self.machine.tick, "scheduler", pid, b""))
-        return ""
+        return self._from_outside("scheduler", pid, b"")
+
+    def send_signal(self, pid: int, signo: int) -> str:
+        """Send a signal to task `pid`, as somebody outside the machine does. Otherwise as `run_next`."""
+        tasks = self.state.machine.tasks
+        task = tasks.get(pid)
+        if task is None or pid in (IDLE, INIT):
+            return "there is no such process" if task is None else "no signal from outside reaches it"
+        if all(one.state == ZOMBIE for one in tasks.values() if one.tgid == task.tgid):
+            return "a zombie: no signal reaches it"
+        return self._from_outside("signal", pid, bytes((signo,)))
 
     def _begin_another_future(self) -> None:
         """Forget what came after the cursor: events, inputs and checkpoints."""

@@ -19,6 +19,8 @@ Wanted = Callable[[Any], bool]
 
 FORK, EXIT, SIGNAL, FAULT = 1, 2, 3, 4
 """Kinds of marks; where several fall together, the higher one is shown."""
+ORDERS = ("scheduler", "signal")
+"""Inputs that say what is to be done: no bytes come with them."""
 ERRORS = {int(error): error.name for error in Errno}
 
 
@@ -82,7 +84,7 @@ def message_of(event: Any) -> Message | None:
             return Message(f"tty:{event.terminal}", False, len(event.data))
         case e.StreamWritten():
             return Message(f"stream:{event.stream}", False, len(event.data))
-        case e.InputArrived():
+        case e.InputArrived() if event.device not in ORDERS:
             return Message(f"{event.device}:{event.number}", True, len(event.data))
     return None
 

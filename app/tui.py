@@ -29,12 +29,11 @@ from app import player as play
 from app import theme
 from app.actions import BY_NAME, PANE_KEYS
 from app.breakpoints import Breakpoint, of_subject
+from app.by_hand import ByHand
 from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
-from app.pane_keys import PaneKeys
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
-from app.panes.processes import Processes
 from app.player import Player
 from app.position import Position
 from app.screens.main import Main
@@ -76,7 +75,7 @@ STAYING = ("instruction", "microstep", "event", "follow")
 """Steps that say themselves when there is nothing more."""
 
 
-class Int80(PaneKeys, inherit_bindings=False):
+class Int80(ByHand, inherit_bindings=False):
     """The App. Its methods are what `actions` call."""
 
     CSS_PATH = "int80.tcss"
@@ -274,18 +273,18 @@ class Int80(PaneKeys, inherit_bindings=False):
         self._leaving = False
         if on and engine.status == "past":
             self._stop()
-            self.say(f"the first key begins another future here: {self._future()} will not have been")
+            self.say(f"the first key begins another future here: {self.future()} will not have been")
         elif on:
             self._start(full=True)
         self.main.paint_footer()
         self.paint()
         console.repaint()
 
-    def _future(self) -> str:
+    def future(self) -> str:
         """What another future would take the place of."""
         return plural(self.engine.length - self.engine.cursor.seq, "event")
 
-    def _begun(self, future: str) -> str:
+    def begun(self, future: str) -> str:
         """Another future has begun: what is said of it."""
         self._marks.clear()
         return f"another future begins here, {future} have not been"
@@ -312,10 +311,10 @@ class Int80(PaneKeys, inherit_bindings=False):
     def _to_guest(self, data: bytes) -> None:
         if not data:
             return
-        future = self._future() if self.engine.status == "past" else ""
+        future = self.future() if self.engine.status == "past" else ""
         with self.guard():
             why = self.engine.type_keys(data)
-            self.say(why or (self._begun(future) if future else ""))
+            self.say(why or (self.begun(future) if future else ""))
             if not why:
                 self._start(full=True)
 
@@ -488,18 +487,6 @@ class Int80(PaneKeys, inherit_bindings=False):
                     await asyncio.wait_for(self._wake.wait(), POLL)
             else:
                 await asyncio.sleep(FRAME if player.rate else YIELD)
-        self.paint()
-
-    def run_next(self) -> None:
-        """The task that is chosen in Processes runs next."""
-        pane = self.focused_pane()
-        if not isinstance(pane, Processes):
-            self.pane("processes")
-            self.say("choose a task here, and p gives it the processor")
-            return
-        future = "" if self.engine.at_end else self._future()
-        why = self.engine.run_next(pane.chosen)
-        self.say(why or (f"it runs next: {self._begun(future)}" if future else "it runs next"))
         self.paint()
 
     def back(self) -> None:

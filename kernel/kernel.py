@@ -42,6 +42,7 @@ from kernel.fs.hostfs import Host, NoHost
 from kernel.fs.stream import stream_input
 from kernel.fs.tty import resize, size_input, terminal_input
 from kernel.mm import frames
+from kernel.signals.outside import signal_input
 from kernel.tables import Inode, OpenFile, SigHand, Space, Tables, Task, TaskState
 from kernel.thread import PAGE_OFFSET, TI_CR3, TI_LDT, TI_PID
 from kernel.uaccess import peek_user
@@ -67,6 +68,7 @@ INPUT_VECTORS = {
     "tty": boot.KEYBOARD_VECTOR,
     "winsize": boot.KEYBOARD_VECTOR,
     "scheduler": boot.TIMER_VECTOR,
+    "signal": boot.KEYBOARD_VECTOR,
 }
 """How a device says that it has something; those that are not here by the serial line's interrupt."""
 
@@ -74,7 +76,8 @@ INPUT_VECTORS = {
 class Input(msgspec.Struct, frozen=True, array_like=True):
     """Something from outside, from tick `tick` on: `data` for `device` (tty, stream, winsize) `number`.
 
-    The `scheduler`'s number is the pid of the task that is to run next.
+    The `scheduler`'s number is the pid of the task that is to run next; that of `signal` is whose the signal
+    in `data` is to be.
     """
 
     tick: int
@@ -246,6 +249,8 @@ class Kernel:
             sched.run_next(self, one.number)
         elif one.device == "winsize":
             size_input(self, one.number, one.data)
+        elif one.device == "signal":
+            signal_input(self, one.number, one.data)
         self.reprogram_timer()
 
     def take_scheduler_input(self) -> None:

@@ -49,7 +49,7 @@ def out_of_memory(k: Kernel) -> bool:
     current = k.task
     if victim is None or victim.tgid == current.tgid or victim.space == current.space:
         k.emit(OutOfMemory(current.tgid, t.spaces[current.space].rss if current.space else 0))
-        force_signal(k, current, SigInfo(SIGKILL))
+        force_signal(k, current, SigInfo(SIGKILL, SI_KERNEL))
         return False
     k.emit(OutOfMemory(victim.tgid, t.spaces[victim.space].rss))
     groups = {task.tgid: task for task in t.tasks.values() if task.space == victim.space}

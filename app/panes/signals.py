@@ -371,6 +371,14 @@ class Signals(Pane):
             self._chosen = f"signal:{signo}:{pid}" if signo else f"task:{pid}"
         return rows(now, width, height, self.process, cell_of(self._chosen, -1)[0])
 
+    @property
+    def cell(self) -> tuple[int, int]:
+        """The signal and the pid that are chosen; no signal (0) while the pane is not in hand."""
+        if self.now is None:
+            return 0, -1
+        signo, _ = cell_of(self._chosen if self.has_focus else "", -1)
+        return signo, chosen_process(self.now, self.process)
+
     def choose(self, down: int, right: int) -> None:
         """Up and down keep the column as long as there is a cell of the same signal."""
         if self.process < 0 and self.now is not None:

@@ -6,15 +6,19 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_place
+from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_kill, parse_place
 from app.breakpoints import Breakpoint, parse
 from app.core_file import Core, NotSaved, why_not
 from app.explain import explain as explanation
+from app.panes.moment import task_name
 from app.panes.row import wrapped
+from app.panes.signals import DEFAULTS
 from app.screens.popup import Ask, Choose, Item, Text
 from app.units import count
+from kernel.abi.signal import DEFAULT_ACTIONS, SIGRTMAX, signal_name
 
 if TYPE_CHECKING:
+    from app.by_hand import ByHand
     from app.tui import Int80
 
 
@@ -126,6 +130,35 @@ def ask_core(app: Int80) -> None:
             app.push_screen(question, lambda text: save(known[name], text))
 
     app.push_screen(Choose("a core file of", items), ask)
+
+
+def ask_signal(app: ByHand, pid: int) -> None:
+    """Which signal to send to a process."""
+    whom = task_name(app.engine.state, pid)
+    items = [
+        Item(str(signo), f"{signo:>2} {signal_name(signo):<10} by default {DEFAULTS[DEFAULT_ACTIONS[signo]]}")
+        for signo in range(1, SIGRTMAX + 1)
+    ]
+    app.push_screen(
+        Choose(f"send to {whom}, from outside", items),
+        lambda name: app.kill(pid, int(name)) if name else None,
+    )
+
+
+def ask_kill(app: ByHand) -> None:
+    """Which signal, and to whom, in words."""
+    hint = "a signal and a process: USR1 A, SIGTERM 3, 35 B; as kill sends it, from outside"
+    state = app.engine.state
+
+    def check(text: str) -> str:
+        return "" if parse_kill(text, state) is not None else hint
+
+    def go(text: str | None) -> None:
+        found = parse_kill(text, state) if text is not None else None
+        if found is not None:
+            app.kill(*found)
+
+    app.push_screen(Ask("kill", hint, check), go)
 
 
 def list_panes(app: Int80) -> None:

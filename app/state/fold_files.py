@@ -209,6 +209,8 @@ def stream_written(state: State, event: e.StreamWritten) -> None:
 
 
 def input_arrived(state: State, event: e.InputArrived) -> None:
+    if event.device in ("scheduler", "signal"):
+        return
     device = f"{event.device}:{event.number}"
     state.arrived[device] = state.arrived.get(device, 0) + len(event.data)
 

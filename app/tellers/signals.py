@@ -9,7 +9,7 @@ from app.panes.traps import vector_name
 from app.state.state import State
 from app.tellers.people import brief, listed, task, who
 from kernel import events as e
-from kernel.abi.signal import SIG_DFL, SIG_IGN, SIGCHLD, signal_name
+from kernel.abi.signal import SI_TKILL, SI_USER, SIG_DFL, SIG_IGN, SIGCHLD, signal_name
 
 NAMED = 6
 """So many signals are named one by one."""
@@ -52,6 +52,8 @@ def _generated(event: e.SignalGenerated, state: State) -> str:
     elif event.signo == SIGCHLD and event.code in CHILD_CHANGED and event.info:
         child = brief(state, event.info[0])
         sent = f"{child} {CHILD_CHANGED[event.code]}: the kernel sends {name} to {owner}"
+    elif event.code in (SI_USER, SI_TKILL):
+        sent = f"Somebody outside the machine sends {name} to {owner}"
     else:
         sent = f"The kernel sends {name} to {owner}"
     if event.ignored:

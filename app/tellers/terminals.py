@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from app.state.state import State
-from app.tellers.people import plural, who
+from app.tellers.people import plural, task, who
 from app.tellers.quoting import data
 from kernel import events as e
+from kernel.abi.signal import signal_name
 
 
 def terminal_name(number: int) -> str:
@@ -30,6 +31,10 @@ def _arrived(event: e.InputArrived, state: State) -> str:
         rows, columns = (int.from_bytes(event.data[at : at + 2], "little") for at in (0, 2))
         name = terminal_name(event.number)
         return f"The window that shows {name} has {rows} rows of {columns} columns now."
+    if event.device == "scheduler":
+        return f"From outside: {task(state, event.number)} is to run next, if it can."
+    if event.device == "signal" and len(event.data) == 1:
+        return f"From outside: {signal_name(event.data[0])} is sent to {task(state, event.number)}."
     where = "the console" if event.device == "tty" else f"{event.device} {event.number}"
     return f"From outside {plural(len(event.data), 'byte')} reach {where}: {data(event.data)}."
 

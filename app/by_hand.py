@@ -1,0 +1,71 @@
+"""What a person does to the machine besides typing: who runs next, and signals sent from outside.
+
+Both are inputs at the cursor, which are recorded; in the past another future begins with them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from app.pane_keys import PaneKeys
+from app.panes.moment import task_name
+from app.panes.processes import Processes
+from app.panes.signals import Signals
+from kernel.abi.signal import signal_name
+
+if TYPE_CHECKING:
+    from app.engine import Engine
+
+
+class ByHand(PaneKeys, inherit_bindings=False):
+    """Its methods are what `actions` call."""
+
+    engine: Engine
+
+    if TYPE_CHECKING:  # the App's
+
+        def future(self) -> str: ...
+        def begun(self, future: str) -> str: ...
+
+    def run_next(self) -> None:
+        """The task that is chosen in Processes runs next."""
+        pane = self.focused_pane()
+        if not isinstance(pane, Processes):
+            self.pane("processes")
+            self.say("choose a task here, and p gives it the processor")
+            return
+        future = self.future_at_stake()
+        why = self.engine.run_next(pane.chosen)
+        self.say(why or (f"it runs next: {self.begun(future)}" if future else "it runs next"))
+        self.paint()
+
+    def send_signal(self) -> None:
+        """The signal chosen in Signals; a question which one for a process chosen there or in Processes."""
+        from app.screens import dialogs
+
+        pane = self.focused_pane()
+        if isinstance(pane, Signals):
+            signo, pid = pane.cell
+        else:
+            signo, pid = 0, pane.chosen if isinstance(pane, Processes) else -1
+        if why := self.engine.why_not_here():
+            self.say(why)
+        elif signo:
+            self.kill(pid, signo)
+        elif pid > 0:
+            dialogs.ask_signal(self, pid)
+        else:
+            dialogs.ask_kill(self)
+
+    def kill(self, pid: int, signo: int) -> None:
+        """Send it, and say so."""
+        future = self.future_at_stake()
+        why = self.engine.send_signal(pid, signo)
+        whom = task_name(self.engine.state, pid)
+        done = f"{signal_name(signo)} goes to {whom} as soon as time goes on: n follows it"
+        self.say(why or (f"{done}; {self.begun(future)}" if future else done))
+        self.paint()
+
+    def future_at_stake(self) -> str:
+        """What another future would take the place of, '' at the end of time."""
+        return "" if self.engine.at_end else self.future()
