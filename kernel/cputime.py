@@ -14,6 +14,9 @@ from kernel.tables import Task, Usage
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
+TICKS_PER_JIFFY = 10_000_000
+"""USER_HZ is 100: what programs count processor time in."""
+
 
 def ran(k: Kernel, task: Task) -> int:
     """Ticks that the task has had the processor."""

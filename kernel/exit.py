@@ -17,7 +17,7 @@ from kernel.abi.signal import (
     SIGCONT,
     SIGHUP,
 )
-from kernel.cputime import bury_thread, note_peak
+from kernel.cputime import TICKS_PER_JIFFY, bury_thread, note_peak, process_usage
 from kernel.events import TaskExited, TaskReaped, TaskReparented
 from kernel.fs.files import drop_fdtable
 from kernel.fs.tty import release_session
@@ -175,7 +175,9 @@ def _notify_parent(k: Kernel, task: Task) -> None:
     if 0 < task.exit_signal <= 64 and not unheard:
         code = CLD_EXITED if not status & 0x7F else CLD_DUMPED if status & 0x80 else CLD_KILLED
         value = status >> 8 & 0xFF if code == CLD_EXITED else status & 0x7F
-        info = SigInfo(task.exit_signal, code, pid=task.pid, uid=task.cred.uid, status=value)
+        used = process_usage(k, task)
+        times = (used.ran - used.system) // TICKS_PER_JIFFY, used.system // TICKS_PER_JIFFY
+        info = SigInfo(task.exit_signal, code, 0, task.pid, task.cred.uid, value, 0, 0, *times)
         send_signal(k, parent, info, shared=True)
     wake_up(k, f"pidfd:{task.pid}")
     if autoreap:

@@ -145,9 +145,9 @@ def expired(k: Kernel, number: int) -> None:
         return
     info = SigInfo(timer.signo, SI_TIMER, pid=timer.number, uid=timer.overrun, value=timer.value)
     if not timer.signal_thread:
-        send_signal(k, leader, info, shared=True)
+        send_signal(k, leader, info, shared=True, reserved=True)
     elif timer.signal_thread in k.tables.tasks:
-        send_signal(k, k.tables.tasks[timer.signal_thread], info, shared=False)
+        send_signal(k, k.tables.tasks[timer.signal_thread], info, shared=False, reserved=True)
 
 
 def _pending(k: Kernel, timer: PosixTimer) -> SigInfo | None:

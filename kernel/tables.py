@@ -71,6 +71,8 @@ class SigInfo(msgspec.Struct, array_like=True):
     status: int = 0
     address: int = 0
     value: int = 0
+    utime: int = 0
+    stime: int = 0
 
 
 class SigAction(msgspec.Struct, array_like=True):

@@ -124,9 +124,10 @@ class Siginfo(msgspec.Struct, frozen=True):
         return (head + layout.pack(*(getattr(self, name) for name in names))).ljust(SIGINFO_SIZE, b"\0")
 
     @classmethod
-    def unpack(cls, data: bytes, offset: int = 0) -> Siginfo:
-        """From 128 bytes at `offset`."""
-        signo, errno, code = _SIGINFO_HEAD.unpack_from(data, offset)
+    def unpack(cls, data: bytes, offset: int = 0, signo: int = 0) -> Siginfo:
+        """From 128 bytes at `offset`; `signo` counts instead of the signal in them, if given."""
+        inside, errno, code = _SIGINFO_HEAD.unpack_from(data, offset)
+        signo = signo or inside
         names, layout = _VARIANTS[siginfo_variant(signo, code)]
         values = dict(zip(names, layout.unpack_from(data, offset + _SIGINFO_HEAD.size), strict=True))
         return cls(si_signo=signo, si_code=code, si_errno=errno, **values)
@@ -163,7 +164,7 @@ def siginfo_variant(signo: int, code: int) -> str:
         if code <= most:
             return variant
         return "poll" if code <= signal.POLL_HUP else "kill"
-    if code in (signal.SI_USER, signal.SI_KERNEL):
+    if code >= signal.SI_USER:
         return "kill"
     if code == signal.SI_TIMER:
         return "timer"

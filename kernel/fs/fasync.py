@@ -45,15 +45,13 @@ from kernel.abi.signal import (
     SIGFPE,
     SIGILL,
     SIGIO,
-    SIGRTMIN,
     SIGSEGV,
     SIGSYS,
     SIGTRAP,
 )
 from kernel.errors import KernelError
 from kernel.events import FileFlagsSet
-from kernel.signals.pending import leader_of
-from kernel.signals.state import MAX_QUEUED, send_signal
+from kernel.signals.state import send_signal
 from kernel.tables import OpenFile, SigInfo, Task
 
 if TYPE_CHECKING:
@@ -183,9 +181,7 @@ def send_sigio(k: Kernel, file: OpenFile, fd: int, reason: int) -> None:
 
 def _send(k: Kernel, task: Task, signo: int, fd: int, reason: int, shared: bool) -> None:
     """The chosen signal, which tells what it is about; SIGIO if none is chosen, or if too many wait."""
-    queue = leader_of(k, task).shared_pending if shared else task.pending
-    if signo and (signo < SIGRTMIN or len(queue) < MAX_QUEUED):
-        code = SI_SIGIO if signo in _CODES_OF_THEIR_OWN else reason
-        send_signal(k, task, SigInfo(signo, code, pid=BANDS[reason], uid=fd), shared)
-    else:
+    code = SI_SIGIO if signo in _CODES_OF_THEIR_OWN else reason
+    info = SigInfo(signo, code, pid=BANDS[reason], uid=fd)
+    if not signo or send_signal(k, task, info, shared):
         send_signal(k, task, SigInfo(SIGIO, SI_KERNEL), shared)

@@ -385,7 +385,7 @@ def allocate(k: Kernel, inode: Inode, start: int, end: int, keep_size: bool) -> 
     if inode.seals & F_SEAL_GROW and not keep_size and end > inode.size:
         raise KernelError(Errno.EPERM)
     if not keep_size and end > inode.size and limit < RLIM_INFINITY and end > limit:
-        send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.pid, uid=k.task.cred.uid), shared=False)
+        send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.tgid, uid=k.task.cred.uid), shared=False)
         raise KernelError(Errno.EFBIG)
     first, last = start // PAGE, -(-end // PAGE)
     if last - first > frames_left(k) + len(inode.pages):
@@ -484,7 +484,7 @@ def _room(k: Kernel, file: OpenFile, pos: int) -> int:
     if limit >= RLIM_INFINITY:
         limit = MAX_LFS
     elif pos >= limit:
-        send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.pid, uid=k.task.cred.uid), shared=False)
+        send_signal(k, k.task, SigInfo(SIGXFSZ, SI_USER, pid=k.task.tgid, uid=k.task.cred.uid), shared=False)
         raise KernelError(Errno.EFBIG)
     highest = MAX_LFS if file.flags & O_LARGEFILE else MAX_NON_LFS
     if pos >= highest:

@@ -75,12 +75,26 @@ def siginfo_of(info: SigInfo) -> Siginfo:
         si_pid=info.pid,
         si_uid=info.uid,
         si_status=info.status,
+        si_utime=info.utime,
+        si_stime=info.stime,
         si_addr=info.address,
         si_value=info.value,
         si_timerid=info.pid,
         si_overrun=info.uid,
         si_band=info.pid,
         si_fd=info.uid,
+    )
+
+
+def info_from(given: Siginfo, signo: int) -> SigInfo:
+    """What a program sends as a `siginfo_t` of its own making."""
+    pid, uid = {
+        "poll": (given.si_band, given.si_fd),
+        "timer": (given.si_timerid, given.si_overrun),
+    }.get(given.variant, (given.si_pid, given.si_uid))
+    times = given.si_utime, given.si_stime
+    return SigInfo(
+        signo, given.si_code, given.si_errno, pid, uid, given.si_status, given.si_addr, given.si_value, *times
     )
 
 

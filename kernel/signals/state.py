@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from kernel.abi.process import CAP_KILL
+from kernel.abi.errno import Errno
+from kernel.abi.process import CAP_KILL, RLIMIT_SIGPENDING
 from kernel.abi.signal import (
     CLD_CONTINUED,
     CLD_STOPPED,
@@ -134,13 +135,14 @@ def tell_accepted(k: Kernel, task: Task, info: SigInfo) -> None:
 
 
 MAX_QUEUED = 4096
-"""Real-time signals that may wait in one queue (what RLIMIT_SIGPENDING is for)."""
+"""Signals that may wait in one queue, whatever RLIMIT_SIGPENDING allows."""
 
 
-def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> None:
+def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True, reserved: bool = False) -> int:
     """The signal becomes pending for the task, or with `shared` for its process, unless it would be ignored.
 
-    Nobody's permission is asked: `kill_permitted` is for the system calls.
+    EAGAIN if it is one that queues and too many are waiting (RLIMIT_SIGPENDING), else 0; `reserved`, a
+    timer's, has its place. Nobody's permission is asked: `kill_permitted` is for the system calls.
     """
     signo = info.signo
     group = thread_group(k, task)
@@ -150,13 +152,16 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
     leader = leader_of(k, task)
     queue = leader.shared_pending if shared else task.pending
     again = signo < SIGRTMIN and any(other.signo == signo for other in queue)
-    if not again and len(queue) >= MAX_QUEUED:
-        dropped = True
+    if not (dropped or again or reserved) and _is_full(k, task, info, queue):
+        if signo >= SIGRTMIN and info.code != SI_USER:
+            return Errno.EAGAIN
+        info = SigInfo(signo)  # it comes, but of its sender nothing is known
+        again = any(other.signo == signo for other in queue)
     if not dropped and not again:
         queue.append(info)
     k.emit(_generated(leader if shared else task, info, dropped, shared))
     if not group or task.pid <= INIT_PID:
-        return
+        return 0
     if signo in STOP_SIGNALS:
         _discard(k, task, sigmask(SIGCONT))
     elif signo == SIGCONT:
@@ -165,6 +170,22 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True) -> No
     if not dropped and not again:
         wake_up(k, f"signalfd:{task.sighand}")
         _complete(k, task, signo, group if shared else [task], group)
+    return 0
+
+
+def _is_full(k: Kernel, task: Task, info: SigInfo, queue: list[SigInfo]) -> bool:
+    """Whether its user has as many signals waiting as allowed (__sigqueue_alloc).
+
+    The kernel's own and kill's standard signals need no place.
+    """
+    if info.signo < SIGRTMIN and info.code >= SI_USER:
+        return False
+    uid = task.cred.uid
+    users = [other for other in k.tables.tasks.values() if other.cred.uid == uid]
+    waiting = sum(len(other.pending) + len(other.shared_pending) for other in users)
+    timers = sum(timer.number >= 0 for timer in k.tables.posix_timers.values())
+    limit = k.limits_of(task, RLIMIT_SIGPENDING)[0]
+    return waiting + timers >= limit or len(queue) >= MAX_QUEUED
 
 
 def _generated(task: Task, info: SigInfo, ignored: bool, shared: bool) -> SignalGenerated:

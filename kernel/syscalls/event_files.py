@@ -46,6 +46,7 @@ from kernel.errors import Blocked, KernelError
 from kernel.fs import epoll, eventfd, files, signalfd, timerfd
 from kernel.fs.files import anonymous_file, get_file
 from kernel.fs.operations import can_poll
+from kernel.signals.frame import info_from
 from kernel.signals.state import UNBLOCKABLE, kill_permitted, send_signal, signal_pending
 from kernel.syscalls.poll import NEVER, SIGSET_SIZE, deadline_of, read_time, restore_mask, swap_mask
 from kernel.tables import Epoll, OpenFile, SigInfo, Task, TaskState, Timerfd
@@ -324,7 +325,7 @@ def sys_pidfd_send_signal(k: Kernel, pidfd: int, sig: int, info: int, flags: int
         _refuse_unless(given.si_signo == sig, Errno.EINVAL)
         if file.object != task.pid and (given.si_code >= 0 or given.si_code == SI_TKILL):
             raise KernelError(Errno.EPERM)
-        sent = SigInfo(sig, given.si_code, given.si_errno, given.si_pid, given.si_uid, value=given.si_value)
+        sent = info_from(given, sig)
     elif _to_thread(file, flags):
         sent.code = SI_TKILL
     target = _process(k, pidfd)
@@ -336,7 +337,8 @@ def sys_pidfd_send_signal(k: Kernel, pidfd: int, sig: int, info: int, flags: int
         targets = [one for one in every if one.pgrp == target.pgrp and one.pid == one.tgid]
     if sig:
         for one in targets:
-            send_signal(k, one, SigInfo(**_fields(sent)), shared=not _to_thread(file, flags))
+            error = send_signal(k, one, SigInfo(**_fields(sent)), shared=not _to_thread(file, flags))
+            _refuse_unless(not error, Errno.EAGAIN)
     return 0
 
 

@@ -32,7 +32,14 @@ from kernel.abi.signal import (
 from kernel.abi.structs import OldSigaction, Sigaction, StackT, Timespec, Timespec64
 from kernel.abi.time import NSEC_PER_SEC
 from kernel.errors import Blocked, KernelError
-from kernel.signals.frame import altstack_flags, do_rt_sigreturn, do_sigreturn, set_altstack, siginfo_of
+from kernel.signals.frame import (
+    altstack_flags,
+    do_rt_sigreturn,
+    do_sigreturn,
+    info_from,
+    set_altstack,
+    siginfo_of,
+)
 from kernel.signals.pending import dequeue_signal, get_action, leader_of, pending_mask, signal_pending
 from kernel.signals.state import (
     INIT_PID,
@@ -87,7 +94,9 @@ def _send(k: Kernel, target: Task, info: SigInfo, shared: bool = True) -> None:
     if not kill_permitted(k, target, info.signo):
         raise KernelError(Errno.EPERM)
     if info.signo:
-        send_signal(k, target, info, shared)
+        error = send_signal(k, target, info, shared)
+        if error:
+            raise KernelError(error)
 
 
 def _attempt(k: Kernel, target: Task, sig: int) -> int:
@@ -149,19 +158,10 @@ def _tgsend(k: Kernel, tgid: int, pid: int, info: SigInfo) -> int:
 
 def _queued_info(k: Kernel, pid: int, sig: int, address: int) -> SigInfo:
     """A siginfo of the caller's own making; to others it may not pretend to be the kernel's or kill's."""
-    given = Siginfo.unpack(copy_from_user(k, address, SIGINFO_SIZE))
+    given = Siginfo.unpack(copy_from_user(k, address, SIGINFO_SIZE), signo=sig)
     if (given.si_code >= SI_USER or given.si_code == SI_TKILL) and k.task.pid != signed(pid):
         raise KernelError(Errno.EPERM)
-    return SigInfo(
-        sig,
-        given.si_code,
-        given.si_errno,
-        given.si_band if given.variant == "poll" else given.si_pid,
-        given.si_fd if given.variant == "poll" else given.si_uid,
-        given.si_status,
-        given.si_addr,
-        given.si_value,
-    )
+    return info_from(given, sig)
 
 
 def sys_rt_sigqueueinfo(k: Kernel, pid: int, sig: int, uinfo: int) -> int:

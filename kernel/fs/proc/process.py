@@ -11,7 +11,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.process import CAP_SYS_RESOURCE, RLIM64_INFINITY
 from kernel.abi.signal import SIG_IGN, sigmask
 from kernel.capabilities import capable
-from kernel.cputime import cpu_times
+from kernel.cputime import TICKS_PER_JIFFY, cpu_times
 from kernel.errors import KernelError
 from kernel.events import TaskRenamed
 from kernel.fs.devfs import device_of
@@ -26,8 +26,6 @@ from kernel.thread import PAGE_OFFSET, THREAD_SIZE, TI_ESP, Regs
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-TICKS_PER_JIFFY = 10_000_000
-"""USER_HZ is 100."""
 ALL_CAPABILITIES = 0x1FF_FFFF_FFFF
 """CAP_CHOWN to CAP_CHECKPOINT_RESTORE: what root has."""
 _STATES = {"R": "running", "S": "sleeping", "D": "disk sleep", "T": "stopped", "Z": "zombie"}

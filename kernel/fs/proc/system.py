@@ -8,10 +8,9 @@ from cpu.cpuid import cpuid
 from kernel import boot
 from kernel.abi.process import CAP_SYSLOG
 from kernel.capabilities import capable
-from kernel.cputime import cpu_times
+from kernel.cputime import TICKS_PER_JIFFY, cpu_times
 from kernel.fs.names import encode_name
 from kernel.fs.proc import sysctl
-from kernel.fs.proc.process import TICKS_PER_JIFFY
 from kernel.fs.proc.tree import Entry, directory, link
 from kernel.mm.frames import frames_left
 from kernel.tables import TaskState
