@@ -253,12 +253,13 @@ static void parent_dies(int signo, int way)
 			prctl(PR_GET_PDEATHSIG, &now);
 			say(" %d", now);
 			if (way == 1) {
+				act(signo, silent, SA_RESTART, 0);
 				pid_t other = fork();
 				if (other) {
-					act(signo, silent, SA_RESTART, 0);
 					waitpid(other, NULL, 0);
 					_exit(0);
 				}
+				act(signo, informed, SA_SIGINFO, 0);
 				prctl(PR_GET_PDEATHSIG, &now);
 				say(" after fork %d", now);
 			}
