@@ -84,7 +84,7 @@ def compile_source(source: Path, objects: Path) -> Path:
 
 
 def link_program(objects: Sequence[Path], target: Path) -> None:
-    """Link an executable; its mode does not depend on the umask."""
+    """Link an executable; of an archive what it uses. Its mode does not depend on the umask."""
     target.parent.mkdir(parents=True, exist_ok=True)
     run(CC, *LINK_FLAGS, "-o", target, *objects)
     target.chmod(0o755)
@@ -97,9 +97,11 @@ def build_programs(out_dir: Path = ROOT / PROGRAMS / "bin") -> list[Path]:
     with tempfile.TemporaryDirectory(prefix="int80-build-") as temporary:
         objects = Path(temporary)
         crt0, *libc = [compile_source(source, objects) for source in libc_sources()]
+        rare = [compile_source(source, objects) for source in sources(LIBC / "signals", "*.[cS]")]
+        run("ar", "rcsD", objects / "signals.a", *rare)
         for source in sources(PROGRAMS) + sources(PROGRAMS / "bench"):
             target = out_dir / source.relative_to(PROGRAMS).with_suffix("")
-            link_program([crt0, compile_source(source, objects), *libc], target)
+            link_program([crt0, compile_source(source, objects), *libc, objects / "signals.a"], target)
             built.append(target)
     return built
 

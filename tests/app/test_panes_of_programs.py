@@ -152,6 +152,20 @@ POSITIONS: dict[str, tuple[Position, ...]] = {
         Position("the process has ended", kind(e.TaskExited)),
         OVER,
     ),
+    "nested": (
+        Position("SIGUSR1 is delivered", delivered(10)),
+        Position("SIGUSR2 is delivered on top of it", delivered(12)),
+        Position("the inner handler returns", kind(e.SignalReturned)),
+        Position("SIGUSR2 has to wait", generated(12), 2),
+        Position("SIGUSR2 comes after the other handler's return", delivered(12), 2),
+    ),
+    "rtqueue": (
+        Position("all is blocked", kind(e.SignalMaskSet)),
+        Position("the second SIGUSR1 is lost", generated(10), 2),
+        Position("all are pending", generated(37), 2),
+        Position("SIGUSR1 comes first", delivered(10)),
+        Position("the value of the first real-time signal", delivered(36)),
+    ),
     "pipe": (
         Position("fork", by_fork),
         Position("the reader sleeps", blocked("pipe")),
@@ -205,7 +219,7 @@ def pictures(engine: Engine, panes: Panes, position: Position) -> dict[str, list
 
 
 def test_all_programs_are_here() -> None:
-    assert set(POSITIONS) == set(PROGRAMS)
+    assert set(POSITIONS) == {*PROGRAMS, "nested", "rtqueue"}
     assert all(len(places) >= 5 for places in POSITIONS.values())
 
 

@@ -79,10 +79,16 @@ int dup2(int oldfd, int newfd);
 
 #define WNOHANG         1
 #define WUNTRACED       2
+#define WCONTINUED      8
 
 #define WIFEXITED(status)       (((status) & 0x7f) == 0)
 #define WEXITSTATUS(status)     (((status) >> 8) & 0xff)
 #define WTERMSIG(status)        ((status) & 0x7f)
+#define WIFSIGNALED(status)     (((status) & 0x7f) + 1 >= 2 && !WIFSTOPPED(status))
+#define WCOREDUMP(status)       ((status) & 0x80)
+#define WIFSTOPPED(status)      (((status) & 0xff) == 0x7f)
+#define WSTOPSIG(status)        (((status) >> 8) & 0xff)
+#define WIFCONTINUED(status)    ((status) == 0xffff)
 
 #define PR_SET_NAME     15
 #define PR_GET_NAME     16
@@ -164,8 +170,11 @@ void free(void *memory);
 #define SIGSTOP         19
 #define SIGTSTP         20
 
+#define SIGRTMIN        32              /* the first real-time signal */
+
 #define SA_SIGINFO      0x00000004
 #define SA_RESTORER     0x04000000
+#define SA_ONSTACK      0x08000000
 #define SA_RESTART      0x10000000
 #define SA_NODEFER      0x40000000
 #define SA_RESETHAND    0x80000000
@@ -185,9 +194,28 @@ typedef struct {
     unsigned long sig[2];
 } sigset_t;
 
+/* What comes with a signal; which of the fields mean something depends on it. */
+typedef struct {
+    int si_signo;
+    int si_errno;
+    int si_code;
+    union {
+        int pad[29];
+        struct {
+            pid_t si_pid;               /* who sent it, or the child */
+            unsigned int si_uid;
+            int si_value;               /* of sigqueue; of a child its status */
+        };
+        void *si_addr;                  /* of a fault */
+    };
+} siginfo_t;
+
 /* Laid out as the kernel wants it, so that no copy is needed. */
 struct sigaction {
-    sighandler_t sa_handler;
+    union {
+        sighandler_t sa_handler;
+        void (*sa_sigaction)(int, siginfo_t *, void *);
+    };
     unsigned long sa_flags;
     void (*sa_restorer)(void);
     sigset_t sa_mask;
@@ -203,6 +231,44 @@ sighandler_t signal(int sig, sighandler_t handler);
 int sigemptyset(sigset_t *set);
 int sigaddset(sigset_t *set, int sig);
 int sigismember(const sigset_t *set, int sig);
+
+/* More about signals (libc/signals/): in a program only if it uses them. */
+
+#define SI_QUEUE        (-1)
+
+typedef struct {
+    void *ss_sp;
+    int ss_flags;
+    size_t ss_size;
+} stack_t;
+
+int sigprocmask(int how, const sigset_t *set, sigset_t *old);
+int sigsuspend(const sigset_t *mask);
+int sigaltstack(const stack_t *stack, stack_t *old);
+int sigqueue(pid_t pid, int sig, int value);
+int raise(int sig);
+int pause(void);
+unsigned int alarm(unsigned int seconds);
+
+#define RLIMIT_CORE     4
+
+struct rlimit {
+    unsigned long rlim_cur;
+    unsigned long rlim_max;
+};
+
+int setrlimit(int resource, const struct rlimit *limit);
+
+/* Where to go back to: setjmp(3).  The registers that a function must keep,
+   its stack pointer and return address, and the signal mask if wanted. */
+typedef struct {
+    unsigned long registers[6];         /* ebx esi edi ebp esp eip */
+    int mask_saved;
+    sigset_t mask;
+} sigjmp_buf[1];
+
+int sigsetjmp(sigjmp_buf where, int save_mask) __attribute__((returns_twice));
+void siglongjmp(sigjmp_buf where, int value) __attribute__((noreturn));
 
 /* Strings: string(3), atoi(3) */
 

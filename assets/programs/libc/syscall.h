@@ -24,11 +24,15 @@
 #define __NR_waitpid            7
 #define __NR_execve             11
 #define __NR_getpid             20
+#define __NR_getuid             24
+#define __NR_alarm              27
+#define __NR_pause              29
 #define __NR_kill               37
 #define __NR_pipe               42
 #define __NR_brk                45
 #define __NR_dup2               63
 #define __NR_getppid            64
+#define __NR_setrlimit          75
 #define __NR_mmap               90      /* the old one: a pointer to a block */
 #define __NR_munmap             91
 #define __NR_wait4              114
@@ -39,6 +43,9 @@
 #define __NR_rt_sigreturn       173
 #define __NR_rt_sigaction       174
 #define __NR_rt_sigprocmask     175
+#define __NR_rt_sigqueueinfo    178
+#define __NR_rt_sigsuspend      179
+#define __NR_sigaltstack        186
 #define __NR_mmap2              192
 
 #ifndef __ASSEMBLER__
