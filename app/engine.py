@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from app import finding, going_back
+from app import finding, going_back, moments
 from app.answers import Answers
 from app.breakpoints import MOST, Breakpoint, addresses
 from app.breakpoints import wanted as reaches
@@ -334,8 +334,17 @@ class Engine:
         return self._over("event", finding.is_event, direction)
 
     def step_signal(self, direction: int) -> bool:
-        """To the next or previous thing that happens to a signal: sent, delivered, its handler returns."""
-        return self._over("signal", finding.is_signal, direction)
+        """To the next or previous moment in a signal's life (`app.moments`)."""
+        return self._guarded("signal", self._signal, direction)
+
+    def _signal(self, direction: int) -> bool:
+        if direction < 0:
+            return moments.to_previous(self)
+        place = moments.following(self)
+        if place is None:
+            return self._step_to(finding.is_signal, 1)
+        self.seeking, self.found, self.cursor = None, True, place
+        return True
 
     def step_message(self, direction: int) -> bool:
         """To where bytes go into a channel or come out of it."""
@@ -398,7 +407,7 @@ class Engine:
         found = self.find(wanted, self.cursor.seq)
         self.found = found is not None
         if found is not None:
-            self.go_to(found + 1)
+            self.seeking, self.cursor = None, self._place_of(wanted, found)
             return True
         if not self.live:
             moved = self.cursor.seq < self.length
@@ -421,6 +430,12 @@ class Engine:
                 return True
         self.go_start()
         return True
+
+    def _place_of(self, wanted: Wanted, found: int) -> Position:
+        """Where a step stops that was for event `found`: behind it, before a signal's at the check."""
+        if wanted is finding.is_signal:
+            return moments.first_of(self, found)
+        return Position(found + 1, ALL_DONE, self.log.record(found).tick)
 
     def find(self, wanted: Wanted, start: int, stop: int | None = None) -> int | None:
         """The first event of [start, stop) that is wanted."""
@@ -481,7 +496,7 @@ class Engine:
                 found = self.find(wanted, first)
                 if found is not None:
                     self.seeking, self.found = None, True
-                    self.set_cursor(found + 1, ALL_DONE, self.log.record(found).tick)
+                    self.cursor = self._place_of(wanted, found)
                     return "found"
                 first = machine.seq
             if isinstance(outcome, Halted):

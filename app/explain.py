@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from app import explain_channels, explain_memory, explain_stacks
+from app import explain_channels, explain_life, explain_memory, explain_stacks
 from app.panes.cpu import ARGUMENTS, call_of
 from app.panes.moment import Moment, task_name
 from app.panes.processes import leads_to, state_word
@@ -426,7 +426,12 @@ def _code(rest: str, now: Moment) -> Explanation | None:
     )
 
 
-_ROOMS = {**explain_memory.TELLERS, **explain_channels.TELLERS, **explain_stacks.TELLERS}
+_ROOMS = {
+    **explain_memory.TELLERS,
+    **explain_channels.TELLERS,
+    **explain_stacks.TELLERS,
+    **explain_life.TELLERS,
+}
 _TELLERS = {
     "reg": _register,
     "flag": _flag,

@@ -301,7 +301,8 @@ class SignalsDiscarded(KernelEvent, frozen=True, tag="SignalsDiscarded"):
 class SignalDelivered(KernelEvent, frozen=True, tag="SignalDelivered"):
     """Taken from pending on the way to user mode.
 
-    `action` is handler, terminate, core, stop, continue or ignore.
+    `action` is handler, terminate, core, stop, continue or ignore; `interrupted` what a handler makes of the
+    system call that the signal interrupted: EINTR, restart, '' where there was none.
     """
 
     task: int
@@ -312,6 +313,7 @@ class SignalDelivered(KernelEvent, frozen=True, tag="SignalDelivered"):
     blocked: int
     info: tuple[int, ...] = ()
     code: int = 0
+    interrupted: str = ""
 
 
 class SignalReturned(KernelEvent, frozen=True, tag="SignalReturned"):

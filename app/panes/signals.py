@@ -9,7 +9,9 @@ from __future__ import annotations
 from app.panes.base import Pane
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.processes import chosen_process, tree
-from app.panes.row import EMPTY, Row, Sheet, Span, cells, padded, row, short
+from app.panes.row import EMPTY, Row, Sheet, Span, beside, cells, padded, row, short, width_of
+from app.panes.signal_life import DEFAULTS, all_lives, chosen_life, life_rows, list_rows
+from app.state.life import Life
 from app.state.state import IDLE, INIT, State
 from app.strace.text import flags, signal_set
 from kernel.abi import sigframe
@@ -18,21 +20,27 @@ from kernel.abi.signal import (
     SA_RESTORER,
     SIG_IGN,
     SIGKILL,
+    SIGRTMAX,
     SIGRTMIN,
     SIGSTOP,
-    DefaultAction,
     sigmask,
     signal_name,
 )
 from kernel.describe import ZOMBIE, TaskView
 
+VIEWS = ("standard signals", "real-time signals", "lives")
+REAL_TIME, LIVES = 1, 2
 STANDARD = tuple(range(1, SIGRTMIN))
 NAME = 14
 """Columns before the matrix."""
 NAMES_HEIGHT = 6
 """Rows that the longest name takes when it is written downwards."""
 NARROW = 72
-"""Below so many columns the legend takes two rows and the counts less room."""
+"""Below so many columns the counts take less room."""
+LIFE = 60
+"""Columns of a signal's life, at least."""
+BESIDE = NAME + 3 * (SIGRTMIN - 1) + 3 + LIFE
+"""From so many columns on the life of a signal is shown beside the matrix."""
 TALL = 22
 """Rows of the pane from which on there is room for names above the numbers."""
 NEVER = (SIGKILL, SIGSTOP)
@@ -43,30 +51,56 @@ LEGEND = (
     ("f", "caught"),
     ("b", "blocked"),
     ("●", "pending"),
+    ("◐", "and blocked"),
     ("K", "cannot be caught"),
 )
-STYLES = {"·": "dim", "i": "soft", "f": "good", "b": "kernel", "●": "error", "K": "dim"}
-DEFAULTS = {
-    DefaultAction.TERM: "ends the process",
-    DefaultAction.CORE: "ends it, with a core dump",
-    DefaultAction.STOP: "stops it",
-    DefaultAction.CONT: "lets it go on",
-    DefaultAction.IGN: "nothing happens",
-}
+TO_ALL = ("○", "pending for all threads")
+STYLES = {"·": "dim", "i": "soft", "f": "good", "b": "kernel", "K": "dim"} | dict.fromkeys("●◐○", "error")
 EIP_AT = 4 * sigframe.Sigcontext.__struct_fields__.index("eip")
 
 
-def rows(now: Moment, width: int, height: int, pid: int = -1, signo: int = 0) -> Sheet:
-    """The matrix, with process `pid` and signal `signo` chosen (0: none); below it, what is known."""
+def rows(
+    now: Moment, width: int, height: int, pid: int = -1, signo: int = 0, view: int = 0, event: int = -1
+) -> Sheet:
+    """The matrix, with process `pid` and signal `signo` chosen (0: none); below it, what is known.
+
+    `view` is the picture's number; in LIVES the one is chosen that event `event` sent.
+    """
     pid = chosen_process(now, pid)
-    shown = signals_shown(now.state)
+    if view == LIVES:
+        return lives_sheet(now, width, event)
+    one = chosen_life(now, pid, signo) or chosen_life(now, pid)
+    shown = signals_shown(now.state, view)
+    if one is None or width < BESIDE:
+        return matrix_sheet(now, width, height, pid, signo, shown, one)
+    life = max(width - 3 - NAME - 3 * len(shown), LIFE)
+    left = width - life - 3
+    sheet = matrix_sheet(now, left, height, pid, signo, shown, None)
+    gap = [EMPTY] * len(sheet.head)
+    head = beside(sheet.head, gap, left, Span("   "))
+    return Sheet(beside(sheet.rows, life_rows(now, one, life), left, Span("   ")), sheet.top, tuple(head))
+
+
+def lives_sheet(now: Moment, width: int, event: int) -> Sheet:
+    """The last lives of all, and the steps of the one that is chosen."""
+    known = all_lives(now.state)
+    one = next((one for one in known if one.seq == event), None) or chosen_life(now, -1)
+    steps = [*life_rows(now, one, width), EMPTY] if one is not None else []
+    return Sheet([*steps, *list_rows(now, known, one, width)])
+
+
+def matrix_sheet(
+    now: Moment, width: int, height: int, pid: int, signo: int, shown: list[int], one: Life | None
+) -> Sheet:
+    """Who does what about which signal; below it what is known of process `pid`, and life `one`."""
     step = cell_width(width, len(shown))
     head = head_rows(shown, step, height, signo)
     pids = [node.pid for node in tree(now.state) if node.pid not in (IDLE, INIT)]
-    body = [matrix_row(now.state, one, shown, step, one == pid, signo) for one in pids]
+    body = [matrix_row(now.state, one_pid, shown, step, one_pid == pid, signo) for one_pid in pids]
     if not body:
         body = [row(Span("no process", "dim"))]
-    found = [*body, EMPTY, *legend_rows(width), *detail_rows(now, pid, signo, shown, step, width)]
+    found = [*body, EMPTY, *legend_rows(now.state, width)]
+    found += detail_rows(now, pid, signo, shown, step, width, one)
     at = pids.index(pid) if pid in pids else 0
     room = height - len(head)
     return Sheet(found, max(at - room // 2, 0) if at > room - 3 else 0, head)
@@ -75,11 +109,14 @@ def rows(now: Moment, width: int, height: int, pid: int = -1, signo: int = 0) ->
 # The matrix.
 
 
-def signals_shown(state: State) -> list[int]:
-    """The standard signals, and those of the real-time ones that anything was done with."""
-    used = {signo for signo in state.generated if signo >= SIGRTMIN}
+def signals_shown(state: State, view: int = 0) -> list[int]:
+    """The standard signals, and those of the real-time ones that anything was done with; or all of these."""
+    if view == REAL_TIME:
+        return list(range(SIGRTMIN, SIGRTMAX + 1))
+    used = {signo for signo in state.generated if SIGRTMIN <= signo <= SIGRTMAX}
     for task in state.machine.tasks.values():
-        used |= {signo for signo in (*task.actions, *task.pending, *task.shared_pending) if signo >= SIGRTMIN}
+        named = (*task.actions, *task.pending, *task.shared_pending)
+        used |= {signo for signo in named if SIGRTMIN <= signo <= SIGRTMAX}
     return [*STANDARD, *sorted(used)]
 
 
@@ -137,19 +174,24 @@ def matrix_row(state: State, pid: int, shown: list[int], step: int, chosen: bool
     for one in shown:
         glyph = glyph_of(state, task, one)
         style = STYLES[glyph] + (" bold" if chosen and one == signo else "")
+        queued = queued_of(state, task, one) if step > 1 else 0
         if step > 1:
-            spans.append(Span(" " * (step - 1)))
+            count = (str(queued) if queued < 10 else "+") if queued > 1 else " "
+            spans.append(Span(" " * (step - 2) + count, style))
         spans.append(Span(glyph, style, f"signal:{one}:{pid}"))
     return tuple(spans)
 
 
 def glyph_of(state: State, task: TaskView, signo: int) -> str:
     """What is to be said first about a signal of a task."""
-    if signo in task.pending or signo in shared_pending(state, task):
-        return "●"
+    blocked = task.blocked >> signo - 1 & 1
+    if signo in task.pending:
+        return "◐" if blocked else "●"
+    if signo in shared_pending(state, task):
+        return "◐" if blocked else "○" if has_threads(state, task) else "●"
     if signo in NEVER:
         return "K"
-    if task.blocked >> signo - 1 & 1:
+    if blocked:
         return "b"
     handler = task.actions.get(signo, 0)
     return "·" if not handler else "i" if handler == SIG_IGN else "f"
@@ -161,19 +203,36 @@ def shared_pending(state: State, task: TaskView) -> tuple[int, ...]:
     return leader.shared_pending if leader is not None else ()
 
 
-def legend_rows(width: int) -> list[Row]:
-    parts = [
-        (Span(f"  {glyph} ", STYLES[glyph]), Span(f"{word:<9}" if width < NARROW else word, "dim"))
-        for glyph, word in LEGEND
-    ]
-    half = len(parts) // 2 if width < NARROW else len(parts)
-    return [tuple(span for part in parts[n : n + half] for span in part) for n in range(0, len(parts), half)]
+def queued_of(state: State, task: TaskView, signo: int) -> int:
+    """How many of a signal wait for a task: its own and its process's."""
+    return task.pending.count(signo) + shared_pending(state, task).count(signo)
+
+
+def has_threads(state: State, task: TaskView) -> bool:
+    """Whether its process has more threads than this one."""
+    return any(one.tgid == task.tgid and one.pid != task.pid for one in state.machine.tasks.values())
+
+
+def legend_rows(state: State, width: int) -> list[Row]:
+    """What the glyphs say, in as many rows as that takes."""
+    threads = any(task.tgid != pid for pid, task in state.machine.tasks.items())
+    found: list[Row] = []
+    line: Row = EMPTY
+    for glyph, word in (*LEGEND, *((TO_ALL,) if threads else ())):
+        part = (Span(f"  {glyph} ", STYLES[glyph]), Span(word, "dim"))
+        if line and width_of((*line, *part)) > width:
+            found.append(line)
+            line = EMPTY
+        line = (*line, *part)
+    return [*found, line]
 
 
 # The chosen process.
 
 
-def detail_rows(now: Moment, pid: int, signo: int, shown: list[int], step: int, width: int) -> list[Row]:
+def detail_rows(
+    now: Moment, pid: int, signo: int, shown: list[int], step: int, width: int, one: Life | None
+) -> list[Row]:
     state = now.state
     task = state.machine.tasks.get(pid)
     if task is None:
@@ -187,14 +246,24 @@ def detail_rows(now: Moment, pid: int, signo: int, shown: list[int], step: int, 
         ),
         _chosen_row(now, task, signo, width),
     ]
-    pending = sum(sigmask(one) for one in {*task.pending, *shared_pending(state, task)})
-    found.append(_bits("pending", pending, shown, step, "error bold"))
+    own, shared = _mask_of(task.pending), _mask_of(shared_pending(state, task))
+    if has_threads(state, task):
+        found.append(_bits("own pending", own, shown, step, "error bold"))
+        found.append(_bits("process's", shared, shown, step, "error bold"))
+    else:
+        found.append(_bits("pending", own | shared, shown, step, "error bold"))
     found.append(_bits("blocked", task.blocked, shown, step, "kernel bold"))
     words = (pending_text(state, task), blocked_text(task))
     found += [_line("", Span(short(text, max(width - NAME, 1)), "soft", f"sets:{pid}")) for text in words]
+    if one is not None:
+        found += [EMPTY, *life_rows(now, one, width)]
     found += [EMPTY, *frame_rows(now, pid)]
     found += [EMPTY, *action_rows(now, task, width)]
     return found
+
+
+def _mask_of(pending: tuple[int, ...]) -> int:
+    return sum(sigmask(one) for one in set(pending) if 0 < one <= SIGRTMAX)
 
 
 def _bits(name: str, mask: int, shown: list[int], step: int, style: str) -> Row:
@@ -352,10 +421,11 @@ def action_rows(now: Moment, task: TaskView, width: int) -> list[Row]:
 
 
 class Signals(Pane):
-    """The matrix; arrow keys choose a cell in it."""
+    """The matrix, of standard or real-time signals, and the lives of signals; arrow keys choose in them."""
 
     label = "Signals"
     key = "F8"
+    views = VIEWS
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -364,12 +434,14 @@ class Signals(Pane):
 
     def sheet(self, now: Moment, width: int, height: int) -> Sheet:
         if not self.has_focus:
-            return rows(now, width, height, self.process)
+            return rows(now, width, height, self.process, view=self.view)
+        if self.view == LIVES:
+            return rows(now, width, height, self.process, 0, LIVES, event_of(self._chosen))
         if self.process < 0:
             signo, _ = cell_of(self._chosen, -1)
             pid = chosen_process(now)
             self._chosen = f"signal:{signo}:{pid}" if signo else f"task:{pid}"
-        return rows(now, width, height, self.process, cell_of(self._chosen, -1)[0])
+        return rows(now, width, height, self.process, cell_of(self._chosen, -1)[0], self.view)
 
     @property
     def cell(self) -> tuple[int, int]:
@@ -403,9 +475,16 @@ class Signals(Pane):
     def title(self, now: Moment) -> Row:
         pid = chosen_process(now, self.process)
         return row(
-            Span("Signals · ", "title"),
+            Span("Signals · " if not self.view else f"Signals: {VIEWS[self.view]} · ", "title"),
             Span(task_name(now.state, pid), letter_style(now.state, pid) + " bold"),
         )
+
+
+def event_of(subject: str) -> int:
+    """Which life is chosen, by the event that began it; -1 for none."""
+    kind, _, rest = subject.partition(":")
+    seq = rest.partition(":")[0]
+    return int(seq) if kind == "life" and seq.isdigit() else -1
 
 
 def cell_of(subject: str, process: int) -> tuple[int, int]:

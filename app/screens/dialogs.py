@@ -12,7 +12,7 @@ from app.core_file import Core, NotSaved, why_not
 from app.explain import explain as explanation
 from app.panes.moment import task_name
 from app.panes.row import wrapped
-from app.panes.signals import DEFAULTS
+from app.panes.signal_life import DEFAULTS
 from app.screens.popup import Ask, Choose, Item, Text
 from app.units import count
 from kernel.abi.signal import DEFAULT_ACTIONS, SIGRTMAX, signal_name

@@ -7,7 +7,7 @@ changed in place: whoever wants an earlier one goes back by `app.history`.
 from __future__ import annotations
 
 from app.log import Event
-from app.state import fold_files, fold_memory, fold_signals, fold_tasks, fold_trace
+from app.state import fold_files, fold_lives, fold_memory, fold_signals, fold_tasks, fold_trace
 from app.state.handlers import Handlers, joined
 from app.state.state import State
 
@@ -15,6 +15,7 @@ HANDLERS: Handlers = joined(
     fold_tasks.HANDLERS,
     fold_memory.HANDLERS,
     fold_files.HANDLERS,
+    fold_lives.HANDLERS,
     fold_signals.HANDLERS,
     fold_trace.HANDLERS,
 )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.state.life import Life
 from cpu.events import Entry
 from kernel.describe import Description
 from kernel.events import FaultHandled
@@ -146,6 +147,8 @@ class State(msgspec.Struct):
     delivered: dict[int, int] = {}
     frames: dict[int, list[int]] = {}
     """Per task the addresses of the signal frames on its user stack, the innermost last."""
+    lives: list[Life] = []
+    """What became of the last signals, in the order in which they were sent."""
 
     terminals: dict[int, Output] = {}
     streams: dict[int, Output] = {}

@@ -108,9 +108,11 @@ def do_notify_resume(k: Kernel) -> None:
     recalc_pending(k, task)
 
 
-def _delivered(task: Task, info: SigInfo, action: str, handler: int = 0, frame: int = 0) -> SignalDelivered:
+def _delivered(
+    task: Task, info: SigInfo, action: str, handler: int = 0, frame: int = 0, call: str = ""
+) -> SignalDelivered:
     what = (info.pid, info.uid, info.status, info.address, info.value)
-    return SignalDelivered(task.pid, info.signo, action, handler, frame, task.blocked, what, info.code)
+    return SignalDelivered(task.pid, info.signo, action, handler, frame, task.blocked, what, info.code, call)
 
 
 def _die(k: Kernel, task: Task) -> None:
@@ -180,11 +182,11 @@ def _handle(k: Kernel, task: Task, queue: list[SigInfo], place: int, action: Sig
         reset = SigAction(SIG_DFL, action.flags, action.restorer, action.mask)
         k.tables.sighands[task.sighand].actions[signo] = reset
         k.emit(SignalActionSet(task.pid, signo, SIG_DFL, reset.flags, reset.mask))
-    restart_system_call(Regs(k, task), action)
+    call = restart_system_call(Regs(k, task), action)
     frame = setup_frame(k, task, action, info)
     del queue[place]
     if frame is None:
-        k.emit(_delivered(task, info, "handler", action.handler))
+        k.emit(_delivered(task, info, "handler", action.handler, call=call))
         force_signal(k, task, SigInfo(SIGSEGV, SI_KERNEL), default=signo == SIGSEGV)
         return
     before = task.blocked
@@ -192,27 +194,28 @@ def _handle(k: Kernel, task: Task, queue: list[SigInfo], place: int, action: Sig
     task.blocked |= action.mask & ~UNBLOCKABLE
     if not action.flags & SA_NODEFER:
         task.blocked |= sigmask(signo)
-    k.emit(_delivered(task, info, "handler", action.handler, frame))
+    k.emit(_delivered(task, info, "handler", action.handler, frame, call))
     if task.altstack[1] & SS_AUTODISARM:
         task.altstack = [0, 2, 0]
     retarget_shared(k, task, task.blocked & ~before)
     recalc_pending(k, task)
 
 
-def restart_system_call(regs: Regs, action: SigAction | None = None) -> None:
-    """A call that ended with one of the ERESTART numbers starts again, or fails with EINTR.
+def restart_system_call(regs: Regs, action: SigAction | None = None) -> str:
+    """A call that ended with one of the ERESTART numbers starts again ('restart'), or fails ('EINTR').
 
     Which of the two is also up to the handler's `action`; None where no handler runs.
     """
     if regs.orig_eax == NO_SYSCALL:
-        return
+        return ""
     error = errno_of(regs.eax)
     if error not in (ERESTARTSYS, ERESTARTNOINTR, ERESTARTNOHAND, ERESTART_RESTARTBLOCK):
-        return
+        return ""
     if action is not None:
         again = error == ERESTARTNOINTR or (error == ERESTARTSYS and action.flags & SA_RESTART)
         if not again:
             regs.eax = -int(Errno.EINTR)
-            return
+            return "EINTR"
     regs.eax = NR_RESTART_SYSCALL if error == ERESTART_RESTARTBLOCK else regs.orig_eax
     regs.eip -= INT_0X80_SIZE
+    return "restart"

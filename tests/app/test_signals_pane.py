@@ -179,15 +179,15 @@ def test_bits_stand_under_their_signals() -> None:
         sheet = signals.rows(literal(), width, 40, 2)
         lines = [text_of(one) for one in (*sheet.head, *sheet.rows)]
         mine = next(one for one in lines if one.startswith("▸"))
-        pending, blocked = (
-            next(one for one in lines if one.startswith(f"  {name} ")) for name in ("pending", "blocked")
+        own, shared, blocked = (
+            next(one for one in lines if one.startswith(f"  {name} "))
+            for name in ("own pending", "process's", "blocked")
         )
         units = lines[7] if width < 107 else lines[6]
-        assert len(pending) == len(blocked) == len(mine) == len(units)
-        assert [mine[n] for n, bit in enumerate(pending) if bit == "1"] == ["●"] * 3
-        assert [n for n, bit in enumerate(blocked) if bit == "1"] == [
-            n for n, bit in enumerate(pending) if bit == "1"
-        ][:2]
+        assert len(own) == len(shared) == len(blocked) == len(mine) == len(units)
+        pending = [n for n in range(signals.NAME, len(own)) if "1" in own[n] + shared[n]]
+        assert [mine[n] for n in pending] == ["◐", "◐", "●"]
+        assert [n for n, bit in enumerate(blocked) if bit == "1"] == pending[:2]
 
 
 async def test_choosing_a_cell() -> None:

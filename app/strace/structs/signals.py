@@ -121,14 +121,18 @@ _SENDERS = {
 
 def siginfo(info: Siginfo) -> str:
     """`{si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...}`: the fields that this signal has."""
-    code = _CODES.get(info.si_signo, {}).get(info.si_code) or _SENDERS.get(info.si_code)
     fields = [
         f"si_signo={text.signal_of(info.si_signo)}",
-        f"si_code={code or hexadecimal(info.si_code & 0xFFFFFFFF)}",
+        f"si_code={code_name(info.si_signo, info.si_code)}",
     ]
     if info.si_errno:
         fields.append(f"si_errno={info.si_errno}")
     return structure([*fields, *_siginfo_fields(info)])
+
+
+def code_name(signo: int, code: int) -> str:
+    """`SI_USER`, `CLD_EXITED`: what a si_code means with a signal."""
+    return _CODES.get(signo, {}).get(code) or _SENDERS.get(code) or hexadecimal(code & 0xFFFFFFFF)
 
 
 def _siginfo_fields(info: Siginfo) -> list[str]:
