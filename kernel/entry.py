@@ -17,6 +17,7 @@ from kernel.errors import Blocked, Fault, KernelError, Panic
 from kernel.events import FaultHandled, SyscallEntered, SyscallExited
 from kernel.fs import disk
 from kernel.mm.fault import do_page_fault, handle_fault
+from kernel.seccomp import secure_computing
 from kernel.signals.delivery import do_notify_resume
 from kernel.signals.state import force_signal, signal_pending
 from kernel.syscalls import registry
@@ -27,6 +28,7 @@ from kernel.wait import sleep_on
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
+    from kernel.tables import Task
 
 Body = Callable[["Kernel"], None]
 MUST_WAIT = 1
@@ -88,6 +90,11 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
             if shows_esp:  # their only argument is where the stack is
                 args = (k.ram.u32[index + 15], b, c, d, e, f)
             k.emit(SyscallEntered(number, args, capture_enter(row, args, k.peek)))
+            if task.seccomp_mode:
+                instead = secure_computing(k, number)
+                if instead is not None:
+                    _finish_filtered(k, task, row, args, instead)
+                    return
         elif task.woken_by_signal and not signal_pending(k, task):
             task.woken_by_signal = False  # another thread has taken it
         try:
@@ -143,17 +150,36 @@ def _finish(k: Kernel, row: Row, args: tuple[int, ...], result: int) -> None:
     k.core.set_result(value, 0)
 
 
+def _finish_filtered(k: Kernel, task: Task, row: Row, args: tuple[int, ...], result: int) -> None:
+    """Seccomp did not let the call be made."""
+    k.core.ticks += row.cost
+    k.core.bus.tick = k.core.ticks
+    if task.exit_status >= 0:
+        k.core.set_result(0, 0)
+    else:
+        _finish(k, row, args, result)
+
+
 def unknown_system_call(k: Kernel) -> None:
     """A number beyond the table, or one that was never given out: ENOSYS."""
-    index = regs_index(k.task.thread)
+    task = k.task
+    index = regs_index(task.thread)
     words = k.ram.u32[index : index + 12].tolist()
     number = words[11]
     args = words[:6]
     k.emit(SyscallEntered(number, (args[0], args[1], args[2], args[3], args[4], args[5]), ()))
+    result: int | None = None
+    if task.seccomp_mode:
+        result = secure_computing(k, number)
+    if result is None:
+        result = -int(Errno.ENOSYS)
     k.core.ticks += 1000
     k.core.bus.tick = k.core.ticks
-    k.emit(SyscallExited(number, -int(Errno.ENOSYS), ()))
-    k.core.set_result(-int(Errno.ENOSYS) & 0xFFFF_FFFF, 0)
+    if task.exit_status >= 0:
+        k.core.set_result(0, 0)
+        return
+    k.emit(SyscallExited(number, result, ()))
+    k.core.set_result(result & 0xFFFF_FFFF, 0)
 
 
 def default_idle(k: Kernel) -> None:

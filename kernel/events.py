@@ -260,6 +260,13 @@ class SyscallExited(KernelEvent, frozen=True, tag="SyscallExited"):
     given: tuple[bytes | None, ...] = ()
 
 
+class SyscallFiltered(KernelEvent, frozen=True, tag="SyscallFiltered"):
+    """Seccomp did not simply let the current task's call be made: `said` is SECCOMP_RET_* and its data."""
+
+    nr: int
+    said: int
+
+
 class SignalActionSet(KernelEvent, frozen=True, tag="SignalActionSet"):
     task: int
     signo: int
@@ -283,7 +290,7 @@ class SignalGenerated(KernelEvent, frozen=True, tag="SignalGenerated"):
     ignored: bool
     shared: bool
     info: tuple[int, ...] = ()
-    """pid, uid, status, address, value of the siginfo."""
+    """pid, uid, status, address, value of the siginfo, and errno where there is one."""
 
 
 class SignalsDiscarded(KernelEvent, frozen=True, tag="SignalsDiscarded"):
@@ -721,6 +728,7 @@ Event = (
     | PageReused
     | SyscallEntered
     | SyscallExited
+    | SyscallFiltered
     | SignalActionSet
     | SignalMaskSet
     | SignalGenerated

@@ -169,6 +169,8 @@ def do_fork(
         rlimits={n: limits[:] for n, limits in leader_of(k, parent).rlimits.items()},
         dumpable=parent.dumpable,
         no_new_privs=parent.no_new_privs,
+        seccomp_mode=parent.seccomp_mode,
+        seccomp_filters=parent.seccomp_filters,
         personality=parent.personality,
         oom_score_adj=parent.oom_score_adj,
         policy=parent.policy,

@@ -225,6 +225,9 @@ class Task(msgspec.Struct):
     name_changed: bool = False
     dumpable: int = 1
     no_new_privs: bool = False
+    seccomp_mode: int = 0
+    seccomp_filters: list[bytes] = []
+    """`struct sock_filter`s, oldest first; never changed in place, for tasks share them."""
     personality: int = 0
     """What personality was told; only READ_IMPLIES_EXEC of it changes anything."""
     subreaper: bool = False

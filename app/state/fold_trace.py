@@ -20,6 +20,10 @@ def syscall_entered(state: State, event: e.SyscallEntered) -> None:
     state.trace.open[state.pid] = line.number
 
 
+def syscall_filtered(state: State, event: e.SyscallFiltered) -> None:
+    """What comes of it is told by events of its own."""
+
+
 def syscall_exited(state: State, event: e.SyscallExited) -> None:
     end_call(state, state.pid, event.nr, event.result, event.given)
 
@@ -146,6 +150,7 @@ def status_text(status: int) -> str:
 HANDLERS: Handlers = {
     e.SyscallEntered: syscall_entered,
     e.SyscallExited: syscall_exited,
+    e.SyscallFiltered: syscall_filtered,
     e.ProgramExecuted: program_executed,
     e.TaskCreated: task_created,
     e.TaskExited: task_exited,

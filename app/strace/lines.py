@@ -108,12 +108,13 @@ def format_unknown(number: int, args: tuple[int, ...], result: int | None, colum
 def format_signal(signo: int, code: int, about: tuple[int, ...]) -> str:
     """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`.
 
-    `about` is the event's: sender, user, status, address, value.
+    `about` is the event's: sender, user, status, address, value, errno.
     """
-    sender, uid, status, address, value = (*about, 0, 0, 0, 0, 0)[:5]
+    sender, uid, status, address, value, errno = (*about, 0, 0, 0, 0, 0, 0)[:6]
     info = Siginfo(
         si_signo=signo,
         si_code=code,
+        si_errno=errno,
         si_pid=sender,
         si_uid=uid,
         si_status=status,
@@ -121,6 +122,9 @@ def format_signal(signo: int, code: int, about: tuple[int, ...]) -> str:
         si_value=value,
         si_band=sender,
         si_fd=uid,
+        si_call_addr=address,
+        si_syscall=value,
+        si_arch=status,
     )
     return f"--- {text.signal_of(info.si_signo)} {signal_structs.siginfo(info)} ---"
 

@@ -15,6 +15,7 @@ from cpu import events as cpu_events
 from cpu.descriptors import Gate
 from cpu.events import SysenterTaken, TrapTaken
 from kernel import events as e
+from kernel import seccomp
 from kernel.abi.errno import Errno, errno_of
 from kernel.boot import SYSCALL_VECTOR
 
@@ -78,6 +79,27 @@ def meaning(name: str, result: int, state: State) -> str:
     return ": done" if not result else ""
 
 
+_FILTERED = {
+    seccomp.RET_KILL_THREAD: "kills the thread",
+    seccomp.RET_KILL_PROCESS: "kills the process",
+    seccomp.RET_TRAP: "sends SIGSYS instead",
+    seccomp.RET_TRACE: "asks a tracer, and there is none: ENOSYS",
+    seccomp.RET_USER_NOTIF: "asks a supervisor, and there is none: ENOSYS",
+    seccomp.RET_LOG: "lets it be made, and says so",
+}
+
+
+def _filtered(event: e.SyscallFiltered, state: State) -> str:
+    call = call_of(event.nr)
+    name = call.name if call is not None else f"system call {event.nr}"
+    action, data = event.said & seccomp.RET_ACTION_FULL, event.said & seccomp.RET_DATA
+    does = _FILTERED.get(action, "kills the process")
+    if action == seccomp.RET_ERRNO:
+        known = data in Errno.__members__.values()
+        does = f"refuses it with {Errno(data).name if known else f'errno {data}'}"
+    return f"{who(state)} may not simply call {name}: seccomp {does}."
+
+
 def _returned(event: e.SyscallExited, state: State) -> str:
     call = call_of(event.nr)
     name = call.name if call is not None else f"system call {event.nr}"
@@ -99,4 +121,5 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     cpu_events.SysenterTaken: _sysenter,
     e.SyscallEntered: _entered,
     e.SyscallExited: _returned,
+    e.SyscallFiltered: _filtered,
 }

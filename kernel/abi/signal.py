@@ -151,6 +151,8 @@ POLL_HUP = 6
 
 # si_code of SIGSYS
 SYS_SECCOMP = 1
+AUDIT_ARCH_I386 = 0x4000_0003
+"""Its si_arch (uapi linux/audit.h)."""
 SYS_USER_DISPATCH = 2
 
 SIGNAL_NAMES: tuple[str, ...] = (

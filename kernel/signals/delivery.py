@@ -53,6 +53,7 @@ from kernel.signals.state import (
     retarget_shared,
     set_blocked,
     signal_wake_up,
+    told,
 )
 from kernel.tables import SigAction, SigInfo, Task, TaskState
 from kernel.thread import TIF_NEED_RESCHED, TIF_SIGPENDING, Regs, set_flag
@@ -111,7 +112,7 @@ def do_notify_resume(k: Kernel) -> None:
 def _delivered(
     task: Task, info: SigInfo, action: str, handler: int = 0, frame: int = 0, call: str = ""
 ) -> SignalDelivered:
-    what = (info.pid, info.uid, info.status, info.address, info.value)
+    what = told(info)
     return SignalDelivered(task.pid, info.signo, action, handler, frame, task.blocked, what, info.code, call)
 
 

@@ -51,7 +51,7 @@ from kernel.signals.pending import recalc_pending
 from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, retarget_shared
 from kernel.tables import SigAction, SigInfo, Task
 from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_read, fxsave_write
-from kernel.uaccess import copy_from_user, copy_to_user
+from kernel.uaccess import copy_from_user, copy_to_user, signed
 from kernel.vdso import vdso_symbol
 
 if TYPE_CHECKING:
@@ -83,6 +83,9 @@ def siginfo_of(info: SigInfo) -> Siginfo:
         si_overrun=info.uid,
         si_band=info.pid,
         si_fd=info.uid,
+        si_call_addr=info.address,
+        si_syscall=signed(info.value),
+        si_arch=info.status,
     )
 
 
@@ -92,10 +95,11 @@ def info_from(given: Siginfo, signo: int) -> SigInfo:
         "poll": (given.si_band, given.si_fd),
         "timer": (given.si_timerid, given.si_overrun),
     }.get(given.variant, (given.si_pid, given.si_uid))
+    status, address, value = given.si_status, given.si_addr, given.si_value
+    if given.variant == "sys":
+        status, address, value = given.si_arch, given.si_call_addr, given.si_syscall & 0xFFFF_FFFF
     times = given.si_utime, given.si_stime
-    return SigInfo(
-        signo, given.si_code, given.si_errno, pid, uid, given.si_status, given.si_addr, given.si_value, *times
-    )
+    return SigInfo(signo, given.si_code, given.si_errno, pid, uid, status, address, value, *times)
 
 
 # --- the alternate stack ------------------------------------------------------------------------------------

@@ -124,7 +124,7 @@ def tell_accepted(k: Kernel, task: Task, info: SigInfo) -> None:
     """Taken without being delivered. That one of several alike is gone SignalsDiscarded cannot say."""
     leader = leader_of(k, task)
     if any(other.signo == info.signo for other in (*task.pending, *leader.shared_pending)):
-        what = (info.pid, info.uid, info.status, info.address, info.value)
+        what = told(info)
         k.emit(SignalDelivered(task.pid, info.signo, "accept", 0, 0, task.blocked, what, info.code))
         return
     for owner, shared in ((task, False), (leader, True)):
@@ -191,7 +191,7 @@ def _is_full(k: Kernel, task: Task, info: SigInfo, queue: list[SigInfo]) -> bool
 def _generated(task: Task, info: SigInfo, ignored: bool, shared: bool) -> SignalGenerated:
     """The sender is whose call made it, 0 for the kernel's own (si_code above SI_USER)."""
     sender = info.pid if info.code <= SI_USER and info.code != SI_SIGIO else 0
-    what = (info.pid, info.uid, info.status, info.address, info.value)
+    what = told(info)
     return SignalGenerated(task.pid, info.signo, info.code, sender, ignored, shared, what)
 
 
@@ -306,6 +306,12 @@ def is_orphaned_pgrp(k: Kernel, pgrp: int) -> bool:
         if parent.pgrp != pgrp and parent.session == member.session:
             return False
     return True
+
+
+def told(info: SigInfo) -> tuple[int, ...]:
+    """What an event tells of a siginfo: pid, uid, status, address, value, and errno where there is one."""
+    what = (info.pid, info.uid, info.status, info.address, info.value)
+    return (*what, info.errno) if info.errno else what
 
 
 def force_signal(k: Kernel, task: Task, info: SigInfo, default: bool = False) -> None:

@@ -31,6 +31,7 @@ from kernel.abi.process import (
     PR_SET_NAME,
     PR_SET_NO_NEW_PRIVS,
     PR_SET_PDEATHSIG,
+    PR_SET_SECCOMP,
     PR_SET_THP_DISABLE,
     PR_SET_TIMERSLACK,
     PR_SET_TIMING,
@@ -43,6 +44,7 @@ from kernel.errors import KernelError
 from kernel.events import TaskRenamed
 from kernel.signals.pending import leader_of
 from kernel.syscalls import capabilities
+from kernel.syscalls.seccomp import prctl_set_seccomp
 from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed, strncpy_from_user
 
 if TYPE_CHECKING:
@@ -180,7 +182,8 @@ OPTIONS: dict[int, Option] = {
     PR_GET_PDEATHSIG: _put(lambda k: k.task.pdeath_signal),
     PR_GET_TIMING: _nothing,
     PR_SET_TIMING: _set_timing,
-    PR_GET_SECCOMP: _nothing,
+    PR_GET_SECCOMP: lambda k, a, b, c, d: k.task.seccomp_mode,
+    PR_SET_SECCOMP: prctl_set_seccomp,
     PR_GET_TSC: _put(lambda k: TSC_ENABLE),
     PR_SET_TSC: _set_tsc,
     PR_SET_TIMERSLACK: _set_timer_slack,

@@ -17,6 +17,7 @@ MODULES = (
     "limits",
     "sharing",
     "prctl",
+    "seccomp",
     "capabilities",
     "identity",
     "files",

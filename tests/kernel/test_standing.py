@@ -66,7 +66,6 @@ REFUSED: dict[str, list[tuple[str, tuple[Arg, ...], Errno]]] = {
     "name_to_handle_at": [("AT_HANDLE_CONNECTABLE", (-100, "/tmp", SMALL, SMALL + 64, 2), EINVAL)],
     "pivot_root": [("another root", ("/tmp", "/tmp"), EINVAL)],
     "prctl": [
-        ("PR_SET_SECCOMP", (22, 1, 0, 0, 0), EINVAL),
         ("PR_SET_MM", (35, 6, BUFFER, 0, 0), EINVAL),
         ("PR_SET_VMA", (0x5356_4D41, 0, BUFFER, 4096, 0), EINVAL),
         ("PR_SET_MDWE", (65, 1, 0, 0, 0), EINVAL),
@@ -77,6 +76,7 @@ REFUSED: dict[str, list[tuple[str, tuple[Arg, ...], Errno]]] = {
     "sched_setattr": [
         ("utilisation clamps", (0, pack("<IIQiIQQQII", 56, 0, 0x20, 0, 0, 0, 0, 0, 100, 0), 0), EOPNOTSUPP)
     ],
+    "seccomp": [("listener for notifications", (1, 8, BUFFER), EINVAL)],
     "setxattr": [
         ("access control lists", ("/tmp", "system.posix_acl_access", bytes(44), 44, 0), EOPNOTSUPP),
     ],

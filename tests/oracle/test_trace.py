@@ -91,6 +91,7 @@ OTHERWISE = {
     "pipes": "how much is in a pipe when it is read depends on the scheduler",
     "pthreads": "which locks a thread finds held depends on the scheduler",
     "preemption": "how often a task turns while another computes depends on the scheduler",
+    "seccomp": "strace shows what seccomp's pointer leads to; a filter's programs have threads and races",
     "timers": "it asks again and again until time has passed",
     "vdso": "the host's vDSO has two pages and lies elsewhere, so /proc/self/maps is longer",
 }

@@ -7,9 +7,11 @@ from struct import unpack_from
 
 from app.strace import text
 from app.strace.text import address, flags, hexadecimal, name, signed, structure
+from kernel.abi.errno import Errno
 from kernel.abi.sigframe import Siginfo
-from kernel.abi.signal import SI_KERNEL
+from kernel.abi.signal import AUDIT_ARCH_I386, SI_KERNEL
 from kernel.abi.structs import OldSigaction, Sigaction, StackT
+from kernel.table import TABLE
 
 
 def handler(value: int) -> str:
@@ -126,13 +128,25 @@ def siginfo(info: Siginfo) -> str:
         f"si_code={code_name(info.si_signo, info.si_code)}",
     ]
     if info.si_errno:
-        fields.append(f"si_errno={info.si_errno}")
+        fields.append(f"si_errno={_errno_name(info.si_errno)}")
     return structure([*fields, *_siginfo_fields(info)])
 
 
 def code_name(signo: int, code: int) -> str:
     """`SI_USER`, `CLD_EXITED`: what a si_code means with a signal."""
     return _CODES.get(signo, {}).get(code) or _SENDERS.get(code) or hexadecimal(code & 0xFFFFFFFF)
+
+
+_ARCHES = {AUDIT_ARCH_I386: "AUDIT_ARCH_I386"}
+
+
+def _errno_name(number: int) -> str:
+    return Errno(number).name if number in Errno.__members__.values() else str(number)
+
+
+def _call_name(number: int) -> str:
+    row = TABLE[number] if 0 <= number < len(TABLE) else None
+    return f"__NR_{row.name}" if row is not None else str(number)
 
 
 def _siginfo_fields(info: Siginfo) -> list[str]:
@@ -153,7 +167,9 @@ def _siginfo_fields(info: Siginfo) -> list[str]:
             _sigval(info.si_value),
         ]
     if variant == "sys":
-        return [f"si_call_addr={address(info.si_call_addr)}", f"si_syscall={info.si_syscall}"]
+        where, number = address(info.si_call_addr), _call_name(info.si_syscall)
+        arch = _ARCHES.get(info.si_arch) or hexadecimal(info.si_arch)
+        return [f"si_call_addr={where}", f"si_syscall={number}", f"si_arch={arch}"]
     if variant == "rt":
         return [*sender, _sigval(info.si_value)] if info.si_value or info.si_code == -1 else sender
     if info.si_code != SI_KERNEL or info.si_pid:
