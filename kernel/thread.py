@@ -39,6 +39,7 @@ PT_REGS = (
     "ss",
 )
 """struct pt_regs, lowest address first (arch/x86/include/asm/ptrace.h, i386)."""
+_PLACE = {name: place for place, name in enumerate(PT_REGS)}
 
 
 def regs_index(thread: int) -> int:
@@ -50,22 +51,24 @@ class Regs:
     """pt_regs of a task in guest RAM; each attribute is that word, read and written in place."""
 
     __slots__ = ("_at", "_words")
+    _at: int
+    _words: memoryview[int]
 
     def __init__(self, k: Kernel, task: Task) -> None:
-        self._words = k.ram.u32
-        self._at = regs_index(task.thread)
+        object.__setattr__(self, "_words", k.ram.u32)
+        object.__setattr__(self, "_at", regs_index(task.thread))
 
     def __getattr__(self, name: str) -> int:
         try:
-            return self._words[self._at + PT_REGS.index(name)]
-        except ValueError:
+            return self._words[self._at + _PLACE[name]]
+        except KeyError:
             raise AttributeError(name) from None
 
     def __setattr__(self, name: str, value: int) -> None:
-        if name in Regs.__slots__:
-            object.__setattr__(self, name, value)
-            return
-        self._words[self._at + PT_REGS.index(name)] = value & 0xFFFF_FFFF
+        try:
+            self._words[self._at + _PLACE[name]] = value & 0xFFFF_FFFF
+        except KeyError:
+            raise AttributeError(name) from None
 
     def all(self) -> list[int]:
         return self._words[self._at : self._at + len(PT_REGS)].tolist()

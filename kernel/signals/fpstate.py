@@ -7,6 +7,7 @@ Linux keeps both, so that programs of either age find what they know (arch/x86/k
 
 from __future__ import annotations
 
+from functools import lru_cache
 from struct import Struct, pack
 
 from cpu.registers import FpuState
@@ -28,6 +29,7 @@ _STATUS = Struct("<HH")
 _VALID, _ZERO, _SPECIAL, _EMPTY = range(4)
 
 
+@lru_cache(maxsize=32)
 def fpstate_from_fxsave(image: bytes) -> bytes:
     """`struct _fpstate_32` with the image in it: FPSTATE_32 bytes."""
     cwd, swd, twd, fop, fip, fcs, foo, fos, _mxcsr, _mask = _FXSAVE_HEAD.unpack_from(image)
@@ -39,6 +41,7 @@ def fpstate_from_fxsave(image: bytes) -> bytes:
     return head + stack + _STATUS.pack(swd, X86_FXSR_MAGIC) + image
 
 
+@lru_cache(maxsize=32)
 def fxsave_from_fpstate(data: bytes) -> bytes:
     """The image to load: from FPSTATE_32 bytes that a program may have changed."""
     if len(data) != FPSTATE_32:

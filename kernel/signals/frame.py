@@ -214,26 +214,12 @@ def _places(task: Task, action: SigAction, sp: int, size: int) -> tuple[int, int
 
 def _context(k: Kernel, task: Task, regs: Regs, fpstate: int) -> Sigcontext:
     trap_nr, error_code, cr2 = last_trap(k, task)
+    ebx, ecx, edx, esi, edi, ebp, eax, ds, es, fs, gs, _orig_eax, eip, cs, eflags, esp, ss = regs.all()
+    segments = (gs & 0xFFFF, fs & 0xFFFF, es & 0xFFFF, ds & 0xFFFF)
     return Sigcontext(
-        gs=regs.gs & 0xFFFF,
-        fs=regs.fs & 0xFFFF,
-        es=regs.es & 0xFFFF,
-        ds=regs.ds & 0xFFFF,
-        edi=regs.edi,
-        esi=regs.esi,
-        ebp=regs.ebp,
-        esp=regs.esp,
-        ebx=regs.ebx,
-        edx=regs.edx,
-        ecx=regs.ecx,
-        eax=regs.eax,
-        trapno=trap_nr,
-        err=error_code,
-        eip=regs.eip,
-        cs=regs.cs & 0xFFFF,
-        eflags=regs.eflags,
-        esp_at_signal=regs.esp,
-        ss=regs.ss & 0xFFFF,
+        *segments,
+        *(edi, esi, ebp, esp, ebx, edx, ecx, eax),
+        *(trap_nr, error_code, eip, cs & 0xFFFF, eflags, esp, ss & 0xFFFF),
         fpstate=fpstate,
         cr2=cr2,
     )
@@ -275,12 +261,10 @@ def do_rt_sigreturn(k: Kernel) -> int:
 def _restore(k: Kernel, address: int, context: Sigcontext, mask: int) -> int:
     task = k.task
     regs = Regs(k, task)
-    for name in ("gs", "fs", "es", "ds", "edi", "esi", "ebp", "esp", "ebx", "edx", "ecx", "eax", "eip"):
-        setattr(regs, name, getattr(context, name))
-    regs.cs = context.cs | 3
-    regs.ss = context.ss | 3
-    regs.eflags = regs.eflags & ~FIX_EFLAGS | context.eflags & FIX_EFLAGS
-    regs.orig_eax = NO_SYSCALL
+    c = context
+    eflags = regs.eflags & ~FIX_EFLAGS | c.eflags & FIX_EFLAGS
+    general = [c.ebx, c.ecx, c.edx, c.esi, c.edi, c.ebp, c.eax]
+    regs.load([*general, c.ds, c.es, c.fs, c.gs, NO_SYSCALL, c.eip, c.cs | 3, eflags, c.esp, c.ss | 3])
     newly = mask & ~UNBLOCKABLE & ~task.blocked
     task.blocked = mask & ~UNBLOCKABLE
     k.emit(SignalReturned(task.pid, address, task.blocked, context.eip))

@@ -32,23 +32,24 @@ def measured(words: list[str]) -> tuple[float, int]:
     return time.perf_counter() - begun, usage.ru_maxrss
 
 
+def memory(program: Path, few: int, many: int) -> None:
+    """Print what memory `many` turns of a program take beyond `few`."""
+    for command in ("exec", "record"):
+        rows = []
+        for count in (few, many):
+            file = program.parent / f"{count}.int80"
+            options = ["-o", str(file)] if command == "record" else []
+            seconds, most = measured([command, *options, str(program), str(count)])
+            rows.append(most)
+            written = f", file {file.stat().st_size >> 10:,} KiB" if options else ""
+            print(f"{command}: {count:,} turns, {seconds:.1f} s, memory {most:,} KiB{written}", flush=True)
+        grown = rows[1] - rows[0]
+        print(f"{command}: {grown:,} KiB more; {max(grown, 0) * 1024 / many:.1f} bytes a turn")
+
+
 def main(turns: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        program = str(build(Path(__file__).with_name("pipe.c"), Path(folder)))
-        for command in ("exec", "record"):
-            rows = []
-            for count in (turns // 100, turns):
-                file = Path(folder) / f"{count}.int80"
-                options = ["-o", str(file)] if command == "record" else []
-                seconds, memory = measured([command, *options, program, str(count)])
-                size = file.stat().st_size >> 10 if options else 0
-                rows.append((memory, size))
-                written = f", file {size:,} KiB" if options else ""
-                print(
-                    f"{command}: {count:,} turns, {seconds:.1f} s, memory {memory:,} KiB{written}", flush=True
-                )
-            grown = rows[1][0] - rows[0][0]
-            print(f"{command}: {grown:,} KiB more; {max(grown, 0) * 1024 / turns:.1f} bytes a turn")
+        memory(build(Path(__file__).with_name("pipe.c"), Path(folder)), turns // 100, turns)
 
 
 if __name__ == "__main__":
