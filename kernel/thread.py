@@ -5,6 +5,8 @@ Offsets are the entry code's own (`assets/kernel/entry.S`), read from its symbol
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from struct import Struct
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,6 +41,9 @@ PT_REGS = (
     "ss",
 )
 """struct pt_regs, lowest address first (arch/x86/include/asm/ptrace.h, i386)."""
+EBX, ECX, EDX, ESI, EDI, EBP, EAX, DS, ES, FS, GS, ORIG_EAX, EIP, CS, EFLAGS, ESP, SS = range(len(PT_REGS))
+"""Where each is in what `Regs.all` gives."""
+_WORDS = Struct(f"<{len(PT_REGS)}I")
 _PLACE = {name: place for place, name in enumerate(PT_REGS)}
 
 
@@ -73,9 +78,9 @@ class Regs:
     def all(self) -> list[int]:
         return self._words[self._at : self._at + len(PT_REGS)].tolist()
 
-    def load(self, values: list[int]) -> None:
-        for n, value in enumerate(values):
-            self._words[self._at + n] = value & 0xFFFF_FFFF
+    def load(self, values: Sequence[int]) -> None:
+        """All 17, each of 32 bits."""
+        _WORDS.pack_into(self._words, self._at << 2, *values)
 
 
 def set_flag(k: Kernel, task: Task, flag: int) -> None:

@@ -82,6 +82,7 @@ sig."""
 RT_SIGRETURN_POPPED = 4
 """The same in `rt_sigreturn`, whose restorer pops nothing."""
 
+_UNUSED = bytes(FPSTATE_32)
 _WORD = Struct("<I")
 _SIGFRAME_HEAD = Struct("<Ii")
 _RT_SIGFRAME_HEAD = Struct("<IiII")
@@ -173,9 +174,10 @@ def siginfo_variant(signo: int, code: int) -> str:
 
 def pack_sigframe(pretcode: int, signo: int, context: Sigcontext, mask: int) -> bytes:
     """`struct sigframe`: the blocked signals go half into the context's `oldmask`, half into `extramask`."""
-    context = msgspec.structs.replace(context, oldmask=mask & 0xFFFFFFFF)
+    if context.oldmask != mask & 0xFFFF_FFFF:
+        context = msgspec.structs.replace(context, oldmask=mask & 0xFFFF_FFFF)
     head = _SIGFRAME_HEAD.pack(pretcode, signo) + context.pack()
-    return head + bytes(FPSTATE_32) + _WORD.pack(mask >> 32) + RETCODE
+    return head + _UNUSED + _WORD.pack(mask >> 32) + RETCODE
 
 
 def unpack_sigframe(data: bytes) -> tuple[Sigcontext, int]:

@@ -188,8 +188,11 @@ def shared_owners(k: Kernel) -> dict[int, int]:
 
 
 def get_pte(k: Kernel, pgd: int, va: int) -> int:
-    table = _table_at(k, pgd, va, create=False)
-    return 0 if table < 0 else k.ram.u64[table + (va >> 12 & 511)]
+    """The entry of a page, 0 where there is not even a table."""
+    u64 = k.ram.u64
+    directory = (u64[(pgd << 9) + (va >> 30)] & FRAME_MASK) >> 3
+    word = u64[directory + (va >> 21 & 511)]
+    return u64[((word & FRAME_MASK) >> 3) + (va >> 12 & 511)] if word & PRESENT else 0
 
 
 def set_pte(k: Kernel, pgd: int, va: int, word: int) -> None:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kernel.abi.sigframe import (
     FPSTATE_32,
     FXSAVE_OFFSET,
@@ -50,7 +52,22 @@ from kernel.signals.fpstate import FXSAVE_SIZE, fpstate_from_fxsave, fxsave_from
 from kernel.signals.pending import recalc_pending
 from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, retarget_shared
 from kernel.tables import SigAction, SigInfo, Task
-from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_read, fxsave_write
+from kernel.thread import (
+    CS,
+    DS,
+    EAX,
+    ECX,
+    EDX,
+    EFLAGS,
+    EIP,
+    ES,
+    ESP,
+    INITIAL_FXSAVE,
+    SS,
+    Regs,
+    fxsave_read,
+    fxsave_write,
+)
 from kernel.uaccess import copy_from_user, copy_to_user, signed
 from kernel.vdso import vdso_symbol
 
@@ -156,16 +173,16 @@ def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int 
     Its address, or None if the stack cannot take it; then nothing but memory has changed.
     """
     regs = Regs(k, task)
+    words = regs.all()
     rt = bool(action.flags & SA_SIGINFO)
-    image = fxsave_read(k, task)
-    places = _places(task, action, regs.esp, RT_SIGFRAME_SIZE if rt else SIGFRAME_SIZE)
+    places = _places(task, action, words[ESP], RT_SIGFRAME_SIZE if rt else SIGFRAME_SIZE)
     if places is None:
         return None
     address, fpstate = places
     mask = task.blocked if task.saved_mask < 0 else task.saved_mask
-    context = _context(k, task, regs, fpstate)
+    context = _context(k, task, words, fpstate, mask)
     try:
-        copy_to_user(k, fpstate, fpstate_from_fxsave(image))
+        copy_to_user(k, fpstate, fpstate_from_fxsave(fxsave_read(k, task)))
         if rt:
             pretcode = _restorer(k, task, action, "__kernel_rt_sigreturn", address + RT_SIGFRAME_RETCODE)
             data = pack_rt_sigframe(
@@ -179,14 +196,15 @@ def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int 
             copy_to_user(k, address + SIGFRAME_EXTRAMASK, data[SIGFRAME_EXTRAMASK:])
     except KernelError:
         return None
-    regs.esp = address
-    regs.eip = action.handler
-    regs.eax = info.signo
-    regs.edx = address + 16 if rt else 0
-    regs.ecx = address + RT_SIGFRAME_UCONTEXT if rt else 0
-    regs.ds = regs.es = regs.ss = USER_DS
-    regs.cs = USER_CS
-    regs.eflags &= ~(DF | TF | RF)
+    words[ESP] = address
+    words[EIP] = action.handler
+    words[EAX] = info.signo
+    words[EDX] = address + 16 if rt else 0
+    words[ECX] = address + RT_SIGFRAME_UCONTEXT if rt else 0
+    words[DS] = words[ES] = words[SS] = USER_DS
+    words[CS] = USER_CS
+    words[EFLAGS] &= ~(DF | TF | RF)
+    regs.load(words)
     fxsave_write(k, task, INITIAL_FXSAVE)
     return address
 
@@ -212,16 +230,17 @@ def _places(task: Task, action: SigAction, sp: int, size: int) -> tuple[int, int
     return (address, fpstate) if address > 0 else None
 
 
-def _context(k: Kernel, task: Task, regs: Regs, fpstate: int) -> Sigcontext:
+def _context(k: Kernel, task: Task, words: list[int], fpstate: int, mask: int) -> Sigcontext:
     trap_nr, error_code, cr2 = last_trap(k, task)
-    ebx, ecx, edx, esi, edi, ebp, eax, ds, es, fs, gs, _orig_eax, eip, cs, eflags, esp, ss = regs.all()
+    ebx, ecx, edx, esi, edi, ebp, eax, ds, es, fs, gs, _orig_eax, eip, cs, eflags, esp, ss = words
     segments = (gs & 0xFFFF, fs & 0xFFFF, es & 0xFFFF, ds & 0xFFFF)
     return Sigcontext(
         *segments,
         *(edi, esi, ebp, esp, ebx, edx, ecx, eax),
         *(trap_nr, error_code, eip, cs & 0xFFFF, eflags, esp, ss & 0xFFFF),
-        fpstate=fpstate,
-        cr2=cr2,
+        fpstate,
+        mask & 0xFFFF_FFFF,
+        cr2,
     )
 
 
@@ -235,11 +254,11 @@ def do_sigreturn(k: Kernel) -> int:
     """
     address = Regs(k, k.task).esp - SIGRETURN_POPPED
     try:
-        context = Sigcontext.unpack(copy_from_user(k, address + SIGFRAME_CONTEXT, Sigcontext.SIZE))
-        high = int.from_bytes(copy_from_user(k, address + SIGFRAME_EXTRAMASK, 4), "little")
+        data = copy_from_user(k, address + SIGFRAME_CONTEXT, SIGFRAME_RETCODE - SIGFRAME_CONTEXT)
     except KernelError:
         return _bad_frame(k)
-    return _restore(k, address, context, context.oldmask | high << 32)
+    context = Sigcontext.unpack(data)
+    return _restore(k, address, context, context.oldmask | int.from_bytes(data[-4:], "little") << 32)
 
 
 def do_rt_sigreturn(k: Kernel) -> int:
@@ -261,10 +280,12 @@ def do_rt_sigreturn(k: Kernel) -> int:
 def _restore(k: Kernel, address: int, context: Sigcontext, mask: int) -> int:
     task = k.task
     regs = Regs(k, task)
-    c = context
-    eflags = regs.eflags & ~FIX_EFLAGS | c.eflags & FIX_EFLAGS
-    general = [c.ebx, c.ecx, c.edx, c.esi, c.edi, c.ebp, c.eax]
-    regs.load([*general, c.ds, c.es, c.fs, c.gs, NO_SYSCALL, c.eip, c.cs | 3, eflags, c.esp, c.ss | 3])
+    gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax, _trap, _error, eip, cs, eflags, _sp, ss, *_ = (
+        msgspec.structs.astuple(context)
+    )
+    eflags = regs.eflags & ~FIX_EFLAGS | eflags & FIX_EFLAGS
+    general = (ebx, ecx, edx, esi, edi, ebp, eax)
+    regs.load((*general, ds, es, fs, gs, NO_SYSCALL, eip, cs | 3, eflags, esp, ss | 3))
     newly = mask & ~UNBLOCKABLE & ~task.blocked
     task.blocked = mask & ~UNBLOCKABLE
     k.emit(SignalReturned(task.pid, address, task.blocked, context.eip))
