@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn
 
 USAGE_ERROR = 2
+EXPORTS = ("strace", "jsonl", "perfetto", "cast", "svg", "dot", "graphml")
+"""`app.export.FORMATS`, which says what each is."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -78,6 +80,22 @@ def build_parser() -> Parser:
     play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
     _theme_option(play)
     play.set_defaults(command=_play)
+
+    export = commands.add_parser("export", help="write a recorded session in another tool's format")
+    export.add_argument("file", metavar="FILE", nargs="?")
+    export.add_argument("--to", metavar="FORMAT", choices=EXPORTS, help=", ".join(EXPORTS))
+    export.add_argument("-o", "--output", metavar="OUT", help="the file to write (default: standard output)")
+    export.add_argument(
+        "--at", metavar="EVENT", type=_count, help="the position of a picture or graph (default: the end)"
+    )
+    export.add_argument("--from", metavar="EVENT", type=_count, dest="first", help="begin at this event")
+    export.add_argument("--until", metavar="EVENT", type=_count, help="end before this event")
+    export.add_argument("--size", metavar="COLSxROWS", type=_size, help="of the screen (default 160x44)")
+    _theme_option(export)
+    export.add_argument(
+        "--schema", action="store_true", help="write the JSON Schema of jsonl's lines instead"
+    )
+    export.set_defaults(command=_export)
 
     table = commands.add_parser("syscalls", help="the table of system calls, and how complete each is")
     table.add_argument("name", nargs="*", metavar="GLOB", help="only these, by name or number")
@@ -237,6 +255,15 @@ def _memory(text: str) -> int:
     return value
 
 
+def _size(text: str) -> tuple[int, int]:
+    columns, _, rows = text.partition("x")
+    if columns.isdecimal() and rows.isdecimal() and len(text) < 10:
+        size = int(columns), int(rows)
+        if 60 <= size[0] <= 500 and 20 <= size[1] <= 200:
+            return size
+    raise argparse.ArgumentTypeError(f"{text} is not COLUMNSxROWS, from 60x20 to 500x200")
+
+
 def _seconds(text: str) -> float:
     try:
         value = float(text)
@@ -349,6 +376,28 @@ def _play(namespace: argparse.Namespace) -> int:
     from app.commands import run_play
 
     return run_play(namespace.file, namespace.text, namespace.at, namespace.theme)
+
+
+def _export(namespace: argparse.Namespace) -> int:
+    from app.export import Wish, run_export, run_schema
+    from app.host import complain
+
+    if namespace.schema:
+        return run_schema()
+    if namespace.file is None or namespace.to is None:
+        complain("export: needs a session file and --to FORMAT (try int80 export --help)")
+        return USAGE_ERROR
+    written = {
+        "at": namespace.at,
+        "from": namespace.first,
+        "until": namespace.until,
+        "size": namespace.size,
+        "theme": namespace.theme,
+    }
+    columns, rows = namespace.size or (160, 44)
+    wish = Wish(namespace.at, namespace.first, namespace.until, columns, rows, namespace.theme == "light")
+    given = frozenset(name for name, value in written.items() if value is not None)
+    return run_export(namespace.file, namespace.to, namespace.output, wish, given)
 
 
 def _syscalls(namespace: argparse.Namespace) -> int:

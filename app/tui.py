@@ -140,6 +140,11 @@ class Int80(ByHand, inherit_bindings=False):
     def paint_theme(self) -> str:
         return self.paint_styles.name
 
+    @property
+    def settled(self) -> bool:
+        """Whether all there is to be seen has been painted."""
+        return self.painted > 1 and not self._paint_due and not self.main.reframing
+
     def get_default_screen(self) -> Screen[Any]:
         return self.main
 

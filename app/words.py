@@ -67,3 +67,12 @@ STATES: dict[str, str] = {
 
 def signal_about(signo: int) -> str:
     return SIGNALS.get(signo, REAL_TIME)
+
+
+EXCEPTION_NAMES = (
+    *("#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range"),
+    *("#UD invalid opcode", "#NM no coprocessor", "#DF double fault", "coprocessor overrun"),
+    *("#TS invalid TSS", "#NP segment not present", "#SS stack fault", "#GP general protection"),
+    *("#PF page fault", "reserved", "#MF math fault", "#AC alignment", "#MC machine check", "#XM SIMD fault"),
+)
+"""Of vectors 0 to 19 (Intel SDM vol. 3, 6.3.1)."""

@@ -10,6 +10,7 @@ from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, cells, row, short
 from app.view import View
 from app.way import Phase, Step, Way, way_of
+from app.words import EXCEPTION_NAMES
 from kernel.boot import INTERRUPTS, SYSCALL_VECTOR
 from kernel.table import TABLE, Category
 
@@ -29,12 +30,6 @@ SHORT = {
     Category.COMMUNICATION: "comm",
     Category.PROTECTION: "prot",
 }
-EXCEPTION_NAMES = (
-    *("#DE divide error", "#DB debug", "NMI", "#BP breakpoint", "#OF overflow", "#BR bound range"),
-    *("#UD invalid opcode", "#NM no coprocessor", "#DF double fault", "coprocessor overrun"),
-    *("#TS invalid TSS", "#NP segment not present", "#SS stack fault", "#GP general protection"),
-    *("#PF page fault", "reserved", "#MF math fault", "#AC alignment", "#MC machine check", "#XM SIMD fault"),
-)
 
 
 def rows(now: Moment, width: int, height: int, view: int = PATH) -> Sheet:

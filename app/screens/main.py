@@ -123,7 +123,8 @@ class Main(Screen[None], inherit_bindings=False):
         """The pane that is alone on the board."""
         self.notice = ""
         self._size_class = ""
-        self._reframing = False
+        self.reframing = False
+        """The lines between panes are about to be drawn anew."""
 
     @property
     def host(self) -> Int80:
@@ -232,13 +233,13 @@ class Main(Screen[None], inherit_bindings=False):
         self.reframe_soon()
 
     def reframe_soon(self) -> None:
-        if not self._reframing:
-            self._reframing = True
+        if not self.reframing:
+            self.reframing = True
             self.call_after_refresh(self.reframe)
 
     def reframe(self) -> None:
         """The panes have their places: draw the lines between them anew."""
-        self._reframing = False
+        self.reframing = False
         shown = {pane.id or "": pane for pane in self.panes if pane.display and pane.region.area}
         places = {name: Place(*pane.region) for name, pane in shown.items()}
         for name, frame in frames(places).items():
@@ -265,7 +266,7 @@ class Main(Screen[None], inherit_bindings=False):
 
     def _uncovered(self) -> bool:
         """Whether everything lies where Textual has it, and is all that is to be seen."""
-        return self.is_current and not self._reframing and not self._layout_required
+        return self.is_current and not self.reframing and not self._layout_required
 
     def _paint(self, now: Moment, width: int) -> None:
         if self._size_class == "-tiny":

@@ -1,9 +1,9 @@
-"""A file of the host that a trace is written to: what goes wrong with it is one line, not a bug."""
+"""A file of the host that a trace or export is written to: what goes wrong with it is one line, not a bug."""
 
 from __future__ import annotations
 
 import io
-from typing import TextIO
+from typing import BinaryIO, TextIO
 
 from app.host import OutputFailed
 
@@ -29,8 +29,13 @@ class _File(io.FileIO):
 
 def open_output(path: str) -> TextIO:
     """Raises OutputFailed, also when it is written to."""
+    return io.TextIOWrapper(open_binary(path), encoding="utf-8", errors="replace")
+
+
+def open_binary(path: str) -> BinaryIO:
+    """The same for bytes."""
     try:
         raw = _File(path, "w")
     except OSError as error:
         raise OutputFailed(f"{path}: {(error.strerror or str(error)).lower()}") from None
-    return io.TextIOWrapper(io.BufferedWriter(raw), encoding="utf-8", errors="replace")
+    return io.BufferedWriter(raw)

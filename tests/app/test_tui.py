@@ -39,7 +39,7 @@ class Session:
         """Until the panes have been painted once and nothing more is due."""
         for _ in range(2000):
             await self.pilot.pause()
-            if self.app.painted > 1 and not self.app._paint_due and not self.app.main._reframing:
+            if self.app.settled:
                 break
             await asyncio.sleep(0.005)
         assert self.app.problem is None, self.app.problem
