@@ -181,8 +181,10 @@ def do_timer_interrupt(k: Kernel) -> None:
     if t.timers:
         run_timers(k)
     posix_timers.check_cpu_timers(k)
-    if now >= t.slice_end and t.current in t.tasks:
-        task = t.tasks[t.current]
+    task = t.tasks.get(t.current)
+    if now >= t.slice_end and task is None:  # it has ended, is reaped already, and is about to call schedule
+        t.slice_end = now + TIME_SLICE
+    elif now >= t.slice_end and task is not None:
         if t.runqueue or task.policy == SCHED_DEADLINE:
             t.rotate = True
             resched(k)
