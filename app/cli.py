@@ -14,6 +14,7 @@ from typing import NoReturn
 USAGE_ERROR = 2
 EXPORTS = ("strace", "jsonl", "perfetto", "cast", "svg", "dot", "graphml")
 """`app.export.FORMATS`, which says what each is."""
+MOST_SCHEDULES = 100_000
 
 
 class Parser(argparse.ArgumentParser):
@@ -64,6 +65,7 @@ def build_parser() -> Parser:
     )
     trace.add_argument("--events", action="store_true", help="every event as a line, not only system calls")
     _strace_options(trace)
+    _schedules_options(trace)
     _program_options(trace)
     trace.set_defaults(command=_trace)
 
@@ -182,6 +184,21 @@ def _strace_options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _schedules_options(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("failures that depend on who runs when")
+    group.add_argument(
+        "--schedules",
+        metavar="N",
+        type=_schedules,
+        help="no trace: run N times, each under another random schedule (from --schedule SEED on, or 1), and"
+        " list how the runs ended; exit status 1 if not all ended alike",
+    )
+    group.add_argument(
+        "--limit", metavar="S", type=_seconds, help="give up a run after S s of processor time (default 1)"
+    )
+    group.add_argument("--record", metavar="FILE", help="record a run of the rarest failure into FILE")
+
+
 def _program_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--root",
@@ -246,6 +263,13 @@ def _count(text: str) -> int:
 
 def _schedule(text: str) -> int:
     return -1 if text == "rr" else _count(text)
+
+
+def _schedules(text: str) -> int:
+    value = int(text) if text.isdecimal() and len(text) < 9 else 0
+    if not 1 <= value <= MOST_SCHEDULES:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 to {MOST_SCHEDULES}")
+    return value
 
 
 def _memory(text: str) -> int:
@@ -352,6 +376,12 @@ def _trace(namespace: argparse.Namespace) -> int:
     from app.tracing.options import options_of
     from app.tracing.sets import BadSet
 
+    if namespace.schedules is not None:
+        return _try_schedules(namespace)
+    for name in ("limit", "record"):
+        if getattr(namespace, name) is not None:
+            complain(f"trace: --{name} is for --schedules only")
+            return USAGE_ERROR
     try:
         trace = options_of(namespace)
     except BadSet as error:
@@ -363,6 +393,32 @@ def _trace(namespace: argparse.Namespace) -> int:
         namespace.output,
         namespace.events,
         trace,
+    )
+
+
+WITH_SCHEDULES = (
+    *("command", "schedules", "limit", "record", "timeout", "program", "arguments", "root", "mount"),
+    *("disk", "cwd", "env", "uid", "memory", "seed", "schedule"),
+)
+"""What `--schedules` goes with, by the parser's names; all else is about a trace, and there is none."""
+
+
+def _try_schedules(namespace: argparse.Namespace) -> int:
+    from app.host import complain
+    from app.schedules import run_schedules
+
+    usual = vars(build_parser().parse_args(["trace", "x"]))
+    for name, value in vars(namespace).items():
+        if name not in WITH_SCHEDULES and value != usual[name]:
+            option = f"--{name.replace('_', '-')}" if len(name) > 1 else f"-{name}"
+            complain(f"trace: {option} makes no sense with --schedules, which writes no trace")
+            return USAGE_ERROR
+    return run_schedules(
+        _options(namespace),  # type: ignore[arg-type]
+        namespace.schedules,
+        namespace.limit,
+        namespace.timeout,
+        namespace.record,
     )
 
 

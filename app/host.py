@@ -184,13 +184,9 @@ class Driver:
         """Give the guest what is there on descriptor 0 within `patience` seconds (None: wait)."""
         if self._ended:
             return False
-        try:
-            ready, _, _ = select.select([0], [], [], patience)
-            if not ready:
-                return False
-            data = os.read(0, self._piece)
-        except (OSError, ValueError):  # closed
-            data = NO_INPUT
+        data = self.read_piece(patience)
+        if data is None:
+            return False
         if data == NO_INPUT:
             self._ended = True
         one = Input(self.kernel.now, self._device, 0, data)
@@ -198,6 +194,14 @@ class Driver:
             self.on_input(one)
         self.kernel.give_input(one)
         return True
+
+    def read_piece(self, patience: float | None) -> bytes | None:
+        """What is there on descriptor 0 within `patience` seconds, NO_INPUT at its end; None for nothing."""
+        try:
+            ready, _, _ = select.select([0], [], [], patience)
+            return os.read(0, self._piece) if ready else None
+        except (OSError, ValueError):  # closed
+            return NO_INPUT
 
 
 def exit_code(status: int) -> int:
