@@ -157,22 +157,35 @@ def drive(kernel: Kernel, driver: Driver, name: str, ended: Callable[[], None] |
     except OutputFailed as error:
         complain(str(error))
         return 1
-    except (Panic, CoreError) as error:
+    except Exception as error:
+        return broken(error)
+    refused = refusal(kernel, name)
+    if refused is not None:
+        complain(refused[0])
+        return refused[1]
+    return exit_code(status)
+
+
+def broken(error: Exception) -> int:
+    """Say why the machine stopped, and if that is a bug of ours where it is; the exit status."""
+    if isinstance(error, Panic | CoreError):
         complain(f"the machine stopped: {error}")
         return BROKEN
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        what = f"{type(error).__name__}: {error}"
-        complain(f"a bug in int80 stopped the machine: {what} ({where.name}, line {where.lineno})")
-        if os.environ.get("INT80_DEBUG"):
-            traceback.print_exc()
-        return BROKEN
-    if kernel.first_error is not None:
-        refused = kernel.first_error
-        reason = refused.reason if isinstance(refused, ExecRefused) else str(refused)
-        complain(f"{name}: {reason}")
-        return 127 if refused.errno == Errno.ENOENT else 126
-    return exit_code(status)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    what = f"{type(error).__name__}: {error}"
+    complain(f"a bug in int80 stopped the machine: {what} ({where.name}, line {where.lineno})")
+    if os.environ.get("INT80_DEBUG"):
+        traceback.print_exception(error)
+    return BROKEN
+
+
+def refusal(kernel: Kernel, name: str) -> tuple[str, int] | None:
+    """Why the kernel could not execute the program, in a line, and the exit status for that."""
+    refused = kernel.first_error
+    if refused is None:
+        return None
+    reason = refused.reason if isinstance(refused, ExecRefused) else str(refused)
+    return f"{name}: {reason}", 127 if refused.errno == Errno.ENOENT else 126
 
 
 def run_picker() -> str | None:

@@ -15,13 +15,14 @@ import shlex
 import stat
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import NamedTuple, TextIO
 
 import msgspec
 
-from app.checkpoints import EVENTS_BETWEEN
+from app.commands import TIMED_OUT, broken, refusal
 from app.history import History
 from app.host import PIECE, Deadlocked, Driver, TimedOut, complain
 from app.launch import LaunchError, Options, open_mounts, prepare
@@ -30,13 +31,10 @@ from app.machine import Machine
 from app.recording import Recording
 from app.resources import kernel_image
 from app.session.schema import SessionError
+from app.session.target import Target
 from cpu.bus import Sink
-from cpu.core import CoreError
-from kernel.abi.errno import Errno
 from kernel.abi.signal import signal_name
-from kernel.errors import Panic
 from kernel.events import StreamWritten, TerminalWritten
-from kernel.exec import ExecRefused
 from kernel.kernel import Halted, Idle, Input, Kernel, Start
 from kernel.table import TABLE
 from kernel.tables import TaskState
@@ -49,7 +47,8 @@ MOST_SHOWN = 48
 """Characters of a line of output in the table."""
 SEEDS_SHOWN = 3
 TASKS_SHOWN = 3
-TIMED_OUT, BROKEN = 124, 70
+INTERRUPTED = 130
+"""Exit status after Ctrl+C, as a shell's."""
 
 
 class Outcome(NamedTuple):
@@ -74,14 +73,6 @@ class Group(NamedTuple):
 
     outcome: Outcome
     seeds: list[int]
-
-
-class Unrunnable(Exception):
-    """The program does not start at all, under whatever schedule; a line for a person and an exit status."""
-
-    def __init__(self, message: str, status: int) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 class SameInput:
@@ -183,7 +174,7 @@ class Schedules:
         return int(self.limit * 1e9)
 
     def run(self, seed: int) -> Outcome:
-        """One run. Raises Unrunnable, TimedOut, LaunchError; Panic and CoreError are bugs of ours."""
+        """One run. Raises TimedOut, and LaunchError if the program does not start at all."""
         start = msgspec.structs.replace(self.start, schedule=seed)
         written = Written()
         kernel = Kernel(start, kernel_image(), self.blobs, written.sink, host=open_mounts(self.options))
@@ -198,9 +189,7 @@ class Schedules:
         inputs: list[Input] = []
         host = open_mounts(self.options)
         image = kernel_image()
-        machine = Machine(
-            start, image, self.blobs, log, inputs, False, EVENTS_BETWEEN << 40, written.sink, host
-        )
+        machine = Machine(start, image, self.blobs, log, inputs, False, 1 << 60, written.sink, host)
         recording = Recording(path, start, image, self.blobs, machine, History(log))
         driver = OneRun(machine.kernel, self.source, self.ticks, None, inputs.append, machine.step)
         driver.between = recording.follow
@@ -217,18 +206,10 @@ class Schedules:
             return f"deadlock: {_who_sleeps(kernel)}"
         except NotOver:
             return f"not over after {self.limit:g} s"
-        if kernel.first_error is not None:
-            refused = kernel.first_error
-            reason = refused.reason if isinstance(refused, ExecRefused) else str(refused)
-            raise Unrunnable(
-                f"{self.options.program}: {reason}", 127 if refused.errno == Errno.ENOENT else 126
-            )
+        refused = refusal(kernel, self.options.program)
+        if refused is not None:
+            raise LaunchError(*refused)
         return ended(status)
-
-    def outcomes(self) -> Iterator[tuple[int, Outcome]]:
-        """Run after run: seed and outcome."""
-        for seed in range(self.first, self.first + self.count):
-            yield seed, self.run(seed)
 
     def again(self, seed: int) -> str:
         """The command that shows the run of this schedule, call by call."""
@@ -382,39 +363,58 @@ def run_schedules(
         complain(f"--disk {options.disk}: --schedules writes no disk; leave :rw out")
         return 2
     runs: dict[int, Outcome] = {}
-    stopped = False
     try:
+        if record is not None:
+            _check_target(record)
         job = Schedules(options, first, count, limit or DEFAULT_LIMIT, timeout)
-        try:
-            for seed, outcome in job.outcomes():
-                runs[seed] = outcome
-                _progress(sys.stderr, len(runs), count)
-        except TimedOut:
-            stopped = True
-        finally:
-            _progress(sys.stderr, 0, 0)
+        stopped = _run_all(job, runs)
         groups = grouped(runs)
         if groups:
             sys.stdout.write(report(job, groups))
             sys.stdout.flush()
         if stopped:
-            complain(f"{options.program}: stopped after {len(runs)} of {count} runs, --timeout is over")
-        if groups and record is not None:
-            seed = rarest(groups).seeds[0]
-            job.record(seed, record)
-            sys.stdout.write(f"\nSchedule {seed} is recorded: {shlex.join(['int80', 'play', record])}\n")
-    except (LaunchError, Unrunnable) as error:
+            complain(f"{options.program}: stopped after {len(runs)} of {count} runs")
+        elif record is not None:
+            rare = rarest(groups)
+            if job.record(rare.seeds[0], record) != rare.outcome:
+                complain(f"{record}: this time the run ended differently: something outside has changed")
+                return 1
+            play = shlex.join(["int80", "play", record])
+            sys.stdout.write(f"\nSchedule {rare.seeds[0]} is recorded: {play}\n")
+    except LaunchError as error:
         complain(str(error))
         return error.status
     except SessionError as error:
         complain(str(error))
         return 2
-    except (Panic, CoreError) as error:
-        complain(f"the machine stopped under schedule {first + len(runs)}: {error}")
-        return BROKEN
-    if stopped:
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return broken(error)
+    return stopped or int(len(groups) > 1)
+
+
+def _run_all(job: Schedules, runs: dict[int, Outcome]) -> int:
+    """Fill `runs`, by seed; 0, or the exit status for what ended it before all were made."""
+    try:
+        for seed in range(job.first, job.first + job.count):
+            runs[seed] = job.run(seed)
+            _progress(sys.stderr, len(runs), job.count)
+    except TimedOut:
         return TIMED_OUT
-    return int(len(groups) > 1)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        _progress(sys.stderr, 0, 0)
+    return 0
+
+
+def _check_target(path: str) -> None:
+    """Raises SessionError if no session can be written there: better said before the runs than after."""
+    try:
+        Target(Path(path)).release()
+    except (OSError, SessionError) as error:
+        raise SessionError(f"{path}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def _progress(out: TextIO, done: int, count: int) -> None:
