@@ -47,6 +47,7 @@ MOST_SHOWN = 48
 """Characters of a line of output in the table."""
 SEEDS_SHOWN = 3
 TASKS_SHOWN = 3
+ROWS_SHOWN = 20
 INTERRUPTED = 130
 """Exit status after Ctrl+C, as a shell's."""
 
@@ -286,8 +287,20 @@ def rarest(groups: list[Group]) -> Group:
     return ([one for one in groups if one.outcome.failed] or groups)[-1]
 
 
+def shown_of(groups: list[Group]) -> list[Group]:
+    """Of very many outcomes the most frequent ones, but of each way to end at least one."""
+    if len(groups) <= ROWS_SHOWN:
+        return groups
+    kinds = {one.outcome.words: one for one in reversed(groups)}
+    first = [one for one in groups if kinds[one.outcome.words] is one][:ROWS_SHOWN]
+    others = [one for one in groups if kinds[one.outcome.words] is not one]
+    chosen = first + others[: ROWS_SHOWN - len(first)]
+    return [one for one in groups if one in chosen]
+
+
 def table(groups: list[Group]) -> list[str]:
-    """Aligned lines of text: a head, then a row for each outcome."""
+    """Aligned lines of text: a head, then a row for each outcome that is shown."""
+    every, groups = groups, shown_of(groups)
     rows = [("runs", "outcome", "output", "schedules")]
     shown = [_first_line(group.outcome) for group in groups]
     for group, text in zip(groups, shown, strict=True):
@@ -298,10 +311,15 @@ def table(groups: list[Group]) -> list[str]:
         seeds = ", ".join(map(str, group.seeds[:SEEDS_SHOWN])) + more
         rows.append((str(len(group.seeds)), group.outcome.words, text, seeds))
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    return [
+    lines = [
         f"{runs:>{widths[0]}}  {words:<{widths[1]}}  {text:<{widths[2]}}  {seeds}"
         for runs, words, text, seeds in rows
     ]
+    left = len(every) - len(groups)
+    if left:
+        runs = sum(len(one.seeds) for one in every if one not in groups)
+        lines.append(f"{runs:>{widths[0]}}  in {left} more outcome{'s' * (left > 1)}")
+    return lines
 
 
 def _lines(outcome: Outcome) -> list[str]:
@@ -344,7 +362,7 @@ def report(job: Schedules, groups: list[Group]) -> str:
     lines = [f"{program}, {which}: {kinds}, {failed}", "", *table(groups)]
     if len(groups) > 1:
         lines += ["", "The rarer ones, call by call:"]
-        lines += [f"  {job.again(group.seeds[0])}" for group in groups[1:]]
+        lines += [f"  {job.again(group.seeds[0])}" for group in shown_of(groups)[1:]]
     return "\n".join(lines) + "\n"
 
 

@@ -114,7 +114,8 @@ class Core:
     """One processor over `ram`; publishes on `bus`.
 
     `ticks` is the machine's clock. `interrupt_at(tick, vector)` raises the one interrupt line at
-    that tick; it is taken at the first canonical boundary from then on where IF is set.
+    that tick; it is taken at the first canonical boundary from then on where IF is set. With `exact`, in
+    ring 3 it is taken before the first instruction that starts then: as exact, but it has to be stepped to.
     """
 
     def __init__(self, ram: Ram, bus: Bus, native_clock: bool | None = None) -> None:
@@ -126,6 +127,11 @@ class Core:
         self.boundary = True
         self.irq_at = NEVER
         self.irq_vector = 0
+        self.exact = False
+        """Interrupts of ring 3 are taken between any two instructions, not at canonical boundaries only.
+
+        Behind `mov ss`, too, where a processor takes none.
+        """
         self.cr3 = 0
         self.cr2 = 0
         self.tables: Tables | None = None
@@ -154,6 +160,7 @@ class Core:
         self._load_general = self.emulator.new_bank((*GENERAL[:8], "eflags", "cr2"))
         self._eip_bank = self.emulator.new_bank(("eip",))
         self._flags_bank = self.emulator.new_bank(("eflags",))
+        self._cs_bank = self.emulator.new_bank(("cs",))
         self._result_bank = self.emulator.new_bank(("eax", "edx"))
 
     # Running.
@@ -171,21 +178,48 @@ class Core:
     def interrupts_enabled(self) -> bool:
         return bool(self._flags_bank.read()[0] & r.IF)
 
+    def _interruptible(self) -> bool:
+        """Whether an interrupt that is due is taken now."""
+        if not self.boundary and not (self.exact and self._in_ring_3()):
+            return False
+        return self.interrupts_enabled()
+
+    def _in_ring_3(self) -> bool:
+        return self._cs_bank.read()[0] & 3 == 3
+
     def run(self, limit: int) -> Trap:
         """Run until a trap, a hypercall, or the first block that starts at tick `limit` or later."""
         cells = self._cells
         while True:
             stop_at = limit if limit < self.irq_at else self.irq_at
             if self.ticks >= stop_at:
-                if self.ticks >= self.irq_at and self.boundary and self.interrupts_enabled():
+                if self.ticks >= self.irq_at and self._interruptible():
                     return self._interrupt()
                 if self.ticks >= limit:
                     return BUDGET_SPENT
                 stop_at = self.ticks + 1
+            elif self.exact and self.irq_at <= limit + MOST_IN_BLOCK:
+                trap = self._up_to(stop_at)
+                if trap is not None:
+                    return trap
+                continue
             cells[MODE] = AT_LEAST
             trap = self._slice(stop_at)
             if trap is not None:
                 return trap
+
+    def _up_to(self, stop_at: int) -> Trap | None:
+        """Run to `stop_at`, which is ahead: in ring 3 to the first instruction that starts there or later."""
+        cells = self._cells
+        cells[MODE] = AT_MOST
+        trap = self._slice(stop_at)
+        while trap is None and self.ticks < stop_at:
+            if self._in_ring_3():
+                trap = self.step()
+            else:
+                cells[MODE] = AT_LEAST
+                return self._slice(self.ticks + 1)
+        return trap
 
     def run_to(self, tick: int) -> Trap:
         """As `run`, but stops exactly at `tick` (or before it at a trap), stepping the last block."""
@@ -208,7 +242,7 @@ class Core:
 
     def step(self) -> Trap | None:
         """One instruction (one turn, for `rep`), or one interrupt that is due; None if no trap."""
-        if self.ticks >= self.irq_at and self.boundary and self.interrupts_enabled():
+        if self.ticks >= self.irq_at and self._interruptible():
             return self._interrupt()
         if self.eip in self._watched and self._seen is not None:
             self._seen(self.eip, self.ticks)

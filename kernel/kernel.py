@@ -161,6 +161,7 @@ class Kernel:
         self.bus = Bus(sink)
         self.emit = self.bus.publish
         self.core = Core(self.ram, self.bus, native_clock)
+        self.core.exact = start.schedule >= 0
         self.tables = Tables(entropy=start.seed, epoch=start.epoch, schedule_seed=start.schedule)
         self.inputs: list[Input] = []
         """Not yet taken, by tick."""

@@ -17,7 +17,7 @@ HELLO = ASSETS / "programs" / "bin" / "hello"
 class Machine:
     """A kernel whose events go to a log and into a State at once."""
 
-    def __init__(self, name: str, contents: bytes, disk: bytes = b"") -> None:
+    def __init__(self, name: str, contents: bytes, disk: bytes = b"", schedule: int = -1) -> None:
         programs = {name: contents, "hello": HELLO.read_bytes()}
         keys = {path: hashlib.sha256(data).hexdigest() for path, data in programs.items()}
         files = [
@@ -26,7 +26,7 @@ class Machine:
         if disk:
             keys["disk"], programs["disk"] = hashlib.sha256(disk).hexdigest(), disk
             files.append(GuestFile("/dev/hda0", keys["disk"], 0o060660, len(disk)))
-        start = Start(f"/bin/{name}", (name,), files=tuple(files))
+        start = Start(f"/bin/{name}", (name,), files=tuple(files), schedule=schedule)
         self.log = Log()
         self.state = State()
         image = (ASSETS / "kernel" / "kernel.elf").read_bytes()

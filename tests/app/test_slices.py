@@ -35,8 +35,8 @@ def mixed(kernel: Kernel, rng: random.Random) -> Idle | Halted | None:
     return rng.choice((sliced, sliced, stepped, stepped, to_ticks))(kernel, rng)
 
 
-def run(seed: int, way: Way) -> Machine:
-    machine = Machine("random", random_program(seed))
+def run(seed: int, way: Way, schedule: int = -1) -> Machine:
+    machine = Machine("random", random_program(seed), schedule=schedule)
     rng = random.Random(seed)
     while machine.goes_on(way(machine.kernel, rng)):
         pass
@@ -45,9 +45,20 @@ def run(seed: int, way: Way) -> Machine:
 
 @pytest.mark.parametrize("seed", range(100, 116))
 def test_slices_and_steps_give_the_same_log(seed: int) -> None:
-    expected = run(seed, whole).log
+    same_log_in_all_ways(seed, -1)
+
+
+@pytest.mark.parametrize("seed", range(116, 124))
+def test_so_they_do_where_the_schedule_is_drawn(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There, interrupts enter between any two instructions of ring 3; with turns as short as these, often."""
+    monkeypatch.setattr("kernel.policy.TIME_SLICE", 401)
+    same_log_in_all_ways(seed, schedule=seed * 7)
+
+
+def same_log_in_all_ways(seed: int, schedule: int) -> None:
+    expected = run(seed, whole, schedule).log
     for way in (sliced, stepped, to_ticks, mixed):
-        log = run(seed, way).log
+        log = run(seed, way, schedule).log
         different = [
             pair for pair in zip(expected.records(), log.records(), strict=False) if pair[0] != pair[1]
         ]
