@@ -27,6 +27,7 @@ class Controls(Protocol):
     def follow(self, direction: int) -> None: ...
     def ask_text(self) -> None: ...
     def search_on(self, direction: int) -> None: ...
+    def origin(self, direction: int) -> None: ...
     def break_here(self) -> None: ...
     def list_breakpoints(self) -> None: ...
     def go_start(self) -> None: ...
@@ -261,6 +262,23 @@ ACTIONS: tuple[Action, ...] = (
         TIME,
         lambda app: app.search_on(-1),
         back_of="search_on",
+    ),
+    Action(
+        "origin",
+        ("o",),
+        "o",
+        "on to what next writes to what is chosen: a word, a frame; with nothing chosen, it asks",
+        TIME,
+        lambda app: app.origin(1),
+    ),
+    Action(
+        "origin_back",
+        ("O", "upper_o"),
+        "O",
+        "who wrote this: back to what last set the word, the register or the frame that is chosen",
+        TIME,
+        lambda app: app.origin(-1),
+        back_of="origin",
     ),
     Action(
         "continue",

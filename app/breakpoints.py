@@ -5,25 +5,41 @@ An address is reached by the processor and told by no event; the engine finds it
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple, get_args
 
 from app.finding import Wanted
+from app.log import EVENT_TYPES
 from app.trace import call_name
 from cpu.events import TrapTaken
 from cpu.symbols import Symbols
+from cpu.writes import Range
 from kernel import events as e
+from kernel.abi.errno import Errno, errno_of
 from kernel.abi.signal import SIGRTMAX, signal_name
 from kernel.table import TABLE
 
 MOST = 32
+WORD = 4
+
+
+WAYS = ("enter", "exit", "error")
+"""Of a system call's breakpoint: only its begin, its end, or an end with an error."""
+EVENTS = {kind.__name__.lower(): kind.__name__ for kind in get_args(EVENT_TYPES)}
+ERRNOS = {one.name: int(one) for one in Errno}
 
 
 class Breakpoint(NamedTuple):
-    """`kind` is code (an address), sys (a system call), gate (a vector), signal, or task (it gets to run)."""
+    """What is stopped at.
+
+    `kind` is code (an address), sys (a system call; `detail` one of WAYS or ''), errno (any call that fails
+    so), gate (a vector), signal, task (it gets to run), event (`detail` is its name), or write (into the word
+    at physical address `number`; `detail` is how it was called).
+    """
 
     kind: str
     number: int
+    detail: str = ""
 
     @property
     def text(self) -> str:
@@ -31,12 +47,26 @@ class Breakpoint(NamedTuple):
             case "code":
                 return f"the instruction at {self.number:08x}"
             case "sys":
-                return f"the system call {call_name(self.number)}"
+                return f"{SYS_TEXTS[self.detail]} {call_name(self.number)}"
+            case "errno":
+                return f"a system call that fails with {Errno(self.number).name}"
+            case "event":
+                return f"the event {self.detail}"
+            case "write":
+                return f"a write to {self.detail}"
             case "gate":
                 return f"vector {self.number:#04x}"
             case "signal":
                 return f"the signal {signal_name(self.number)}"
         return f"a switch to process {self.number}"
+
+
+SYS_TEXTS = {
+    "": "the system call",
+    "enter": "the begin of",
+    "exit": "the end of",
+    "error": "the failure of",
+}
 
 
 def of_subject(subject: str) -> Breakpoint | None:
@@ -58,12 +88,34 @@ def of_subject(subject: str) -> Breakpoint | None:
     return None
 
 
-def parse(text: str, symbols: Iterable[Symbols]) -> Breakpoint | None:
-    """What a person types: a system call, SIGNAL, `vector 14`, a function, an address in hexadecimal."""
+def parse(
+    text: str, symbols: Iterable[Symbols], place: Callable[[str], int] = lambda _text: -1
+) -> Breakpoint | None:
+    """What a person types.
+
+    A system call (`read`, `read error`), an errno, SIGNAL, `vector 14`, `process 3`, an event's name, a
+    function, an address in hexadecimal, or `write counter`: `place` gives the physical address of what is
+    written to, -1 where nothing is.
+    """
     word = text.strip()
-    found = next((row.number for row in TABLE if row is not None and row.name == word.lower()), None)
+    first, _, rest = word.partition(" ")
+    rest = rest.strip()
+    if first.lower() == "write" and rest and rest.lower() not in WAYS:
+        physical = place(rest)
+        return Breakpoint("write", physical, rest) if physical >= 0 else None
+    if first.lower() in ("process", "task", "pid"):
+        pid = _number(rest, 10)
+        return Breakpoint("task", pid) if pid is not None else None
+    if first.lower() == "event" and rest.lower() in EVENTS:
+        return Breakpoint("event", 0, EVENTS[rest.lower()])
+    found = next((row.number for row in TABLE if row is not None and row.name == first.lower()), None)
     if found is not None:
-        return Breakpoint("sys", found)
+        way = rest.lower()
+        return Breakpoint("sys", found, way) if way in ("", *WAYS) else None
+    if word.upper() in ERRNOS:
+        return Breakpoint("errno", ERRNOS[word.upper()])
+    if word.lower() in EVENTS:
+        return Breakpoint("event", 0, EVENTS[word.lower()])
     name = word.upper().removeprefix("SIG")
     found = next((number for number in range(1, SIGRTMAX + 1) if signal_name(number) == f"SIG{name}"), None)
     if found is not None:
@@ -87,6 +139,11 @@ def _number(text: str, base: int) -> int | None:
     return value if value >= 0 else None
 
 
+def ranges(points: Iterable[Breakpoint]) -> tuple[Range, ...]:
+    """Words of memory that are watched for writes."""
+    return tuple((point.number, WORD) for point in points if point.kind == "write")
+
+
 def addresses(points: Iterable[Breakpoint]) -> frozenset[int]:
     return frozenset(point.number for point in points if point.kind == "code")
 
@@ -95,10 +152,22 @@ def wanted(points: Iterable[Breakpoint]) -> Wanted:
     """For events at which one of the breakpoints is reached. System calls begin and end."""
     known = frozenset(points)
 
+    named = frozenset(point.detail for point in known if point.kind == "event")
+
     def reached(event: Any) -> bool:
+        if named and type(event).__name__ in named:
+            return True
         match event:
-            case e.SyscallEntered() | e.SyscallExited():
-                return Breakpoint("sys", event.nr) in known
+            case e.SyscallEntered():
+                return Breakpoint("sys", event.nr) in known or Breakpoint("sys", event.nr, "enter") in known
+            case e.SyscallExited():
+                error = errno_of(event.result)
+                return (
+                    Breakpoint("sys", event.nr) in known
+                    or Breakpoint("sys", event.nr, "exit") in known
+                    or (error > 0 and Breakpoint("sys", event.nr, "error") in known)
+                    or (error > 0 and Breakpoint("errno", error) in known)
+                )
             case TrapTaken():
                 return Breakpoint("gate", event.vector) in known
             case e.SignalGenerated() | e.SignalDelivered():

@@ -52,6 +52,7 @@ def build_parser() -> Parser:
     run = commands.add_parser("run", help="the screen, on a program")
     _program_options(run)
     run.add_argument("-o", "--output", metavar="FILE", help="record the session into FILE")
+    _break_option(run)
     _theme_option(run)
     run.set_defaults(command=_run)
 
@@ -80,6 +81,7 @@ def build_parser() -> Parser:
         "--text", action="store_true", help="write the trace as text instead of opening the screen"
     )
     play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
+    _break_option(play)
     _theme_option(play)
     play.set_defaults(command=_play)
 
@@ -109,6 +111,18 @@ def build_parser() -> Parser:
 def _theme_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--theme", choices=("dark", "light"), help="the screen's colours (default: as last time)"
+    )
+
+
+def _break_option(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-b",
+        "--break",
+        dest="breaks",
+        metavar="WHAT",
+        action="append",
+        default=[],
+        help="a breakpoint: a system call (read, 'read error'), SIGCHLD, ENOENT, 'vector 14', a function",
     )
 
 
@@ -361,7 +375,7 @@ def _run(namespace: argparse.Namespace, picked: bool = False) -> int:
     from app.commands import run_screen
 
     options = _options(namespace, screen=True)
-    return run_screen(options, namespace.output, namespace.theme, picked)  # type: ignore[arg-type]
+    return run_screen(options, namespace.output, namespace.theme, picked, namespace.breaks)  # type: ignore[arg-type]
 
 
 def _exec(namespace: argparse.Namespace) -> int:
@@ -431,7 +445,7 @@ def _record(namespace: argparse.Namespace) -> int:
 def _play(namespace: argparse.Namespace) -> int:
     from app.commands import run_play
 
-    return run_play(namespace.file, namespace.text, namespace.at, namespace.theme)
+    return run_play(namespace.file, namespace.text, namespace.at, namespace.theme, namespace.breaks)
 
 
 def _export(namespace: argparse.Namespace) -> int:

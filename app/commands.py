@@ -10,7 +10,7 @@ import gc
 import os
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, TextIO
 
 from app.core_file import keep_core
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from app.tracing import TraceOptions
 
 TIMED_OUT = 124
+NO_BREAKPOINT = "-b: no system call, signal, event, function or address is called {}"
 BROKEN = 70
 """sysexits' EX_SOFTWARE: a bug of ours."""
 
@@ -199,7 +200,13 @@ def run_picker() -> str | None:
     return pick(lessons(), load(settings_file()).theme == "light")
 
 
-def run_screen(options: Options, output: str | None, theme: str | None = None, picked: bool = False) -> int:
+def run_screen(
+    options: Options,
+    output: str | None,
+    theme: str | None = None,
+    picked: bool = False,
+    breaks: Sequence[str] = (),
+) -> int:
     """`int80 run`: the screen on a live machine. Who has `picked` the program is told which keys to try."""
     gc.disable()  # 60 ms of the way to the first frame; `app.tui` enables it again once that is painted
     from app.engine import Engine
@@ -220,6 +227,9 @@ def run_screen(options: Options, output: str | None, theme: str | None = None, p
 
     image = kernel_image()
     engine = Engine(start, image, blobs, host=host)
+    if (wrong := engine.set_breakpoints(breaks)) is not None:
+        complain(NO_BREAKPOINT.format(wrong))
+        return 2
     recording = None
     if output:
         from app.recording import Recording
@@ -259,8 +269,10 @@ def run_record(options: Options, timeout: float | None, output: str) -> int:
     return record(options, timeout, output)
 
 
-def run_play(path: str, text: bool, at: int | None, theme: str | None = None) -> int:
+def run_play(
+    path: str, text: bool, at: int | None, theme: str | None = None, breaks: Sequence[str] = ()
+) -> int:
     """`int80 play`: a recorded session on the screen, or as text."""
     from app.recording import play
 
-    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme)
+    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme, breaks)

@@ -8,23 +8,24 @@ the machine follows (from a checkpoint if it must go back) only when somebody lo
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
 
 from app import finding, going_back, moments
 from app.answers import Answers
-from app.breakpoints import MOST, Breakpoint, addresses
+from app.breakpoints import MOST, Breakpoint, addresses, parse, ranges
 from app.breakpoints import wanted as reaches
 from app.finding import Wanted
 from app.frozen import Frozen
 from app.history import History
 from app.log import Log
 from app.machine import Machine
+from app.origin import Origin, RegisterOrigin, Target, nothing
 from app.position import ALL_DONE, START, Position
 from app.state.state import IDLE, INIT, State
-from app.view import View
+from app.view import View, program_symbols
 from app.watching import Watch
 from app.window import Size, tell
 from cpu.events import ENTRIES, Source, TrapTaken
@@ -89,7 +90,7 @@ class Engine:
         self.found = False
         """Whether the last search came to what it was for."""
         self.reason = ""
-        """Why the last message could not be followed."""
+        """Why the last message could not be followed, or who wrote what was asked for."""
         self.breakpoints: list[Breakpoint] = []
         self._watch: Watch | None = None
         """Addresses that a running search stops at too."""
@@ -385,21 +386,49 @@ class Engine:
         self.breakpoints = [*self.breakpoints, point][-MOST:]
         return True
 
+    def set_breakpoints(self, texts: Iterable[str]) -> str | None:
+        """Those that a command line names, before anything runs; the first one that names nothing."""
+        kernel = self.machine.kernel
+        symbols = program_symbols(kernel, kernel.start.path), kernel.symbols
+        for text in texts:
+            point = parse(text, symbols)
+            if point is None:
+                return text or "nothing"
+            if point not in self.breakpoints:
+                self.toggle_breakpoint(point)
+        return None
+
     def step_breakpoint(self, direction: int) -> bool:
         """On or back to where a breakpoint is reached."""
         return self._guarded(f"breakpoint {self.breakpoints}", self._to_breakpoint, direction)
 
     def _to_breakpoint(self, direction: int) -> bool:
         wanted, watched = reaches(self.breakpoints), addresses(self.breakpoints)
-        if not watched:
+        written = ranges(self.breakpoints)
+        if not watched and not written:
             return self._step_to(wanted, direction)
         if self.at_start if direction < 0 else self.at_end and not self.live:
             return False
         self.seeking, self.found = wanted, False
-        self._watch = Watch(watched, direction)
+        self._watch = Watch(watched, direction, written)
         before = self.cursor
         self._search(PATIENCE)
         return self.cursor.key != before.key or self.seeking is not None
+
+    def step_origin(self, target: Target, direction: int) -> bool:
+        """Back to what wrote it last, or on to what writes it next; `reason` says who that is."""
+        self.reason = ""
+        return self._guarded(f"origin {target}", lambda way: self._to_origin(target, way), direction)
+
+    def _to_origin(self, target: Target, direction: int) -> bool:
+        if self.at_start if direction < 0 else self.at_end and not self.live:
+            return False
+        before = self.cursor
+        self._watch = RegisterOrigin(target) if target.register else Origin(target, direction)
+        self._watch.begun = before
+        self.seeking, self.found = nothing, False
+        self._search(PATIENCE)
+        return self.found or self.seeking is not None
 
     def _step_to(self, wanted: Wanted, direction: int) -> bool:
         if direction < 0:
@@ -517,8 +546,12 @@ class Engine:
         if self._watch is not None:
             outcome = self._watch.go(self, wanted, seconds)
             if outcome in ("found", "finished"):
-                self.seeking = self._watch = None
+                watch, self.seeking, self._watch = self._watch, None, None
                 self.found = outcome == "found"
+                if self.found:
+                    self.reason = watch.told(self)
+                elif watch.begun is not None:
+                    self.cursor = watch.begun
                 return "finished"
             return outcome
         if not self.live:

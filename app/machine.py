@@ -74,6 +74,8 @@ class Machine:
         self.outcome: Idle | Halted | None = None
         self.follow: Callable[[], None] | None = None
         """Called when something has happened: a recording writes it down."""
+        self.witness: Callable[[], None] | None = None
+        """Called behind every step, for who watches memory."""
         self._take()
 
     @property
@@ -127,6 +129,8 @@ class Machine:
             self.reached = self.tick
             if self.follow is not None:
                 self.follow()
+        if self.witness is not None:
+            self.witness()
 
     def go_to(self, seq: int, tick: int) -> None:
         """Stand at the first rest with at least `seq` events; from there on to `tick`, if that is later."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from app.checkpoints import Checkpoint
@@ -148,8 +148,10 @@ def record(options: Options, timeout: float | None, output: str) -> int:
     return status
 
 
-def play(path: str, text: bool, at: int | None, theme: str | None = None) -> int:
+def play(path: str, text: bool, at: int | None, theme: str | None = None, breaks: Sequence[str] = ()) -> int:
     """Open a recorded session on the screen, or write its trace."""
+    from app.commands import NO_BREAKPOINT
+
     try:
         session = open_session(path)
     except SessionError as error:
@@ -160,10 +162,14 @@ def play(path: str, text: bool, at: int | None, theme: str | None = None) -> int
             return _play_text(session)
         try:
             engine = open_engine(session)
+            wrong = engine.set_breakpoints(breaks)
             engine.history.state_at(engine.length)
             engine.go_to(at if at is not None else 0)
         except Exception as error:  # whatever a foreign file can hold, it is one line
             complain(f"{path}: cannot be played: {error or type(error).__name__}")
+            return 2
+        if wrong is not None:
+            complain(NO_BREAKPOINT.format(wrong))
             return 2
         from app.tui import run_app
 

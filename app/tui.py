@@ -32,6 +32,7 @@ from app.breakpoints import Breakpoint, of_subject
 from app.by_hand import ByHand
 from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
+from app.origin import AT_ONCE, Target, target_of
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
 from app.player import Player
@@ -40,6 +41,7 @@ from app.screens.main import Main
 from app.settings import Settings, load, save, settings_file
 from app.tellers.people import plural
 from app.tellers.tasks import ending
+from app.units import duration
 
 if TYPE_CHECKING:
     from app.engine import Engine
@@ -71,7 +73,7 @@ STEPS = {
     "mark": "step_mark",
     "breakpoint": "step_breakpoint",
 }
-STAYING = ("instruction", "microstep", "event", "follow")
+STAYING = ("instruction", "microstep", "event", "follow", "origin")
 """Steps that say themselves when there is nothing more."""
 
 
@@ -110,6 +112,8 @@ class Int80(ByHand, inherit_bindings=False):
         """Set when a wait for keys or time is over."""
         self._text = ""
         """What was searched for last."""
+        self._sought: tuple[Target, int] | None = None
+        """Whose writer is being searched for, and in which direction."""
         self._coming: Pane | None = None
         """The pane that gets the focus as soon as it has its place."""
         self._leaving = False
@@ -331,6 +335,7 @@ class Int80(ByHand, inherit_bindings=False):
 
     def _move(self, method: Callable[[int], bool], direction: int, what: str) -> None:
         self._stop()
+        self._sought = None
         engine = self.engine
         with self.guard():
             before = self.moment().regs if direction > 0 else None
@@ -416,6 +421,38 @@ class Int80(ByHand, inherit_bindings=False):
         if self.engine.reason:
             self.say(self.engine.reason)
 
+    def origin(self, direction: int) -> None:
+        """Who wrote what is chosen, or writes it next; a question where nothing is that can be written."""
+        from app.screens import dialogs
+
+        pane, view = self.focused_pane(), self.moment().view
+        subject = pane.chosen_subject() if pane is not None else ""
+        target = target_of(subject, view, self.engine.state.machine.current) if view is not None else None
+        if view is None:
+            self.say(self.engine.broken or "there is no machine to look into here")
+        elif target is None:
+            dialogs.ask_target(self, direction)
+        else:
+            self.find_origin(target, direction)
+
+    def find_origin(self, target: Target, direction: int) -> None:
+        if target.register and direction > 0:
+            self.say("a register is followed back only: O")
+            return
+        self._move(lambda way: self.engine.step_origin(target, way), direction, "origin")
+        self._sought = target, direction
+        if self.engine.seeking is None:
+            self._say_origin()
+
+    def _say_origin(self) -> None:
+        """What the search for a writer came to."""
+        if self._sought is None:
+            return
+        (target, direction), self._sought = self._sought, None
+        when = "writes to it any more" if direction > 0 else "wrote to it before"
+        near = f", in the last {duration(AT_ONCE[-1])} in this ring" if target.register else ""
+        self.say(self.engine.reason or f"{target.name}: nothing {when}{near}")
+
     def search(self, text: str, direction: int = 1) -> None:
         """To the next event with these words, or the last one."""
         self._text = text
@@ -439,6 +476,10 @@ class Int80(ByHand, inherit_bindings=False):
         pane = self.focused_pane()
         subject = pane.chosen_subject() if pane is not None else ""
         point = of_subject(subject)
+        view = self.moment().view
+        if subject.startswith("word:") and view is not None:
+            target = target_of(subject, view, 0)
+            point = Breakpoint("write", target.start, target.name) if target is not None else None
         if point is not None:
             self.toggle_breakpoint(point)
         else:
@@ -481,7 +522,9 @@ class Int80(ByHand, inherit_bindings=False):
                 self._mark(self.engine.cursor, regs)
             if outcome == play.FINISHED:
                 self._stop()
-                if not player.found:
+                if self._sought is not None:
+                    self._say_origin()
+                elif not player.found:
                     self.say(self._edge(-1 if self.engine.at_start else 1))
             idle = outcome == play.WAITING and self.engine.cursor.seq == before.seq
             if not idle or now - self._last_paint > IDLE_FRAME:

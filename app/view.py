@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.core_file import Core, cores, save_core
 from cpu.descriptors import Gate
 from cpu.disasm import Instruction, disassemble
-from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, read_linear, walk
+from cpu.paging import FRAME_MASK, LARGE, PRESENT, Step, read_linear, translate, walk
 from cpu.registers import Registers
 from cpu.symbols import Symbols
 from kernel.elf import read_symbols
@@ -124,6 +124,10 @@ class View:
         """The address in sys_call_table[number]."""
         at = self._kernel.symbol("sys_call_table") - PAGE_OFFSET >> 2
         return self._kernel.ram.u32[at + number]
+
+    def physical(self, va: int) -> int:
+        """Where in RAM the byte at `va` lies, -1 when no page is present."""
+        return translate(self._kernel.ram, self._kernel.core.cr3, va)
 
     def walk(self, va: int) -> list[Step]:
         return walk(self._kernel.ram, self._kernel.core.cr3, va)

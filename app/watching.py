@@ -1,83 +1,116 @@
-"""The search for breakpoints at addresses. No event tells of them: the machine is run to find out.
+"""The search for breakpoints at addresses and for writes, by running the machine: no event tells of them.
 
-Watching changes nothing of what happens (`Core.watch`). A place is (events so far, tick): the rest right
-before the instruction. A search goes in pieces, and the cursor goes along, in the past too.
+Watching changes nothing of what happens (`Core.watch`, `cpu.writes`). A place is (events so far, tick): the
+rest right before the instruction. What the kernel's Python writes is seen by what it changes; its place is
+before it acts. A search goes in pieces, and the cursor goes along, in the past too.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.finding import Wanted
 from app.position import ALL_DONE, Position
+from app.writes import Place, Writes
+from cpu.writes import Range
 from kernel.kernel import Halted, Idle
 
 if TYPE_CHECKING:
     from app.engine import Engine
+    from app.machine import Machine
 
 SLICE = 200_000
 """Ticks that are run at a time while somebody watches."""
+MOST_HITS = 3
+"""Places of a slice that are kept: the first may be the cursor's own."""
 WINDOWS = (200_000, 4_000_000)
 """So many ticks before a place are looked at first: in a loop the last time is near."""
-Place = tuple[int, int]
 
 
 class Watch:
-    """For `addresses`, on or (`direction` -1) back; for events too, which are given with each piece."""
+    """For `addresses` and writes into `ranges` of memory, on or (`direction` -1) back.
 
-    def __init__(self, addresses: frozenset[int], direction: int) -> None:
+    For events too, which are given with each piece.
+    """
+
+    def __init__(self, addresses: frozenset[int], direction: int, ranges: tuple[Range, ...] = ()) -> None:
         self.addresses = addresses
         self.direction = direction
+        self.ranges = ranges
+        self.new = False
+        """Whether at the place found last the watched frame got its first owner."""
+        self.begun: Position | None = None
+        """Where the cursor comes back to when nothing is found; None: it stays where the search ended."""
 
     def go(self, engine: Engine, wanted: Wanted, seconds: float) -> str:
         """One piece, of about `seconds` on the way on. The cursor is behind it, or at what was found."""
-        core = engine.machine.kernel.core
         engine.to_cursor()
+        if self.direction < 0:
+            return self._back(engine, wanted)
+        return self._on(engine, wanted, time.monotonic() + seconds)
+
+    def told(self, engine: Engine) -> str:
+        """What is to be said of what was found."""
+        return ""
+
+    @contextmanager
+    def _armed(self, machine: Machine, seen: Callable[[Place, bool], None]) -> Iterator[None]:
+        """Within, `seen` is called with each place, and whether the watched frame is new there."""
+        core = machine.kernel.core
+        core.watch(self.addresses, lambda _address, tick: seen((machine.seq, tick), False))
+        writes = Writes(machine, self.ranges, seen) if self.ranges else None
         try:
-            if self.direction < 0:
-                return self._back(engine, wanted)
-            return self._on(engine, wanted, time.monotonic() + seconds)
+            yield
         finally:
             core.watch(frozenset(), None)
+            if writes is not None:
+                writes.stop()
 
     def _on(self, engine: Engine, wanted: Wanted, deadline: float) -> str:
+        machine = engine.machine
+        hits: list[Place] = []
+
+        def seen(place: Place, _new: bool) -> None:
+            if len(hits) < MOST_HITS:
+                hits.append(place)
+
+        with self._armed(machine, seen):
+            outcome, hit = self._until_found(engine, wanted, deadline, hits)
+        if hit is not None:
+            machine.go_to(*hit)
+            engine.set_to_rest()
+        return outcome
+
+    def _until_found(
+        self, engine: Engine, wanted: Wanted, deadline: float, hits: list[Place]
+    ) -> tuple[str, Place | None]:
+        """Slice after slice; how that ended, and the place that was found."""
         machine = engine.machine
         first, after = engine.cursor.seq, bound(engine)
         while True:
             if not engine.can_run():
                 engine.go_end()
-                return "finished"
-            outcome, hits = self._step(engine)
+                return "finished", None
+            hits.clear()
+            outcome = machine.step(machine.tick + SLICE)
             hit = next((one for one in hits if one > after), None)
             found = engine.find(wanted, first, machine.seq)
             if found is not None and (hit is None or found < hit[0]):
                 engine.cursor = Position(found + 1, ALL_DONE, engine.log.record(found).tick)
-                return "found"
+                return "found", None
             if hit is not None:
-                machine.go_to(*hit)
-                engine.set_to_rest()
-                return "found"
+                return "found", hit
             first = max(first, machine.seq)
             engine.set_to_rest()
             if isinstance(outcome, Halted):
-                return "finished"
+                return "finished", None
             if isinstance(outcome, Idle) and not engine.pass_idle(outcome):
-                return "waiting" if engine.live else "finished"
+                return "waiting" if engine.live else "finished", None
             if time.monotonic() > deadline:
-                return "running"
-
-    def _step(self, engine: Engine) -> tuple[Idle | Halted | None, list[Place]]:
-        """One slice; where an address was come to in it, the first few times."""
-        machine = engine.machine
-        hits: list[Place] = []
-
-        def seen(_address: int, tick: int) -> None:
-            if len(hits) < 2:
-                hits.append((machine.seq, tick))
-
-        machine.kernel.core.watch(self.addresses, seen)
-        return machine.step(machine.tick + SLICE), hits
+                return "running", None
 
     def _back(self, engine: Engine, wanted: Wanted) -> str:
         """From the last checkpoint before the cursor up to it."""
@@ -107,9 +140,10 @@ class Watch:
         here = machine.seq, machine.tick
         last: list[Place] = []
 
-        def seen(_address: int, tick: int) -> None:
-            if (machine.seq, tick) < end:
-                last[:] = [(machine.seq, tick)]
+        def seen(place: Place, new: bool) -> None:
+            if place < end:
+                last[:] = [place]
+                self.new = new
 
         for window in (*WINDOWS, None):
             start = machine.rewind_before(*end)
@@ -119,12 +153,11 @@ class Watch:
                 machine.run_until(end[1] - window)
                 if (machine.seq, machine.tick) >= end:
                     continue
-            core.watch(self.addresses, seen)
-            machine.run_on(*here)  # all the way: the cursor may stand at a checkpoint
+            with self._armed(machine, seen):
+                machine.run_on(*here)  # all the way: the cursor may stand at a checkpoint
             at = machine.seq, machine.tick
             if core.eip in self.addresses and at < end:
                 last[:] = [at]
-            core.watch(frozenset(), None)
             if last:
                 break
         return start, last[0] if last else None

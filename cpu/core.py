@@ -312,13 +312,23 @@ class Core:
     def _on_watched(self, address: int) -> None:
         """The block that the address lies in has been charged as a whole."""
         if self._stop_at >= 0 and self._seen is not None and self._seen_failed is None:
-            cells = self._cells
-            start = self._stop_at - cells[REMAINING] - cells[LAST_SIZE]
             try:
-                self._seen(address, start + address - cells[LAST_ADDRESS])
-            except BaseException as error:  # the emulator, which called this, would lose it
-                self._seen_failed = error
-                self._cut()
+                self._seen(address, self.tick_of(address))
+            except BaseException as error:
+                self.fail(error)
+
+    def tick_of(self, address: int) -> int:
+        """For who watches: when the instruction at `address` of the block that runs now is run."""
+        cells = self._cells
+        if self._stop_at < 0:
+            return self.ticks
+        return self._stop_at - cells[REMAINING] - cells[LAST_SIZE] + address - cells[LAST_ADDRESS]
+
+    def fail(self, error: BaseException) -> None:
+        """For who watches, and was called by the emulator, which would lose it: raised behind this block."""
+        if self._seen_failed is None:
+            self._seen_failed = error
+            self._cut()
 
     def _made_no_progress(self, instruction: Instruction | None, count: int) -> bool:
         """Whether this instruction, which the step did not leave, was not executed; `count` was ECX."""

@@ -20,6 +20,7 @@ from unicorn.unicorn_const import (
     UC_ERR_OK,
     UC_HOOK_CODE,
     UC_HOOK_INSN,
+    UC_HOOK_MEM_WRITE,
     UC_MODE_32,
     UC_PROT_ALL,
 )
@@ -109,6 +110,8 @@ class Emulator:
         self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
         self._cells = self.clock.cells
         self._watches: list[int] = []
+        self._writes = 0
+        """The hook that tells of writes, 0 for none."""
         self._before_refused = Context(self)
         self._clock_before_refused = [0, 0, 0]
         self._hook_refused()
@@ -219,6 +222,28 @@ class Emulator:
                 self.uc.hook_del(hook)
             self._watches.clear()
         self._watches += [self.uc.hook_add(UC_HOOK_CODE, on_code, None, one, one) for one in addresses]
+        self.uc.ctl_flush_tb()
+        self.restore(self._scratch)
+
+    def watch_writes(self, written: Callable[[int, bytes, int], None] | None) -> None:
+        """Tell of every write that is about to go through: physical address, bytes, where from.
+
+        What reaches into another page is told of in pieces. Each store costs a call of Python meanwhile.
+        """
+        if self._scratch is None:
+            self._scratch = Context(self)
+        self.save(self._scratch)
+        if self._writes:
+            self.uc.hook_del(self._writes)
+            self._writes = 0
+        if written is not None:
+            told = written
+
+            def on_write(uc: Any, _access: int, pa: int, size: int, value: int, _user: Any) -> None:
+                data = (value & (1 << 8 * size) - 1).to_bytes(size, "little")
+                told(pa, data, uc.reg_read(x86.UC_X86_REG_EIP))
+
+            self._writes = self.uc.hook_add(UC_HOOK_MEM_WRITE, on_write)
         self.uc.ctl_flush_tb()
         self.restore(self._scratch)
 

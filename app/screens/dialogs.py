@@ -10,6 +10,7 @@ from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_kill, parse_place
 from app.breakpoints import Breakpoint, parse
 from app.core_file import Core, NotSaved, why_not
 from app.explain import explain as explanation
+from app.origin import Target, named
 from app.panes.moment import task_name
 from app.panes.row import wrapped
 from app.panes.signal_life import DEFAULTS
@@ -76,11 +77,18 @@ def ask_text(app: Int80, before: str) -> None:
 
 def ask_breakpoint(app: Int80) -> None:
     """Where to stop, in words."""
-    hint = "a system call, SIGCHLD, vector 14, a function's name, an address like 0804901b"
+    hint = "a system call (read, read error), SIGCHLD, ENOENT, vector 14, a function, 0804901b, write counter"
 
     def parsed(text: str) -> Breakpoint | None:
         view = app.moment().view
-        return parse(text, view.all_symbols() if view is not None else ())
+        if view is None:
+            return parse(text, ())
+
+        def place(name: str) -> int:
+            found = named(name, view, 0)
+            return found.start if found is not None and not found.register else -1
+
+        return parse(text, view.all_symbols(), place)
 
     def go(text: str | None) -> None:
         point = parsed(text) if text is not None else None
@@ -88,6 +96,25 @@ def ask_breakpoint(app: Int80) -> None:
             app.toggle_breakpoint(point)
 
     app.push_screen(Ask("breakpoint", hint, lambda text: "" if parsed(text) is not None else hint), go)
+
+
+def ask_target(app: Int80, direction: int) -> None:
+    """Whose writer is looked for."""
+    hint = "an address like 0804b000, a variable's name, frame 0x11e" + (
+        ", a register" if direction < 0 else ""
+    )
+
+    def parsed(text: str) -> Target | None:
+        view = app.moment().view
+        return named(text, view, app.engine.state.machine.current) if view is not None else None
+
+    def go(text: str | None) -> None:
+        target = parsed(text) if text is not None else None
+        if target is not None:
+            app.find_origin(target, direction)
+
+    title = "who wrote" if direction < 0 else "who writes next to"
+    app.push_screen(Ask(title, hint, lambda text: "" if parsed(text) is not None else hint), go)
 
 
 def list_breakpoints(app: Int80) -> None:

@@ -124,6 +124,18 @@ def _code_of(engine: Engine, name: str) -> list[Breakpoint]:
         ("main", Breakpoint("code", 0x0804_9010)),
         ("0804901b", Breakpoint("code", 0x0804_901B)),
         ("0x0804901b", Breakpoint("code", 0x0804_901B)),
+        ("read error", Breakpoint("sys", 3, "error")),
+        ("read EXIT", Breakpoint("sys", 3, "exit")),
+        ("read nonsense", None),
+        ("ENOENT", Breakpoint("errno", 2)),
+        ("PageCopied", Breakpoint("event", 0, "PageCopied")),
+        ("event syscallentered", Breakpoint("event", 0, "SyscallEntered")),
+        ("event nonsense", None),
+        ("process 3", Breakpoint("task", 3)),
+        ("process x", None),
+        ("write counter", Breakpoint("write", 0x5000, "counter")),
+        ("write nothing", None),
+        ("write enter", Breakpoint("sys", 4, "enter")),
         ("123456789", None),
         ("-1", None),
         ("no such thing", None),
@@ -131,7 +143,52 @@ def _code_of(engine: Engine, name: str) -> list[Breakpoint]:
     ],
 )
 def test_what_a_person_types(text: str, point: Breakpoint | None) -> None:
-    assert parse(text, [Symbols([Symbol("main", 0x0804_9010, 4)])]) == point
+    places = {"counter": 0x5000}
+    symbols = [Symbols([Symbol("main", 0x0804_9010, 4)])]
+    assert parse(text, symbols, lambda name: places.get(name, -1)) == point
+
+
+def test_ends_failures_events_and_writes() -> None:
+    engine = engine_for("badptr")
+    run_to_the_end(engine)
+    ends = [one.event for one in engine.log.records() if isinstance(one.event, e.SyscallExited)]
+    failed = sum(-4096 < one.result < 0 for one in ends)
+    assert failed
+
+    def count(*points: Breakpoint) -> int:
+        engine.go_start()
+        engine.breakpoints = list(points)
+        found = 0
+        while press(engine, 1):
+            found += 1
+        back = 0
+        while press(engine, -1) and not engine.at_start:
+            back += 1
+        assert back == found
+        return found
+
+    assert count(Breakpoint("errno", 14)) == sum(one.result == -14 for one in ends)
+    assert count(Breakpoint("sys", 4, "exit")) == sum(one.nr == 4 for one in ends)
+    assert count(Breakpoint("sys", 4, "error")) == sum(one.nr == 4 and one.result < 0 for one in ends)
+    pages = sum(isinstance(one.event, e.PageMapped) for one in engine.log.records())
+    assert count(Breakpoint("event", 0, "PageMapped")) in (pages, pages - 1)  # one may be at the very start
+    engine = engine_for("spaces")
+    run_to_the_end(engine)
+    copied = next(one for one in engine.log.records() if isinstance(one.event, e.PageCopied))
+    word = Breakpoint("write", copied.event.new << 12, "value")
+    engine.go_start()
+    engine.breakpoints = [word]
+    stops = []
+    while press(engine, 1):
+        stops.append(where(engine))
+    assert "main+0x26" in stops
+
+
+def test_on_the_command_line() -> None:
+    engine = engine_for("pipe")
+    assert engine.set_breakpoints(["child", "read error", "child"]) is None
+    assert [one.kind for one in engine.breakpoints] == ["code", "sys"]
+    assert engine.set_breakpoints(["SIGCHLD", "nonsense", "read"]) == "nonsense"
 
 
 @pytest.mark.parametrize(
