@@ -14,7 +14,7 @@ from app.panes.cpu import call_of
 from app.panes.moment import Moment
 from app.panes.traps import vector_name
 from app.state.state import State
-from app.tellers import calls, files, memory, signals, tasks, terminals, timers
+from app.tellers import calls, files, memory, signals, tasks, terminals, timers, tracing
 from app.tellers.calls import number_text
 from app.tellers.people import who
 from app.way import handler_name
@@ -175,6 +175,7 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     **memory.TELLERS,
     **signals.TELLERS,
     **timers.TELLERS,
+    **tracing.TELLERS,
     **files.TELLERS,
     **terminals.TELLERS,
     **event_files.TELLERS,

@@ -60,6 +60,8 @@ STATES: dict[str, str] = {
     " makes it happen wakes all that sleep on the same queue; each then looks again and may sleep again. A"
     " signal wakes it too.",
     "stopped": "A stop signal halted it. Only SIGCONT lets it go on (and SIGKILL ends it).",
+    "traced": "Another task traces it (ptrace), and it has stopped for that one: at a signal, a system call"
+    " or an event. The tracer may look at its registers and memory, change them, and lets it go on.",
     "zombie": "It has ended: memory and descriptors are given back. What is left is its pid and its exit"
     " status, until the parent takes that with wait. If the parent ends first, init does.",
 }

@@ -24,6 +24,8 @@ from kernel.abi.process import (
     CAP_MAC_OVERRIDE,
     CAP_MKNOD,
     CAP_SETPCAP,
+    CAP_SETUID,
+    CAP_SYS_PTRACE,
     SECURE_KEEP_CAPS,
     SECURE_NO_SETUID_FIXUP,
     SECURE_NOROOT,
@@ -143,6 +145,7 @@ def exec_credentials(k: Kernel, task: Task, inode: Inode, mount: int) -> ExecCre
     new.permitted = 0
     where = k.tables.mounts.get(mount)
     may_suid = where is None or not where.flags & MS_NOSUID
+    traced = is_held_by_tracer(k, task)
     if may_suid and not task.no_new_privs:
         if inode.mode & S_ISUID:
             new.euid = inode.uid
@@ -155,8 +158,10 @@ def exec_credentials(k: Kernel, task: Task, inode: Inode, mount: int) -> ExecCre
             new.permitted = old.bounding | old.inheritable
         effective = effective or not new.euid
     set_id = new.euid != old.uid or new.egid != old.gid
-    if (set_id or new.permitted & ~old.permitted & ~old.ambient) and task.no_new_privs:
-        new.euid, new.egid = new.uid, new.gid
+    gains = set_id or bool(new.permitted & ~old.permitted & ~old.ambient)
+    if gains and (task.no_new_privs or traced):
+        if task.no_new_privs or not holds(old, CAP_SETUID):
+            new.euid, new.egid = new.uid, new.gid
         new.permitted &= old.permitted
     new.suid = new.fsuid = new.euid
     new.sgid = new.fsgid = new.egid
@@ -167,6 +172,12 @@ def exec_credentials(k: Kernel, task: Task, inode: Inode, mount: int) -> ExecCre
     new.securebits &= ~SECURE_KEEP_CAPS
     secure = set_id or (bool(new.uid) and (effective or bool(new.permitted & ~new.ambient)))
     return ExecCredentials(new, secure)
+
+
+def is_held_by_tracer(k: Kernel, task: Task) -> bool:
+    """Whether who traces the task could not trace what it might become (`ptracer_capable`)."""
+    tracer = k.tables.tasks.get(task.trace.tracer) if task.trace is not None else None
+    return tracer is not None and not holds(tracer.cred, CAP_SYS_PTRACE)
 
 
 def _from_file(new: Credentials, data: bytes) -> tuple[bool, bool]:

@@ -20,7 +20,7 @@ from kernel.tables import Epoll, Mount, Space, Tables, Task, TaskState
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-RUNNABLE, SLEEPING, STOPPED, ZOMBIE = (state.name.lower() for state in TaskState)
+RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TRACED = (state.name.lower() for state in TaskState)
 """Names of a task's state in `TaskView.state`."""
 
 BITS_NX = 1 << 12
@@ -31,7 +31,8 @@ USER_DIRECTORIES = 3
 
 
 class TaskView(msgspec.Struct, array_like=True):
-    """A task. `state` is runnable, sleeping, stopped or zombie; `on` are the wait queues it sleeps on.
+    """A task. `state` is runnable, sleeping, stopped, zombie or traced
+    (stopped for `tracer`); `on` are the wait queues it sleeps on.
 
     `pending` are the signals sent to this task alone, `shared_pending` (on the group's leader) those sent to
     the whole process: numbers in ascending order, as often as they are queued. `actions` has the handler
@@ -55,6 +56,7 @@ class TaskView(msgspec.Struct, array_like=True):
     actions: dict[int, int] = {}
     sighand: int = 0
     thread: int = 0
+    tracer: int = 0
 
 
 class VmaView(msgspec.Struct, array_like=True, frozen=True, gc=False):
@@ -251,6 +253,7 @@ def _task(t: Tables, task: Task) -> TaskView:
         actions={signo: action.handler for signo, action in actions.items() if action.handler},
         sighand=task.sighand,
         thread=task.thread,
+        tracer=task.trace.tracer if task.trace is not None else 0,
     )
 
 

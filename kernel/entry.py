@@ -13,17 +13,18 @@ from kernel import boot, exceptions, sched
 from kernel.abi.errno import Errno
 from kernel.abi.mman import TASK_SIZE
 from kernel.capture import capture_enter, capture_exit
-from kernel.errors import Blocked, Fault, KernelError, Panic
+from kernel.errors import Blocked, Fault, KernelError, Panic, Stopped
 from kernel.events import FaultHandled, SyscallEntered, SyscallExited
 from kernel.fs import disk
 from kernel.mm.fault import do_page_fault, handle_fault
+from kernel.ptrace import stops
 from kernel.seccomp import secure_computing
 from kernel.signals.delivery import do_notify_resume
 from kernel.signals.state import force_signal, signal_pending
 from kernel.syscalls import registry
 from kernel.table import TABLE, Row
 from kernel.tables import SigInfo
-from kernel.thread import PAGE_OFFSET, regs_index
+from kernel.thread import PAGE_OFFSET, Regs, regs_index
 from kernel.wait import sleep_on
 
 if TYPE_CHECKING:
@@ -65,21 +66,29 @@ def bodies(k: Kernel) -> dict[int, Body]:
         elif name:
             at("do_" + name, plain(exception(vector)))
     handlers = registry.handlers()
+    calls: dict[int, Body] = {}
     for row in TABLE:
         if row is not None:
-            at("sys_" + row.name, system_call(row, handlers.get(row.name)))
-    at("sys_ni_syscall", unknown_system_call)
+            at("sys_" + row.name, system_call(row, handlers.get(row.name), calls))
+    at("sys_ni_syscall", unknown_system_call(calls))
     return out
 
 
-def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
-    """The body of one system call."""
+def system_call(row: Row, handler: Callable[..., int] | None, others: dict[int, Body]) -> Body:
+    """The body of one system call. A tracer may have it be another one: of `others`, by number."""
     number = row.number
     count = len(row.args)
     cost = row.cost
     shows_esp = row.name in ("sigreturn", "rt_sigreturn")
 
     def body(k: Kernel) -> None:
+        task = k.task
+        if task.trace is not None or task.trap:
+            _traced_call(k, task, others)
+        else:
+            make(k)
+
+    def make(k: Kernel) -> None:
         task = k.task
         core = k.core
         index = regs_index(task.thread)
@@ -95,6 +104,9 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
                 if instead is not None:
                     _finish_filtered(k, task, row, args, instead)
                     return
+        elif task.syscall != number:  # a tracer that is gone has changed it
+            others.get(task.syscall, _make_unknown)(k)
+            return
         elif task.woken_by_signal and not signal_pending(k, task):
             task.woken_by_signal = False  # another thread has taken it
         try:
@@ -103,6 +115,9 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
             result = -error.errno
         except Fault:
             result = -int(Errno.EFAULT)
+        except Stopped:
+            core.set_result(0, MUST_WAIT)
+            return
         except Blocked as blocked:
             if not blocked.interruptible or not signal_pending(k, task):
                 task.interrupted = blocked.restart
@@ -118,7 +133,24 @@ def system_call(row: Row, handler: Callable[..., int] | None) -> Body:
             return
         _finish(k, row, args, result)
 
+    others[number] = make
     return body
+
+
+def _traced_call(k: Kernel, task: Task, calls: dict[int, Body]) -> None:
+    """A call of a task that is traced, or was when it stopped: perhaps a stop, another call, or none."""
+    number = task.syscall
+    if number < 0:
+        number = stops.enter_call(k, task)
+        if number == stops.STOPPED:
+            k.core.set_result(0, MUST_WAIT)
+            return
+        if number == stops.SKIPPED:
+            stops.leave_call(k, task)
+            k.core.set_result(Regs(k, task).eax, 0)
+            return
+    stops.gone_on_inside(task)
+    calls.get(number, _make_unknown)(k)
 
 
 def _interrupted(
@@ -147,6 +179,8 @@ def _finish(k: Kernel, row: Row, args: tuple[int, ...], result: int) -> None:
     if task.progress:
         task.progress = []
     k.emit(SyscallExited(row.number, signed, given))
+    if task.trace is not None:
+        stops.leave_call(k, task)
     k.core.set_result(value, 0)
 
 
@@ -160,8 +194,20 @@ def _finish_filtered(k: Kernel, task: Task, row: Row, args: tuple[int, ...], res
         _finish(k, row, args, result)
 
 
-def unknown_system_call(k: Kernel) -> None:
+def unknown_system_call(calls: dict[int, Body]) -> Body:
     """A number beyond the table, or one that was never given out: ENOSYS."""
+
+    def body(k: Kernel) -> None:
+        task = k.task
+        if task.trace is not None or task.trap:
+            _traced_call(k, task, calls)
+        else:
+            _make_unknown(k)
+
+    return body
+
+
+def _make_unknown(k: Kernel) -> None:
     task = k.task
     index = regs_index(task.thread)
     words = k.ram.u32[index : index + 12].tolist()
@@ -179,6 +225,8 @@ def unknown_system_call(k: Kernel) -> None:
         k.core.set_result(0, 0)
         return
     k.emit(SyscallExited(number, result, ()))
+    if task.trace is not None:
+        stops.leave_call(k, task)
     k.core.set_result(result & 0xFFFF_FFFF, 0)
 
 

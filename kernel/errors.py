@@ -3,6 +3,7 @@
     Exception
     ├── KernelError(errno)     a system call's refusal; becomes -errno at one place (`kernel.entry`)
     ├── Blocked(on, deadline)  the call has to wait; it is called again when woken (`kernel.entry`)
+    ├── Stopped                the call stopped for a tracer, and is called again (`kernel.entry`)
     ├── Fault(address)         user memory that cannot be reached; becomes EFAULT or SIGSEGV
     └── Panic                  the guest's kernel cannot go on: the machine stops, loudly
 
@@ -35,6 +36,10 @@ class Blocked(Exception):
         self.deadline = deadline
         self.interruptible = interruptible
         self.restart = restart
+
+
+class Stopped(Exception):
+    """The current task has stopped for its tracer inside its call, which is called again when it goes on."""
 
 
 class Fault(Exception):

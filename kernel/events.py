@@ -79,6 +79,50 @@ class TaskContinued(KernelEvent, frozen=True, tag="TaskContinued"):
     task: int
 
 
+class TracerAttached(KernelEvent, frozen=True, tag="TracerAttached"):
+    """`tracer` traces the task. `how`: it has `asked` for it, `attach`, `seize`, `inherit` as a new task."""
+
+    task: int
+    tracer: int
+    how: str
+
+
+class TracerDetached(KernelEvent, frozen=True, tag="TracerDetached"):
+    """The task is traced no longer: by `detach`, by the tracer's `exit`, or because it ended (`reap`)."""
+
+    task: int
+    tracer: int
+    how: str
+
+
+class TraceStopped(KernelEvent, frozen=True, tag="TraceStopped"):
+    """A traced task has stopped for its tracer; `code` is what wait tells above the status's low byte.
+
+    `trap` is by `kernel.ptrace.stops`; at SIGNAL the signal is no longer pending. `message` is the event's.
+    """
+
+    task: int
+    tracer: int
+    code: int
+    trap: int
+    message: int
+
+
+class TraceResumed(KernelEvent, frozen=True, tag="TraceResumed"):
+    """A traced task goes on: by cont, syscall, step, sysemu, detach or kill, with signal `signo` or 0."""
+
+    task: int
+    how: str
+    signo: int
+
+
+class SignalSuppressed(KernelEvent, frozen=True, tag="SignalSuppressed"):
+    """A signal that the tracer was shown is not delivered: taken back, or another one is instead."""
+
+    task: int
+    signo: int
+
+
 class TaskTookOver(KernelEvent, frozen=True, tag="TaskTookOver"):
     """A thread that executes a program becomes its process's first: it has the pid `leader` from now on.
 
@@ -321,6 +365,8 @@ class SignalDelivered(KernelEvent, frozen=True, tag="SignalDelivered"):
     info: tuple[int, ...] = ()
     code: int = 0
     interrupted: str = ""
+    taken: bool = False
+    """It was taken from pending before, to be shown to a tracer."""
 
 
 class SignalReturned(KernelEvent, frozen=True, tag="SignalReturned"):
@@ -729,6 +775,11 @@ Event = (
     | SyscallEntered
     | SyscallExited
     | SyscallFiltered
+    | TracerAttached
+    | TracerDetached
+    | TraceStopped
+    | TraceResumed
+    | SignalSuppressed
     | SignalActionSet
     | SignalMaskSet
     | SignalGenerated

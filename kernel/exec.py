@@ -14,7 +14,8 @@ from kernel import posix_timers
 from kernel.abi import elf as auxv
 from kernel.abi.errno import Errno
 from kernel.abi.mman import MAP_GROWSDOWN, MAP_PRIVATE, PROT_EXEC, PROT_READ, PROT_WRITE, TASK_SIZE
-from kernel.abi.process import RLIMIT_STACK
+from kernel.abi.process import PTRACE_EVENT_EXEC, RLIMIT_STACK
+from kernel.abi.signal import SIGTRAP
 from kernel.capabilities import ExecCredentials, commit, exec_credentials
 from kernel.cputime import note_peak
 from kernel.elf import ET_DYN, PF_R, PF_W, PF_X, PT_GNU_STACK, BadElf, Image, parse
@@ -25,8 +26,8 @@ from kernel.fs.vfs import executable, executable_in
 from kernel.futex import exit_futexes
 from kernel.mm.address_space import create_space, drop_space, find_gap, insert, overlaps, remove
 from kernel.mm.fault import user_page
-from kernel.signals.state import flush_handlers
-from kernel.tables import Inode, Space, Task, Vma
+from kernel.signals.state import flush_handlers, send_signal
+from kernel.tables import Inode, SigInfo, Space, Task, Vma
 from kernel.thread import INITIAL_FXSAVE, Regs, fxsave_write
 from kernel.vdso import map_vdso, vdso_symbol
 from kernel.wait import wake_up
@@ -105,6 +106,7 @@ def do_execve(
     ):
         raise KernelError(Errno.E2BIG)
 
+    former = task.pid
     become = exec_credentials(k, task, inode, mount)
     space = create_space(k)
     try:
@@ -123,6 +125,11 @@ def do_execve(
     if become.secure:
         task.pdeath_signal = 0
     commit(task, cred)
+    if task.trace is not None:
+        if task.trace.options >> PTRACE_EVENT_EXEC & 1:
+            task.trace.event = [PTRACE_EVENT_EXEC, former]
+        elif not task.trace.seized:
+            send_signal(k, task, SigInfo(SIGTRAP, pid=task.pid, uid=task.cred.uid), shared=False)
 
 
 def _parse(k: Kernel, inode: Inode) -> Image:

@@ -23,6 +23,7 @@ from kernel.abi.process import (
     CLONE_NEWUTS,
     CLONE_PARENT,
     CLONE_PARENT_SETTID,
+    CLONE_PTRACE,
     CLONE_SETTLS,
     CLONE_SIGHAND,
     CLONE_THREAD,
@@ -40,6 +41,7 @@ from kernel.mm.address_space import drop_space, fork_space
 from kernel.mm.fault import user_page
 from kernel.mm.frames import alloc_stack
 from kernel.policy import enqueue
+from kernel.ptrace.link import inherit
 from kernel.signals.pending import leader_of
 from kernel.signals.state import flush_handlers
 from kernel.tables import SigAction, SigHand, Space, Task, TaskState
@@ -100,10 +102,11 @@ def do_fork(
     tls: int = 0,
     child_tid: int = 0,
     exit_signal: int = -1,
+    traced: bool = False,
 ) -> int:
     """The child's pid. The child returns 0 from the same system call, on `stack` if that is given.
 
-    `exit_signal` -1 stands for the one in the low byte of `flags`.
+    `exit_signal` -1 stands for the one in the low byte of `flags`. With `traced` it has its maker's tracer.
     """
     t = k.tables
     parent = k.task
@@ -226,6 +229,8 @@ def do_fork(
     if flags & CLONE_CHILD_SETTID:
         _store_tid(k, child, child_tid)
     t.forks += 1
+    if parent.trace is not None and (traced or flags & CLONE_PTRACE):
+        inherit(k, parent, child)
     enqueue(k, child)
     return pid
 

@@ -372,12 +372,14 @@ class Kernel:
 
     def leave_thread_group(self, task: Task) -> None:
         """exec ends the other threads and unshares what they shared."""
-        from kernel.exit import end_task
+        from kernel.exit import end_task, release
 
         t = self.tables
         for other in list(t.tasks.values()):
             if other.tgid == task.tgid and other.pid != task.pid and other.state != TaskState.ZOMBIE:
                 end_task(self, other, 9)
+                if other.pid in t.tasks and other.pid != task.tgid:  # no tracer waits for it
+                    release(self, other, by=task.pid)
         if task.pid != task.tgid:
             self._take_over(task)
         if task.sighand and t.sighands[task.sighand].refs > 1:
@@ -396,6 +398,9 @@ class Kernel:
         t = self.tables
         old, leader = task.pid, t.tasks[task.tgid]
         self.emit(TaskTookOver(old, leader.pid))
+        for other in t.tasks.values():
+            if other.trace is not None and other.trace.tracer == old:
+                other.trace.tracer = leader.pid
         task.shared_pending = leader.shared_pending
         task.stop_signal, task.stop_reported = leader.stop_signal, leader.stop_reported
         task.continued, task.exit_signal = leader.continued, SIGCHLD

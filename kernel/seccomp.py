@@ -12,13 +12,14 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
+from kernel.abi.process import PTRACE_O_TRACESECCOMP
 from kernel.abi.signal import AUDIT_ARCH_I386, SIGKILL, SIGSYS, SYS_SECCOMP
 from kernel.errors import KernelError
 from kernel.events import SyscallFiltered
 from kernel.exit import do_exit
 from kernel.signals.state import force_signal
 from kernel.tables import SigInfo, TaskState
-from kernel.thread import regs_index
+from kernel.thread import Regs, regs_index
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -199,6 +200,15 @@ def _strictness(said: int) -> int:
     return action - 0x1_0000_0000 if action & 0x8000_0000 else action
 
 
+def asked(k: Kernel, number: int) -> int:
+    """What the current task's filters say of the system call that it is about to make."""
+    task = k.task
+    index = regs_index(task.thread)
+    words = k.ram.u32[index : index + 13].tolist()
+    signed = number - 0x1_0000_0000 if number & 0x8000_0000 else number
+    return verdict(task.seccomp_filters, _DATA.pack(signed, AUDIT_ARCH_I386, words[12], *words[:6]))
+
+
 def secure_computing(k: Kernel, number: int) -> int | None:
     """Before the current task's system call: None to make it, else what is in eax instead.
 
@@ -210,14 +220,12 @@ def secure_computing(k: Kernel, number: int) -> int | None:
         k.emit(SyscallFiltered(number, RET_KILL_THREAD))
         do_exit(k, SIGKILL)
         return 0
-    index = regs_index(task.thread)
-    words = k.ram.u32[index : index + 13].tolist()
-    eip = words[12]
-    signed = number - 0x1_0000_0000 if number & 0x8000_0000 else number
-    said = verdict(task.seccomp_filters, _DATA.pack(signed, AUDIT_ARCH_I386, eip, *words[:6]))
+    said = asked(k, number)
     action = said & RET_ACTION_FULL
     if action == RET_ALLOW:
         return None
+    if action == RET_TRACE and task.trace is not None and task.trace.options & PTRACE_O_TRACESECCOMP:
+        return None  # its tracer was asked, and has let it be made
     k.emit(SyscallFiltered(number, said))
     if action == RET_LOG:
         return None
@@ -225,9 +233,8 @@ def secure_computing(k: Kernel, number: int) -> int | None:
         return -min(said & RET_DATA, MAX_ERRNO)
     if action in (RET_TRACE, RET_USER_NOTIF):  # nobody is there who could be asked
         return -int(Errno.ENOSYS)
-    info = SigInfo(
-        SIGSYS, SYS_SECCOMP, said & RET_DATA, status=AUDIT_ARCH_I386, address=eip, value=number & 0xFFFF_FFFF
-    )
+    info = SigInfo(SIGSYS, SYS_SECCOMP, said & RET_DATA, status=AUDIT_ARCH_I386)
+    info.address, info.value = Regs(k, task).eip, number & 0xFFFF_FFFF
     if action == RET_TRAP:
         force_signal(k, task, info)
     elif action == RET_KILL_THREAD and _threads_alive(k) > 1:

@@ -18,6 +18,8 @@ class TaskState(IntEnum):
     SLEEPING = 1
     STOPPED = 2
     ZOMBIE = 3
+    TRACED = 4
+    """Stopped for its tracer."""
 
 
 class Credentials(msgspec.Struct, array_like=True):
@@ -89,6 +91,41 @@ class SigHand(msgspec.Struct, array_like=True):
 
     refs: int
     actions: dict[int, SigAction] = {}
+
+
+class Trace(msgspec.Struct, array_like=True):
+    """What a traced task's tracer has of it (man 2 ptrace)."""
+
+    tracer: int
+    """Pid of the thread that traces."""
+    order: int
+    """The higher, the later it was attached."""
+    seized: bool = False
+    options: int = 0
+    """PTRACE_O_*."""
+    message: int = 0
+    """What PTRACE_GETEVENTMSG gives at the stop it is in."""
+    calls: int = 0
+    """Whether it stops at system calls, by `ptrace.stops`: NO_CALLS, CALLS, EMULATED_CALLS."""
+    emulating: bool = False
+    """The call at whose beginning it has stopped is not to be made."""
+    leaving: bool = False
+    """A call is over, and the tracer has not been told."""
+    event: list[int] = []
+    """An event, and its message, to stop for on the way to user mode."""
+    stepping: bool = False
+    forced_tf: bool = False
+    """TF is set for stepping only: neither the tracer nor a signal frame sees it."""
+    stop_pending: bool = False
+    """It has not come to its group's stop yet (Linux: JOBCTL_STOP_PENDING)."""
+    trap_stop: bool = False
+    """It is to stop because the tracer said so, or has seized its parent (JOBCTL_TRAP_STOP)."""
+    notify: bool = False
+    """It is to stop because its group was stopped or continued (JOBCTL_TRAP_NOTIFY)."""
+    listening: bool = False
+    """It has stopped, and the tracer waits for what comes (PTRACE_LISTEN)."""
+    debug: list[int] = []
+    """DR0 to DR7 as the tracer has set them, where it has; they change nothing."""
 
 
 class Usage(msgspec.Struct, array_like=True):
@@ -239,6 +276,14 @@ class Task(msgspec.Struct):
     """Of a session's leader whose terminal was hung up: the group that was in the foreground."""
     fs: int = 0
     """Tasks of the same number, other than 0, share current directory and umask (CLONE_FS)."""
+    trace: Trace | None = None
+    """Of a task that is traced."""
+    trap: int = 0
+    """Where a traced task has stopped, by `kernel.ptrace.stops`: NOWHERE, ENTERING and so on."""
+    stop_code: int = 0
+    """What wait will tell of the stop; 0 once it was told; then the signal to go on with."""
+    stop_info: SigInfo | None = None
+    """The siginfo of the stop."""
     group_status: int = -1
     """Of a thread group's leader: what wait4 tells of the group once all of it has ended."""
 

@@ -10,12 +10,12 @@ from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Row, Span, cells, padded, row, short, width_of
 from app.state.state import IDLE, INIT, State
 from app.units import count, duration
-from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TaskView
+from kernel.describe import RUNNABLE, SLEEPING, STOPPED, TRACED, ZOMBIE, TaskView
 
 if TYPE_CHECKING:
     from app.actions import Action
 
-STATES = {RUNNABLE: "◐", SLEEPING: "○", STOPPED: "■", ZOMBIE: "✕"}
+STATES = {RUNNABLE: "◐", SLEEPING: "○", STOPPED: "■", TRACED: "◧", ZOMBIE: "✕"}
 RUNNING = "●"
 STATUSES = {"live": "● live", "past": "◀ past", "replay": "▷ recording"}
 TASKS_SHOWN = 6

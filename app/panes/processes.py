@@ -13,12 +13,12 @@ from app.panes.bars import RUNNING, STATES
 from app.panes.base import Pane
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Row, Sheet, Span, beside, cells, padded, row, short, width_of
-from app.panes.waiting import call_name, stopped_by, wait_span, wait_times, waits_for, who
+from app.panes.waiting import call_name, stopped_by, traced_stop, wait_span, wait_times, waits_for, who
 from app.state.fold_trace import status_text
 from app.state.state import IDLE, INIT, State
 from app.units import count, duration
 from kernel.abi.files import O_ACCMODE, O_APPEND, O_NONBLOCK, O_PATH, O_RDONLY, O_RDWR, O_WRONLY
-from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, FileView, PipeView, TaskView
+from kernel.describe import RUNNABLE, SLEEPING, STOPPED, TRACED, ZOMBIE, FileView, PipeView, TaskView
 from kernel.tables import Credentials
 
 SIDE_BY_SIDE = 116
@@ -173,6 +173,8 @@ def _doing(now: Moment, task: TaskView, room: int, has_call: bool) -> Row:
         return (Span(text, ""),)
     if task.state == STOPPED:
         return (Span(stopped_by(now, task), "mark"),)
+    if task.state == TRACED:
+        return (Span(traced_stop(now, task), "mark"),)
     if not is_running(now.state, task):
         return (Span(READY if task.pid != IDLE else IDLING, "dim"),)
     return (Span(running_text(now, task, has_call), "dim"),)
@@ -247,6 +249,8 @@ def _why(now: Moment, task: TaskView, width: int) -> list[Row]:
         text, times = brief + why, _since(now, task)
     elif task.state == STOPPED:
         text, style = f"stopped {stopped_by(now, task)}", "mark"
+    elif task.state == TRACED:
+        text, style = f"stopped {traced_stop(now, task)}", "mark"
     elif not is_running(now.state, task):
         text = READY if task.pid != IDLE else IDLING
     subject = f"state:{state_word(now.state, task)}:{task.pid}" if text else ""

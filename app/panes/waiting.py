@@ -11,9 +11,19 @@ from app.panes.moment import Moment, task_name
 from app.source import printable
 from app.state.state import INIT, State
 from app.units import duration
-from kernel.abi.signal import signal_name
+from kernel.abi.process import (
+    PTRACE_EVENT_CLONE,
+    PTRACE_EVENT_EXEC,
+    PTRACE_EVENT_EXIT,
+    PTRACE_EVENT_FORK,
+    PTRACE_EVENT_SECCOMP,
+    PTRACE_EVENT_VFORK,
+    PTRACE_EVENT_VFORK_DONE,
+)
+from kernel.abi.signal import SIGTRAP, signal_name
 from kernel.describe import SLEEPING, TaskView
 from kernel.events import TaskBlocked
+from kernel.ptrace import stops
 
 POLLING = ("poll", "ppoll", "select", "old_select", "_newselect", "pselect6", "epoll_wait")
 LOOK_BACK = 4096
@@ -157,3 +167,43 @@ def stopped_by(now: Moment, task: TaskView) -> str:
     if found is None or not found.stop_signal:
         return "until SIGCONT"
     return f"by {signal_name(found.stop_signal)}, until SIGCONT"
+
+
+_EVENTS = {
+    PTRACE_EVENT_FORK: "because it has made a process",
+    PTRACE_EVENT_VFORK: "because it has made a process by vfork",
+    PTRACE_EVENT_CLONE: "because it has made a thread or process by clone",
+    PTRACE_EVENT_EXEC: "because it has executed a program",
+    PTRACE_EVENT_VFORK_DONE: "because its child by vfork needs the memory no longer",
+    PTRACE_EVENT_EXIT: "because it is about to end",
+    PTRACE_EVENT_SECCOMP: "because a seccomp filter says so",
+}
+
+
+def stop_place(trap: int, code: int) -> str:
+    """Where and why a traced task has stopped, as the end of a sentence; `code` as in `TraceStopped`."""
+    event, signo = code >> 8, code & 0x7F
+    if event in _EVENTS:
+        return _EVENTS[event]
+    if trap == stops.SIGNAL:
+        return f"before {signal_name(signo)} is delivered to it"
+    if trap == stops.ENTERING:
+        return "at the beginning of a system call"
+    if trap == stops.LEFT:
+        return "at the end of a system call" if code & 0x80 else "behind a system call or before a handler"
+    if signo == SIGTRAP:
+        return "because its tracer said so"
+    return f"with its process, by {signal_name(signo)}"
+
+
+def traced_stop(now: Moment, task: TaskView) -> str:
+    """For whom a traced task has stopped and, as far as the machine knows, why."""
+    found = now.view.task(task.pid) if now.view is not None else None
+    tracer = who(now.state, task.tracer)
+    if found is None or not found.trap:
+        return f"until {tracer} lets it go on"
+    info = found.stop_info
+    code = found.stop_code
+    if info is not None:
+        code = info.signo if found.trap == stops.SIGNAL else info.code
+    return f"{stop_place(found.trap, code)}, until {tracer} lets it go on"

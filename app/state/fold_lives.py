@@ -68,6 +68,12 @@ def delivered(state: State, event: e.SignalDelivered) -> None:
         one.left = True  # the stack could not take the frame
 
 
+def suppressed(state: State, event: e.SignalSuppressed) -> None:
+    one = life.waiting(state.lives, state.machine.tasks, event.task, event.signo)
+    if one is not None:
+        one.fate, one.taken = life.DISCARDED, state.events_seen
+
+
 def returned(state: State, event: e.SignalReturned) -> None:
     """The frames below the one that is taken off were left by a jump."""
     frames = state.frames.get(event.task, [])
@@ -92,6 +98,7 @@ HANDLERS: Handlers = {
     e.SignalsDiscarded: discarded,
     e.SignalDelivered: delivered,
     e.SignalReturned: returned,
+    e.SignalSuppressed: suppressed,
     e.TaskExited: gone,
     e.ProgramExecuted: gone,
 }

@@ -10,6 +10,7 @@ from cpu.events import Entry, SysenterTaken, TrapTaken
 from kernel import events as e
 from kernel.abi.signal import SIGRTMIN
 from kernel.describe import TaskView
+from kernel.ptrace.stops import SIGNAL
 
 
 def trap_taken(state: State, event: Entry) -> None:
@@ -64,10 +65,21 @@ def signals_discarded(state: State, event: e.SignalsDiscarded) -> None:
 def signal_delivered(state: State, event: e.SignalDelivered) -> None:
     state.delivered[event.signo] = state.delivered.get(event.signo, 0) + 1
     task = state.machine.tasks[event.task]
-    take_pending(state, task, event.signo)
+    if not event.taken:
+        take_pending(state, task, event.signo)
     task.blocked = event.blocked
     if event.frame:
         state.frames.setdefault(event.task, []).append(event.frame)
+
+
+def trace_stopped(state: State, event: e.TraceStopped) -> None:
+    """A signal that is shown to a tracer is pending no longer, delivered or not."""
+    if event.trap == SIGNAL:
+        take_pending(state, state.machine.tasks[event.task], event.code)
+
+
+def signal_suppressed(state: State, event: e.SignalSuppressed) -> None:
+    """It was taken from pending when the tracer was shown it."""
 
 
 def signal_returned(state: State, event: e.SignalReturned) -> None:
@@ -126,6 +138,8 @@ HANDLERS: Handlers = {
     e.SignalsDiscarded: signals_discarded,
     e.SignalDelivered: signal_delivered,
     e.SignalReturned: signal_returned,
+    e.SignalSuppressed: signal_suppressed,
+    e.TraceStopped: trace_stopped,
     e.TaskExited: frames_gone,
     e.ProgramExecuted: frames_gone,
 }

@@ -8,7 +8,7 @@ from app.state.handlers import Handlers
 from app.state.state import IDLE, INIT, State
 from kernel import events as e
 from kernel.abi.signal import SIG_IGN
-from kernel.describe import RUNNABLE, SLEEPING, STOPPED, ZOMBIE, TaskView, TimerView
+from kernel.describe import RUNNABLE, SLEEPING, STOPPED, TRACED, ZOMBIE, TaskView, TimerView
 
 
 def booted(state: State, event: e.Booted) -> None:
@@ -68,6 +68,24 @@ def task_continued(state: State, event: e.TaskContinued) -> None:
     task.on = ()
 
 
+def tracer_attached(state: State, event: e.TracerAttached) -> None:
+    state.machine.tasks[event.task].tracer = event.tracer
+
+
+def tracer_detached(state: State, event: e.TracerDetached) -> None:
+    state.machine.tasks[event.task].tracer = 0
+
+
+def trace_stopped(state: State, event: e.TraceStopped) -> None:
+    task = state.machine.tasks[event.task]
+    task.state = TRACED
+    task.on = ()
+
+
+def trace_resumed(state: State, event: e.TraceResumed) -> None:
+    state.machine.tasks[event.task].state = RUNNABLE
+
+
 def task_renamed(state: State, event: e.TaskRenamed) -> None:
     state.machine.tasks[event.task].comm = event.comm
 
@@ -99,6 +117,9 @@ def task_took_over(state: State, event: e.TaskTookOver) -> None:
     task.ppid = leader.ppid
     task.shared_pending = leader.shared_pending
     tasks[event.leader] = task
+    for other in tasks.values():
+        if other.tracer == event.task:
+            other.tracer = event.leader
     state.frames.pop(event.leader, None)
     if event.task in state.frames:
         state.frames[event.leader] = state.frames.pop(event.task)
@@ -166,6 +187,10 @@ HANDLERS: Handlers = {
     e.TaskStopped: task_stopped,
     e.TaskContinued: task_continued,
     e.TaskTookOver: task_took_over,
+    e.TracerAttached: tracer_attached,
+    e.TracerDetached: tracer_detached,
+    e.TraceStopped: trace_stopped,
+    e.TraceResumed: trace_resumed,
     e.TaskRenamed: task_renamed,
     e.TaskExited: task_exited,
     e.TaskReaped: task_reaped,

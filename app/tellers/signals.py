@@ -13,7 +13,14 @@ from kernel.abi.signal import SI_TKILL, SI_USER, SIG_DFL, SIG_IGN, SIGCHLD, sign
 
 NAMED = 6
 """So many signals are named one by one."""
-CHILD_CHANGED = {1: "ended", 2: "was killed", 3: "was killed", 5: "was stopped", 6: "goes on"}
+CHILD_CHANGED = {
+    1: "ended",
+    2: "was killed",
+    3: "was killed",
+    4: "was trapped",
+    5: "was stopped",
+    6: "goes on",
+}
 """CLD_EXITED and its like."""
 
 

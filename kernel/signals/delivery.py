@@ -27,14 +27,18 @@ from kernel.abi.signal import (
     SI_KERNEL,
     SIG_DFL,
     SIG_IGN,
+    SIGKILL,
     SIGSEGV,
     SIGSTOP,
+    SIGTRAP,
     SS_AUTODISARM,
     DefaultAction,
     sigmask,
 )
 from kernel.events import SignalActionSet, SignalDelivered, TaskStopped
-from kernel.exit import do_group_exit
+from kernel.exit import do_exit, do_group_exit, end_others
+from kernel.ptrace import stops
+from kernel.ptrace.registers import disable_step
 from kernel.signals.core_dump import do_coredump
 from kernel.signals.frame import NO_SYSCALL, setup_frame
 from kernel.signals.pending import (
@@ -54,6 +58,7 @@ from kernel.signals.state import (
     set_blocked,
     signal_wake_up,
     told,
+    trap_notify,
 )
 from kernel.tables import SigAction, SigInfo, Task, TaskState
 from kernel.thread import TIF_NEED_RESCHED, TIF_SIGPENDING, Regs, set_flag
@@ -76,28 +81,42 @@ def do_notify_resume(k: Kernel) -> None:
     task = k.task
     if task.state == TaskState.ZOMBIE:
         return
+    shown: SigInfo | None = None
+    if task.trap or task.trace is not None:
+        if task.trap == stops.EXITING:
+            do_exit(k, leader_of(k, task).group_status)
+            return
+        shown = stops.go_on(k, task)
+        if shown is None and stops.report_leaving(k, task):
+            return
     while True:
         if is_dying(k, task):
             _die(k, task)
             return
-        if leader_of(k, task).stop_signal:
-            _stop(k, task)
-            return
-        found = next_signal(k, task, task.blocked)
-        if found is None:
-            break
-        queue, place = found
-        info = queue[place]
+        if shown is not None:
+            info, taken, shown = shown, True, None
+        else:
+            if task.trace is not None:
+                if stops.group_trap(k, task):
+                    return
+            elif leader_of(k, task).stop_signal:
+                _stop(k, task)
+                return
+            found = next_signal(k, task, task.blocked)
+            if found is None:
+                break
+            info, taken = found[0].pop(found[1]), False
+            if task.trace is not None and info.signo != SIGKILL and stops.signal_stop(k, task, info):
+                return
         action = get_action(k, task, info.signo)
         if action.handler not in (SIG_DFL, SIG_IGN):
-            _handle(k, task, queue, place, action)
+            _handle(k, task, info, action, taken)
             return
         what = "ignore" if action.handler == SIG_IGN else _default_action(k, task, info.signo)
-        del queue[place]
-        k.emit(_delivered(task, info, what))
+        k.emit(_delivered(task, info, what, taken=taken))
         if what in ("terminate", "core"):
             dumped = what == "core" and do_coredump(k, info)
-            do_group_exit(k, info.signo | (DUMPED if dumped else 0))
+            _end(k, task, info.signo | (DUMPED if dumped else 0))
             return
         if what == "stop":
             _begin_stop(k, task, info.signo)
@@ -110,16 +129,26 @@ def do_notify_resume(k: Kernel) -> None:
 
 
 def _delivered(
-    task: Task, info: SigInfo, action: str, handler: int = 0, frame: int = 0, call: str = ""
+    task: Task,
+    info: SigInfo,
+    action: str,
+    handler: int = 0,
+    frame: int = 0,
+    call: str = "",
+    taken: bool = False,
 ) -> SignalDelivered:
-    what = told(info)
-    return SignalDelivered(task.pid, info.signo, action, handler, frame, task.blocked, what, info.code, call)
+    what, mask = told(info), task.blocked
+    return SignalDelivered(task.pid, info.signo, action, handler, frame, mask, what, info.code, call, taken)
 
 
 def _die(k: Kernel, task: Task) -> None:
     """The signal was sent that ends the process, perhaps to another thread."""
     leader = leader_of(k, task)
     signo = leader.fatal_signal
+    if leader.group_status >= 0:  # another thread has ended it, and this one was to stop for that
+        if not stops.exit_stop(k, task, leader.group_status):
+            do_exit(k, leader.group_status)
+        return
     queues = [task.pending, leader.shared_pending, *(thread.pending for thread in thread_group(k, task))]
     info = SigInfo(signo, SI_KERNEL)
     for queue in queues:
@@ -132,7 +161,16 @@ def _die(k: Kernel, task: Task) -> None:
             continue
         break
     k.emit(_delivered(task, info, "terminate"))
-    do_group_exit(k, signo)
+    _end(k, task, signo)
+
+
+def _end(k: Kernel, task: Task, status: int) -> None:
+    """The process ends; this thread perhaps after a stop for its tracer."""
+    if task.trace is not None:
+        end_others(k, task, status)
+        if stops.exit_stop(k, task, status):
+            return
+    do_group_exit(k, status)
 
 
 def _default_action(k: Kernel, task: Task, signo: int) -> str:
@@ -156,7 +194,13 @@ def _begin_stop(k: Kernel, task: Task, signo: int) -> None:
     """All threads of the process are to stop, each on its own way back to user mode (do_signal_stop)."""
     leader_of(k, task).stop_signal = signo
     for thread in thread_group(k, task):
-        if thread.pid != task.pid:
+        if thread.trace is not None:
+            thread.trace.stop_pending = True
+        if thread.pid == task.pid:
+            continue
+        if thread.trace is not None and thread.trace.seized:
+            trap_notify(k, thread)
+        else:
             signal_wake_up(k, thread)
 
 
@@ -166,7 +210,7 @@ def _stop(k: Kernel, task: Task) -> None:
     set_flag(k, task, TIF_SIGPENDING)
     set_flag(k, task, TIF_NEED_RESCHED)
     k.emit(TaskStopped(task.pid, leader.stop_signal))
-    if all(thread.state == TaskState.STOPPED for thread in thread_group(k, task)):
+    if stops.group_has_stopped(k, task):
         leader.stop_reported = False
         leader.continued = False
         notify_parent_stopped(k, leader, CLD_STOPPED, leader.stop_signal)
@@ -175,19 +219,20 @@ def _stop(k: Kernel, task: Task) -> None:
 # --- handlers -----------------------------------------------------------------------------------------------
 
 
-def _handle(k: Kernel, task: Task, queue: list[SigInfo], place: int, action: SigAction) -> None:
+def _handle(k: Kernel, task: Task, info: SigInfo, action: SigAction, taken: bool) -> None:
     """handle_signal: what was interrupted, the frame, the registers, the mask while the handler runs."""
-    info = queue[place]
     signo = info.signo
+    stepping = task.trace is not None and task.trace.stepping
+    if stepping:
+        disable_step(k, task)
     if action.flags & SA_RESETHAND:
         reset = SigAction(SIG_DFL, action.flags, action.restorer, action.mask)
         k.tables.sighands[task.sighand].actions[signo] = reset
         k.emit(SignalActionSet(task.pid, signo, SIG_DFL, reset.flags, reset.mask))
     call = restart_system_call(Regs(k, task), action)
     frame = setup_frame(k, task, action, info)
-    del queue[place]
     if frame is None:
-        k.emit(_delivered(task, info, "handler", action.handler, call=call))
+        k.emit(_delivered(task, info, "handler", action.handler, call=call, taken=taken))
         force_signal(k, task, SigInfo(SIGSEGV, SI_KERNEL), default=signo == SIGSEGV)
         return
     before = task.blocked
@@ -195,11 +240,13 @@ def _handle(k: Kernel, task: Task, queue: list[SigInfo], place: int, action: Sig
     task.blocked |= action.mask & ~UNBLOCKABLE
     if not action.flags & SA_NODEFER:
         task.blocked |= sigmask(signo)
-    k.emit(_delivered(task, info, "handler", action.handler, frame, call))
+    k.emit(_delivered(task, info, "handler", action.handler, frame, call, taken))
     if task.altstack[1] & SS_AUTODISARM:
         task.altstack = [0, 2, 0]
     retarget_shared(k, task, task.blocked & ~before)
     recalc_pending(k, task)
+    if stepping:
+        stops.notify(k, task, SIGTRAP, stops.LEFT)
 
 
 def restart_system_call(regs: Regs, action: SigAction | None = None) -> str:

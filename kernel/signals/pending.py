@@ -71,6 +71,8 @@ def signal_pending(k: Kernel, task: Task) -> bool:
         return True
     if leader.shared_pending and pending_mask(leader.shared_pending) & ~task.blocked:
         return True
+    if task.trace is not None:
+        return task.trace.stop_pending or task.trace.trap_stop or task.trace.notify
     return bool(leader.stop_signal) and task.state != TaskState.STOPPED
 
 

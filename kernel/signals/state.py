@@ -38,6 +38,7 @@ from kernel.events import (
     SignalsDiscarded,
     TaskContinued,
     TaskWoken,
+    TraceResumed,
 )
 from kernel.signals.pending import (
     dequeue_signal,
@@ -199,6 +200,8 @@ def _is_ignored(k: Kernel, task: Task, signo: int) -> bool:
     """Blocked signals are kept: the action may be another one when they are unblocked (sig_ignored)."""
     if (task.blocked | real_blocked(task)) & sigmask(signo):
         return False
+    if task.trace is not None and signo != SIGKILL:
+        return False  # its tracer may want to know
     return handler_ignored(get_action(k, task, signo).handler, signo)
 
 
@@ -208,7 +211,9 @@ def _complete(k: Kernel, task: Task, signo: int, candidates: list[Task], group: 
     if not wanting:
         return
     chosen = task if task in wanting else next((t for t in wanting if not signal_pending(k, t)), wanting[0])
-    fatal = signo == SIGKILL or (is_fatal(k, chosen, signo) and not real_blocked(chosen) & sigmask(signo))
+    fatal = signo == SIGKILL or (
+        task.trace is None and is_fatal(k, chosen, signo) and not real_blocked(chosen) & sigmask(signo)
+    )
     if not fatal:
         signal_wake_up(k, chosen)
         return
@@ -220,7 +225,7 @@ def _complete(k: Kernel, task: Task, signo: int, candidates: list[Task], group: 
 def _wants(task: Task, signo: int) -> bool:
     if task.state == TaskState.ZOMBIE or task.blocked & sigmask(signo):
         return False
-    return signo == SIGKILL or task.state != TaskState.STOPPED
+    return signo == SIGKILL or task.state not in (TaskState.STOPPED, TaskState.TRACED)
 
 
 def signal_wake_up(k: Kernel, task: Task, fatal: bool = False) -> None:
@@ -233,6 +238,22 @@ def signal_wake_up(k: Kernel, task: Task, fatal: bool = False) -> None:
         leader_of(k, task).stop_signal = 0
         make_runnable(k, task)
         k.emit(TaskWoken(task.pid, "signal"))
+    elif task.state == TaskState.TRACED and fatal:
+        leader_of(k, task).stop_signal = 0
+        make_runnable(k, task)
+        k.emit(TraceResumed(task.pid, "kill", SIGKILL))
+
+
+def trap_notify(k: Kernel, task: Task) -> None:
+    """A seized task's group was stopped or continued: it stops anew for its tracer (ptrace_trap_notify)."""
+    from kernel.ptrace.stops import trap_again
+
+    if task.trace is not None:
+        task.trace.notify = True
+        if task.trace.listening:
+            trap_again(k, task)
+        else:
+            signal_wake_up(k, task)
 
 
 def _discard(k: Kernel, task: Task, mask: int) -> None:
@@ -255,10 +276,19 @@ def _discard(k: Kernel, task: Task, mask: int) -> None:
 
 def _continue(k: Kernel, leader: Task, group: list[Task]) -> None:
     """SIGCONT's work, done when it is sent: a stopped process goes on even if it ignores it."""
-    if not leader.stop_signal:
-        return
-    whole = all(thread.state == TaskState.STOPPED for thread in group)
+    stopped = leader.stop_signal
     leader.stop_signal = 0
+    whole = True
+    for thread in group:
+        if thread.trace is None:
+            whole = whole and thread.state == TaskState.STOPPED
+            continue
+        whole = whole and not thread.trace.stop_pending
+        thread.trace.stop_pending = False
+        if thread.trace.seized:
+            trap_notify(k, thread)
+    if not stopped:
+        return
     leader.stop_reported = True
     leader.continued = True
     for thread in group:
@@ -379,4 +409,5 @@ __all__ = [
     "signal_pending",
     "signal_wake_up",
     "tell_accepted",
+    "trap_notify",
 ]

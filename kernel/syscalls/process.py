@@ -32,21 +32,33 @@ from kernel.abi.process import (
     P_PIDFD,
     PER_QUERY,
     PIDFD_THREAD,
+    PTRACE_EVENT_EXIT,
+    PTRACE_EVENT_VFORK_DONE,
     WCONTINUED,
     WEXITED,
     WNOHANG,
     WNOWAIT,
     WSTOPPED,
 )
-from kernel.abi.signal import CLD_CONTINUED, CLD_DUMPED, CLD_EXITED, CLD_KILLED, CLD_STOPPED, SIGCHLD, SIGCONT
+from kernel.abi.signal import (
+    CLD_CONTINUED,
+    CLD_DUMPED,
+    CLD_EXITED,
+    CLD_KILLED,
+    CLD_STOPPED,
+    CLD_TRAPPED,
+    SIGCHLD,
+    SIGCONT,
+)
 from kernel.abi.structs import CloneArgs
 from kernel.capabilities import capable
 from kernel.cputime import adopt_usage
 from kernel.errors import Blocked, KernelError
-from kernel.exit import do_exit, do_group_exit, eligible, release
+from kernel.exit import do_exit, do_group_exit, eligible, end_others, is_whole, reap
 from kernel.fork import do_fork
 from kernel.fs.files import anonymous_file, free_fds, get_file, need_files
 from kernel.mm.frames import alloc_frame
+from kernel.ptrace import stops
 from kernel.sched import GDT_TLS
 from kernel.signals.pending import is_dying
 from kernel.syscalls.usage import child_rusage
@@ -95,7 +107,7 @@ PAGE_SIZE = 4096
 def sys_clone3(k: Kernel, uargs: int, size: int) -> int:
     """clone with its arguments in memory; its stack is given by its lower end and size (man 2 clone)."""
     if k.task.progress:
-        return _fork_and_wait(k, CLONE_VFORK, 0, 0, 0, 0)
+        return _after_fork(k)
     if size > PAGE_SIZE:
         raise KernelError(Errno.E2BIG)
     if size < CLONE_ARGS_SIZE_VER0:
@@ -135,33 +147,59 @@ def _fork_and_wait(
 ) -> int:
     task = k.task
     if not task.progress:
+        event = stops.clone_event(task, flags, flags & CSIGNAL if exit_signal < 0 else exit_signal)
         if flags & CLONE_PIDFD:  # its number is told first: nothing is made if that cannot be
             number = free_fds(k, 1)[0]
             need_files(k, 1)
             put_user32(k, pidfd, number)
-        pid = do_fork(k, flags, stack, parent_tid, tls, child_tid, exit_signal)
+        pid = do_fork(k, flags, stack, parent_tid, tls, child_tid, exit_signal, bool(event))
         if flags & CLONE_PIDFD:
             access = O_RDWR | (PIDFD_THREAD if flags & CLONE_THREAD else 0)
             anonymous_file(k, "pidfd", access, pid, "[pidfd]", cloexec=True)
-        if not flags & CLONE_VFORK:
+        if not flags & CLONE_VFORK and not event:
             return pid
-        task.progress = [pid]
-    child = k.tables.tasks.get(task.progress[0])
+        task.progress = [pid, WAITS if flags & CLONE_VFORK else GOES_ON]
+        if event:
+            stops.stop_inside(k, event, pid)
+    return _after_fork(k)
+
+
+GOES_ON, WAITS = range(2)
+"""What is left to do after a fork: nothing, or to wait until the child needs the memory no longer."""
+
+
+def _after_fork(k: Kernel) -> int:
+    """The second half of a fork in which the task waits, or has stopped for its tracer; the child's pid."""
+    task = k.task
+    pid, left = task.progress
+    child = k.tables.tasks.get(pid)
     if child is not None and child.vfork_parent == task.pid:
         if is_dying(k, task):
             child.vfork_parent = 0
-            return child.pid
+            return pid
         raise Blocked(f"vfork:{child.pid}", interruptible=False)
-    return task.progress[0]
+    if left == WAITS:
+        task.progress = [pid, GOES_ON]
+        stops.stop_inside(k, PTRACE_EVENT_VFORK_DONE, pid)
+    return pid
 
 
 def sys_exit(k: Kernel, code: int) -> int:
-    do_exit(k, (code & 0xFF) << 8)
+    status = (code & 0xFF) << 8
+    if k.task.trace is not None and not k.task.progress:
+        k.task.progress = [status]
+        stops.stop_inside(k, PTRACE_EVENT_EXIT, status)
+    do_exit(k, status)
     return 0
 
 
 def sys_exit_group(k: Kernel, code: int) -> int:
-    do_group_exit(k, (code & 0xFF) << 8)
+    status = (code & 0xFF) << 8
+    if k.task.trace is not None and not k.task.progress:
+        k.task.progress = [status]
+        end_others(k, k.task, status)
+        stops.stop_inside(k, PTRACE_EVENT_EXIT, status)
+    do_group_exit(k, status)
     return 0
 
 
@@ -171,23 +209,50 @@ def sys_exit_group(k: Kernel, code: int) -> int:
 def _find_child(k: Kernel, which: int, number: int, options: int) -> tuple[Task, int, int] | None:
     """A child with news as (task, CLD_ code, status), or None; ECHILD without any child to wait for."""
     parent = k.task
+    tasks = k.tables.tasks
     found = False
-    for child in k.tables.tasks.values():
-        if not eligible(child, parent, options):
-            continue
+    others: list[Task] = []
+    for child in tasks.values():
         if (which == P_PID and child.pid != number) or (which == P_PGID and child.pgrp != number):
             continue
+        tracer = tasks.get(child.trace.tracer) if child.trace is not None else None
+        traced = tracer is not None and (
+            tracer.pid == parent.pid if options & WNOTHREAD else tracer.tgid == parent.tgid
+        )
+        if child.ppid != parent.tgid or child.pid != child.tgid:
+            if traced:
+                others.append(child)
+        elif traced or eligible(child, parent, options):
+            found = True
+            news = _news(k, child, options, traced)
+            if news is not None:
+                return news
+    for child in sorted(others, key=lambda one: -one.trace.order if one.trace is not None else 0):
         found = True
-        if child.state == TaskState.ZOMBIE:
-            if options & WEXITED:
-                status = child.exit_status if child.group_status < 0 else child.group_status
-                return child, _how_it_ended(status), status
-        elif options & WSTOPPED and child.state == TaskState.STOPPED and not child.stop_reported:
-            return child, CLD_STOPPED, child.stop_signal << 8 | 0x7F
-        elif options & WCONTINUED and child.continued:
-            return child, CLD_CONTINUED, 0xFFFF
+        news = _news(k, child, options, traced=True)
+        if news is not None:
+            return news
     if not found:
         raise KernelError(Errno.ECHILD)
+    return None
+
+
+def _news(k: Kernel, child: Task, options: int, traced: bool) -> tuple[Task, int, int] | None:
+    """What there is to tell of a child, or of a task that the caller traces (wait_consider_task)."""
+    hidden = child.trace is not None and not traced
+    if child.state == TaskState.ZOMBIE:
+        if options & WEXITED and not hidden and is_whole(k, child):
+            own = child.pid != child.tgid or child.group_status < 0
+            status = child.exit_status if own else child.group_status
+            return child, _how_it_ended(status), status
+    elif traced:
+        listening = child.trace is not None and child.trace.listening
+        if child.state == TaskState.TRACED and child.stop_code and not listening:
+            return child, CLD_TRAPPED, child.stop_code << 8 | 0x7F
+    elif options & WSTOPPED and child.state == TaskState.STOPPED and not child.stop_reported:
+        return child, CLD_STOPPED, child.stop_signal << 8 | 0x7F
+    if child.state != TaskState.ZOMBIE and options & WCONTINUED and child.continued:
+        return child, CLD_CONTINUED, 0xFFFF
     return None
 
 
@@ -200,13 +265,16 @@ def _how_it_ended(status: int) -> int:
 def _take(k: Kernel, child: Task, code: int, options: int) -> None:
     if options & WNOWAIT:
         return
-    if code == CLD_STOPPED:
+    if code == CLD_TRAPPED:
+        child.stop_code = 0
+    elif code == CLD_STOPPED:
         child.stop_reported = True
     elif code == CLD_CONTINUED:
         child.continued = False
     else:
-        adopt_usage(k, k.task, child)
-        release(k, child, by=k.task.pid)
+        if child.ppid == k.task.tgid and child.pid == child.tgid:
+            adopt_usage(k, k.task, child)
+        reap(k, child, by=k.task.pid)
 
 
 def sys_wait4(k: Kernel, pid: int, status: int, options: int, rusage: int) -> int:
@@ -276,6 +344,8 @@ def sys_waitid(k: Kernel, which: int, number: int, info: int, options: int, rusa
     if info:
         if code == CLD_CONTINUED:
             value = SIGCONT
+        elif code == CLD_TRAPPED:
+            value = status >> 8
         elif code in (CLD_EXITED, CLD_STOPPED):
             value = status >> 8 & 0xFF
         else:
@@ -371,22 +441,31 @@ def _descriptor(base: int, limit: int, flags: int) -> int:
 
 def set_thread_area(k: Kernel, task: Task, address: int, can_allocate: bool) -> int:
     """Fill a TLS slot of the GDT from the user_desc at `address` (man 2 set_thread_area)."""
-    entry, base, limit, flags = _USER_DESC.unpack(copy_from_user(k, address, 16))
+    data = copy_from_user(k, address, 16)
+    entry = _USER_DESC.unpack(data)[0]
+    given = fill_thread_area(k, task, data, -1 if signed(entry) == -1 and can_allocate else entry)
+    if given != entry:
+        put_user32(k, address, given)
+    return 0
+
+
+def fill_thread_area(k: Kernel, task: Task, data: bytes, entry: int) -> int:
+    """TLS slot `entry`, or for -1 a free one, becomes what the user_desc `data` says; which it is."""
+    _, base, limit, flags = _USER_DESC.unpack(data)
     empty = not base and not limit and flags & 0x7F == 0x28
     if not empty and (not flags & 1 or flags >> 1 & 3 > 1 or flags & 0x20) and flags & 0x7F:
         raise KernelError(Errno.EINVAL)
-    if signed(entry) == -1 and can_allocate:
+    if entry == -1:
         free = [n for n in range(3) if not task.tls[n]]
         if not free:
             raise KernelError(Errno.ESRCH)
         entry = GDT_TLS + free[0]
-        put_user32(k, address, entry)
     if not GDT_TLS <= entry < GDT_TLS + 3:
         raise KernelError(Errno.EINVAL)
     task.tls[entry - GDT_TLS] = 0 if empty else _descriptor(base, limit, flags)
     if task.pid == k.tables.current:
         k.load_tls()
-    return 0
+    return entry
 
 
 def sys_set_thread_area(k: Kernel, address: int) -> int:

@@ -18,6 +18,7 @@ MODULES = (
     "sharing",
     "prctl",
     "seccomp",
+    "ptrace",
     "capabilities",
     "identity",
     "files",

@@ -19,6 +19,7 @@ from kernel.fs.names import encode_name
 from kernel.fs.proc import memory
 from kernel.fs.proc.access import may_access
 from kernel.mm.pagetables import table_frames
+from kernel.ptrace.stops import ENTERING, FILTERED
 from kernel.table import TABLE
 from kernel.tables import SigInfo, Task, TaskState
 from kernel.thread import PAGE_OFFSET, THREAD_SIZE, TI_ESP, Regs
@@ -28,7 +29,14 @@ if TYPE_CHECKING:
 
 ALL_CAPABILITIES = 0x1FF_FFFF_FFFF
 """CAP_CHOWN to CAP_CHECKPOINT_RESTORE: what root has."""
-_STATES = {"R": "running", "S": "sleeping", "D": "disk sleep", "T": "stopped", "Z": "zombie"}
+_STATES = {
+    "R": "running",
+    "S": "sleeping",
+    "D": "disk sleep",
+    "T": "stopped",
+    "t": "tracing stop",
+    "Z": "zombie",
+}
 _LIMITS = (
     ("Max cpu time", "seconds"),
     ("Max file size", "bytes"),
@@ -53,7 +61,9 @@ def state_letter(task: Task) -> str:
     """As ps shows it."""
     if task.state == TaskState.SLEEPING:
         return "S" if task.wait is None or task.wait.interruptible or task.pid == 1 else "D"
-    return {TaskState.RUNNABLE: "R", TaskState.STOPPED: "T"}.get(TaskState(task.state), "Z")
+    return {TaskState.RUNNABLE: "R", TaskState.STOPPED: "T", TaskState.TRACED: "t"}.get(
+        TaskState(task.state), "Z"
+    )
 
 
 def threads(k: Kernel, task: Task) -> list[Task]:
@@ -105,7 +115,7 @@ def status(k: Kernel, task: Task, whole: bool) -> str:
         ("Ngid", 0),
         ("Pid", task.pid),
         ("PPid", task.ppid),
-        ("TracerPid", 0),
+        ("TracerPid", task.trace.tracer if task.trace is not None else 0),
         ("Uid", f"{cred.uid}\t{cred.euid}\t{cred.suid}\t{cred.fsuid}"),
         ("Gid", f"{cred.gid}\t{cred.egid}\t{cred.sgid}\t{cred.fsgid}"),
         ("FDSize", size),
@@ -295,11 +305,12 @@ def syscall(k: Kernel, task: Task, whole: bool) -> str:
     if not task.space:
         return "0 0x0 0x0 0x0 0x0 0x0 0x0 0x0 0x0\n" if task.state == TaskState.ZOMBIE else "-1 0x0 0x0\n"
     regs = Regs(k, task)
-    if task.syscall < 0:
+    number = regs.orig_eax if task.trap in (ENTERING, FILTERED) else task.syscall
+    if number < 0:
         return f"-1 {regs.esp:#x} {regs.eip:#x}\n"
     arguments = (regs.ebx, regs.ecx, regs.edx, regs.esi, regs.edi, regs.ebp)
     shown = " ".join(f"{value:#x}" for value in arguments)
-    return f"{task.syscall} {shown} {regs.esp:#x} {regs.eip:#x}\n"
+    return f"{number} {shown} {regs.esp:#x} {regs.eip:#x}\n"
 
 
 def io(k: Kernel, task: Task, whole: bool) -> str:
