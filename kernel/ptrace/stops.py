@@ -186,9 +186,9 @@ def enter_call(k: Kernel, task: Task) -> int:
     """A traced task's system call begins: the number of the call to make, SKIPPED, or STOPPED."""
     regs = Regs(k, task)
     trap, trace = task.trap, task.trace
-    if trap == NOWHERE and trace is not None and trace.calls:
+    if trap == NOWHERE:
         regs.eax = -int(Errno.ENOSYS)
-        if _report_call(k, task, ENTERING, MESSAGE_ENTRY):
+        if trace is not None and trace.calls and _report_call(k, task, ENTERING, MESSAGE_ENTRY):
             trace.emulating = trace.calls == EMULATED_CALLS
             return STOPPED
     if trap == ENTERING:
@@ -202,15 +202,12 @@ def enter_call(k: Kernel, task: Task) -> int:
         return SKIPPED
     number = regs.orig_eax
     if number == 0xFFFF_FFFF and (trap or trace is not None):
-        if not trap:
-            regs.eax = -int(Errno.ENOSYS)
         return SKIPPED
     if trap != FILTERED and task.seccomp_mode == MODE_FILTER and wants(task, PTRACE_EVENT_SECCOMP):
         said = asked(k, number)
-        if said & RET_ACTION_FULL == RET_TRACE:
-            regs.eax = -int(Errno.ENOSYS)
-            if notify(k, task, event_code(PTRACE_EVENT_SECCOMP), FILTERED, said & RET_DATA):
-                return STOPPED
+        event, message = event_code(PTRACE_EVENT_SECCOMP), said & RET_DATA
+        if said & RET_ACTION_FULL == RET_TRACE and notify(k, task, event, FILTERED, message):
+            return STOPPED
     return number
 
 
