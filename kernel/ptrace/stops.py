@@ -324,14 +324,18 @@ def group_trap(k: Kernel, task: Task) -> bool:
 
 
 def trap_again(k: Kernel, task: Task) -> None:
-    """Something has changed for a task whose tracer listens: it stops anew, without having run."""
+    """A task that has stopped does so anew, without having run: something has changed while its tracer
+    listened, or it has stopped with its group and has a tracer now."""
     trace = task.trace
     if trace is None:
         return
     trace.listening = False
     signo = leader_of(k, task).stop_signal or SIGTRAP
-    code = signo | PTRACE_EVENT_STOP << 8
-    stop(k, task, code, TRAP, trap_info(task, code), why=CLD_STOPPED)
+    if trace.seized:
+        code = signo | PTRACE_EVENT_STOP << 8
+        stop(k, task, code, TRAP, trap_info(task, code), why=CLD_STOPPED)
+    else:
+        stop(k, task, signo, TRAP, None, why=CLD_STOPPED)
 
 
 def signal_stop(k: Kernel, task: Task, info: SigInfo) -> bool:
