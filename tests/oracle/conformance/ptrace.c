@@ -239,6 +239,7 @@ static void steps(void)
 	info("int3");
 	struct user_regs_struct u = registers();
 	u.eip = (long)step_begin;
+	u.eflags = 0x202;
 	T(PTRACE_SETREGS, traced, 0, &u);
 	while (count < 60) {
 		TRACE(PTRACE_SINGLESTEP, traced, 0, 0);
