@@ -43,7 +43,7 @@ PACKAGES = (
     ),
     *("tcc", "perl", "python3-minimal", "python3", "less", "vim-tiny", "findutils", "diffutils", "tar"),
     *("xz-utils", "file", "ncurses-base", "ncurses-bin", "procps", "util-linux", "hostname"),
-    *("bsdutils", "bzip2", "cpio", "ed", "m4", "make", "patch"),
+    *("bsdutils", "bzip2", "cpio", "ed", "m4", "make", "patch", "strace", "gdb"),
 )
 MERGED = ("bin", "sbin", "lib")
 """Links into /usr, as every Debian has them (man 7 file-hierarchy, usr-merge)."""
