@@ -12,7 +12,7 @@ from tests.oracle.harness import Missing
 
 STRACE = {
     "a program": "strace -o o /bin/true; cat o",
-    "a pipeline": "strace -ff -o p sh -c 'echo hi | cat; ls /dev/null; exit 5'; echo $?; cat $(ls -v p.*)",
+    "a pipeline": "strace -ff -o p sh -c 'echo hi | cat; expr 6 \\* 7; exit 5'; echo $?; cat $(ls -v p.*)",
     "followed": "strace -f -e trace=execve,exit_group -o o sh -c 'true; (exit 3); sh -c \"exit 4\"'; cat o",
     "threads": "strace -ff -e trace='!futex' -o p ./threads; cat $(ls -v p.*)",
     "attached": "sleep 1000 & p=$!; sleep 1; strace -o o -p $p & sleep 1; kill $p; wait; cat o",
