@@ -32,7 +32,9 @@ def test_conformance(source: Path, build: Callable[[Path, str], Path]) -> None:
     assert (got.status, got.errors) == (expected.status, expected.errors)
 
 
-@pytest.mark.parametrize("name", ["futexes", "pthreads", "timers"])
+@pytest.mark.parametrize(
+    "name", ["futexes", "pthreads", "timers", "ptrace", "ptrace_events", "ptrace_groups"]
+)
 def test_threads_are_told_as_they_are(name: str, build: Callable[[Path, str], Path]) -> None:
     """fold == describe where many threads sleep, are requeued, die, and execute programs."""
     path = build(HERE / "conformance" / f"{name}.c", "glibc")
