@@ -49,7 +49,7 @@ from kernel.abi.signal import (
 )
 from kernel.errors import Panic
 from kernel.events import FaultHandled
-from kernel.ptrace.registers import note_step
+from kernel.ptrace import watch
 from kernel.signals.frame import NO_SYSCALL
 from kernel.signals.state import force_signal, record_trap
 from kernel.tables import SigInfo
@@ -111,9 +111,11 @@ def do_exception(k: Kernel, vector: int) -> None:
     code = meaning.code
     if vector in (MATH_FAULT, SIMD_FAULT):
         code = _floating_point_code(k, vector)
+    if vector == DEBUG and task.trace is not None:
+        code = watch.trapped(k, task, eip)
+        if not code:
+            return
     record_trap(k, task, vector, error)
-    if vector == DEBUG:
-        note_step(task)
     k.emit(FaultHandled(vector, eip, error, meaning.signo))
     force_signal(k, task, SigInfo(meaning.signo, code, address=eip if meaning.located else 0))
 

@@ -126,6 +126,7 @@ def do_execve(
         task.pdeath_signal = 0
     commit(task, cred)
     if task.trace is not None:
+        task.trace.debug, task.trace.forced_tf = [], False
         if task.trace.options >> PTRACE_EVENT_EXEC & 1:
             task.trace.event = [PTRACE_EVENT_EXEC, former]
         elif not task.trace.seized:

@@ -42,6 +42,7 @@ from kernel.mm.fault import user_page
 from kernel.mm.frames import alloc_stack
 from kernel.policy import enqueue
 from kernel.ptrace.link import inherit
+from kernel.ptrace.registers import TF
 from kernel.signals.pending import leader_of
 from kernel.signals.state import flush_handlers
 from kernel.tables import SigAction, SigHand, Space, Task, TaskState
@@ -195,6 +196,8 @@ def do_fork(
     regs = Regs(k, child)
     regs.load(Regs(k, parent).all())
     regs.eax = 0
+    if parent.trace is not None and parent.trace.forced_tf:
+        regs.eflags &= ~TF  # only the parent is stepped
     if stack:
         regs.esp = stack
     fxsave_write(k, child, fxsave_read(k, parent))

@@ -125,7 +125,9 @@ class Trace(msgspec.Struct, array_like=True):
     listening: bool = False
     """It has stopped, and the tracer waits for what comes (PTRACE_LISTEN)."""
     debug: list[int] = []
-    """DR0 to DR7 as the tracer has set them, where it has; they change nothing."""
+    """DR0 to DR7 as the tracer has set them, where it has."""
+    watched: list[bytes] = []
+    """What was in memory where these point to, behind the last instruction."""
 
 
 class Usage(msgspec.Struct, array_like=True):

@@ -11,7 +11,7 @@ from kernel.abi.signal import SI_KERNEL, SI_USER, SIGKILL, SIGSTOP
 from kernel.capabilities import holds
 from kernel.errors import KernelError
 from kernel.events import TracerAttached, TracerDetached
-from kernel.ptrace.registers import disable_step
+from kernel.ptrace.registers import hide_step
 from kernel.ptrace.stops import resume, trap_again
 from kernel.signals.pending import leader_of
 from kernel.signals.state import send_signal, signal_wake_up
@@ -84,7 +84,7 @@ def detach(k: Kernel, task: Task, how: str, signo: int = -1) -> None:
     trace = task.trace
     if trace is None:
         return
-    disable_step(k, task)
+    hide_step(k, task)
     task.trace = None
     k.emit(TracerDetached(task.pid, trace.tracer, how))
     if task.state == TaskState.TRACED:

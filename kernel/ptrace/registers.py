@@ -9,9 +9,9 @@ from struct import Struct
 from typing import TYPE_CHECKING
 
 from kernel.abi.errno import Errno
-from kernel.abi.mman import TASK_SIZE
 from kernel.errors import KernelError
 from kernel.fs.proc.access import read_memory
+from kernel.ptrace import watch
 from kernel.signals.fpstate import MXCSR_MASK, fpstate_from_fxsave, fxsave_from_fpstate
 from kernel.thread import PT_REGS, Regs, fxsave_read, fxsave_write
 
@@ -30,9 +30,6 @@ TF = 1 << 8
 FLAG_MASK = 0x0005_4DD5
 """What a tracer may set of eflags: AC RF NT OF DF TF SF ZF AF PF CF."""
 RPL_USER = 3
-DR6_RESERVED = 0xFFFF_0FF0
-DR7_ENABLED = 0xFF
-DR_STEP = 1 << 14
 _POPF, _IRET = 0x9D, 0xCF
 _PREFIXES = frozenset((0x26, 0x2E, 0x36, 0x3E, 0x64, 0x65, 0x66, 0x67, 0xF0, 0xF2, 0xF3))
 _MXCSR = Struct("<I")
@@ -82,29 +79,18 @@ def peek_user(k: Kernel, task: Task, offset: int) -> int:
     if offset < REGS_SIZE:
         return int.from_bytes(get_regs(k, task)[offset : offset + 4], "little")
     if offset >= DEBUGREG and task.trace is not None:
-        number = (offset - DEBUGREG) // 4
-        value = task.trace.debug[number] if number < len(task.trace.debug) else 0
-        return value ^ DR6_RESERVED if number == 6 else value
+        return watch.get(task.trace, (offset - DEBUGREG) // 4)
     return 0
 
 
 def poke_user(k: Kernel, task: Task, offset: int, value: int) -> None:
-    """Change a word of struct user. EIO where none is; ENOSPC for a breakpoint of the processor's."""
+    """Change a word of struct user. EIO where none is; as `watch.put` for a debug register."""
     if offset & 3 or offset >= USER_SIZE:
         raise KernelError(Errno.EIO)
     if offset < REGS_SIZE:
         set_reg(k, task, offset, value)
     elif offset >= DEBUGREG and task.trace is not None:
-        number = (offset - DEBUGREG) // 4
-        if number in (4, 5):
-            raise KernelError(Errno.EIO)
-        if number < 4 and value >= TASK_SIZE:
-            raise KernelError(Errno.EINVAL)
-        if number == 7 and value & DR7_ENABLED:  # there are none
-            raise KernelError(Errno.ENOSPC)
-        debug = task.trace.debug or [0] * 8
-        debug[number] = value ^ DR6_RESERVED if number == 6 else value
-        task.trace.debug = debug
+        watch.put(k, task, task.trace, (offset - DEBUGREG) // 4, value)
 
 
 # --- x87 and SSE --------------------------------------------------------------------------------------------
@@ -152,6 +138,12 @@ def enable_step(k: Kernel, task: Task) -> None:
 
 
 def disable_step(k: Kernel, task: Task) -> None:
+    hide_step(k, task)
+    watch.hold(k, task)
+
+
+def hide_step(k: Kernel, task: Task) -> None:
+    """No stepping any more, and no TF that the program has not set itself."""
     trace = task.trace
     if trace is None:
         return
@@ -171,11 +163,3 @@ def _sets_trap_flag(k: Kernel, task: Task, eip: int) -> bool:
         if byte not in _PREFIXES:
             return byte in (_POPF, _IRET)
     return False
-
-
-def note_step(task: Task) -> None:
-    """The processor has trapped because of TF: DR6 says so."""
-    if task.trace is not None:
-        debug = task.trace.debug or [0] * 8
-        debug[6] = DR_STEP
-        task.trace.debug = debug

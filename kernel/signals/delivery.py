@@ -38,7 +38,8 @@ from kernel.abi.signal import (
 from kernel.events import SignalActionSet, SignalDelivered, TaskStopped
 from kernel.exit import do_exit, do_group_exit, end_others
 from kernel.ptrace import stops
-from kernel.ptrace.registers import disable_step
+from kernel.ptrace.registers import hide_step
+from kernel.ptrace.watch import hold
 from kernel.signals.core_dump import do_coredump
 from kernel.signals.frame import NO_SYSCALL, setup_frame
 from kernel.signals.pending import (
@@ -223,8 +224,8 @@ def _handle(k: Kernel, task: Task, info: SigInfo, action: SigAction, taken: bool
     """handle_signal: what was interrupted, the frame, the registers, the mask while the handler runs."""
     signo = info.signo
     stepping = task.trace is not None and task.trace.stepping
-    if stepping:
-        disable_step(k, task)
+    if task.trace is not None and task.trace.forced_tf:
+        hide_step(k, task)
     if action.flags & SA_RESETHAND:
         reset = SigAction(SIG_DFL, action.flags, action.restorer, action.mask)
         k.tables.sighands[task.sighand].actions[signo] = reset
@@ -245,6 +246,7 @@ def _handle(k: Kernel, task: Task, info: SigInfo, action: SigAction, taken: bool
         task.altstack = [0, 2, 0]
     retarget_shared(k, task, task.blocked & ~before)
     recalc_pending(k, task)
+    hold(k, task)
     if stepping:
         stops.notify(k, task, SIGTRAP, stops.LEFT)
 

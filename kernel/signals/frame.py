@@ -48,6 +48,7 @@ from kernel.abi.signal import (
 from kernel.abi.structs import StackT
 from kernel.errors import KernelError
 from kernel.events import SignalReturned
+from kernel.ptrace.watch import hold
 from kernel.signals.fpstate import FXSAVE_SIZE, fpstate_from_fxsave, fxsave_from_fpstate
 from kernel.signals.pending import recalc_pending
 from kernel.signals.state import UNBLOCKABLE, force_signal, last_trap, retarget_shared
@@ -286,6 +287,8 @@ def _restore(k: Kernel, address: int, context: Sigcontext, mask: int) -> int:
     eflags = regs.eflags & ~FIX_EFLAGS | eflags & FIX_EFLAGS
     general = (ebx, ecx, edx, esi, edi, ebp, eax)
     regs.load((*general, ds, es, fs, gs, NO_SYSCALL, eip, cs | 3, eflags, esp, ss | 3))
+    if task.trace is not None:
+        hold(k, task)
     newly = mask & ~UNBLOCKABLE & ~task.blocked
     task.blocked = mask & ~UNBLOCKABLE
     k.emit(SignalReturned(task.pid, address, task.blocked, context.eip))

@@ -12,7 +12,7 @@ from kernel.abi.sigframe import SIGINFO_SIZE, Siginfo
 from kernel.abi.signal import AUDIT_ARCH_I386, SI_USER, SIGKILL, SIGTRAP
 from kernel.errors import KernelError
 from kernel.fs.proc.access import read_memory, write_memory
-from kernel.ptrace import link, registers, stops
+from kernel.ptrace import link, registers, stops, watch
 from kernel.sched import GDT_TLS
 from kernel.signals.frame import info_from, siginfo_of
 from kernel.signals.pending import leader_of
@@ -118,6 +118,7 @@ def _resume(k: Kernel, task: Task, trace: Trace, request: int, signo: int) -> in
         registers.enable_step(k, task)
     else:
         registers.disable_step(k, task)
+    watch.remember(k, task)
     stops.resume(k, task, signo, how)
     return 0
 
