@@ -42,6 +42,7 @@ LACKS: dict[str, str] = {
     "personality": "kept; only READ_IMPLIES_EXEC changes anything",
     "pivot_root": "without another root: EINVAL",
     "prctl": "without PR_SET_MM, PR_SET_VMA, PR_SET_MDWE, PR_GET_AUXV, PR_TSC_SIGSEGV",
+    "ptrace": "without PTRACE_O_SUSPEND_SECCOMP; no steps from branch to branch, debug registers do not see reads",
     "reboot": "without an end of the machine: EINVAL; Ctrl+Alt+Del can be set",
     "rseq": "the processor's number is told once; no critical section is begun again",
     "sched_setattr": "without utilisation clamps; SCHED_FLAG_RECLAIM changes nothing",

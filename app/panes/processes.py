@@ -207,7 +207,7 @@ def fact_rows(now: Moment, pid: int, width: int) -> list[Row]:
         ),
         _fact("does", *_state_spans(state, task, letter), *_activity(now, task)),
         *_why(now, task, width),
-        _fact("parent", *_parent(state, parent)),
+        _fact("parent", *_parent(state, parent), *_tracer(state, task)),
     ]
     if found is not None:
         lines.append(_fact("group", Span(f"{found.pgrp}, session {found.session}")))
@@ -225,6 +225,13 @@ def _parent(state: State, parent: TaskView | None) -> Row:
         return (Span("none", "dim"),)
     name = (Span(f"{task_name(state, parent.pid)} "),) if parent.pid in state.letters else EMPTY
     return (*name, Span(f"{parent.comm} · pid {parent.pid}", "soft"))
+
+
+def _tracer(state: State, task: TaskView) -> Row:
+    tracer = state.machine.tasks.get(task.tracer) if task.tracer else None
+    if tracer is None:
+        return EMPTY
+    return (Span(", traced by ", "dim"), Span(f"{task_name(state, tracer.pid)} "), Span(tracer.comm, "soft"))
 
 
 def _fact(name: str, *spans: Span) -> Row:

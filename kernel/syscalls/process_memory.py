@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from kernel.abi.errno import Errno
 from kernel.errors import KernelError
 from kernel.fs.iov import import_iovec
-from kernel.fs.proc.access import may_access
 from kernel.mm.fault import BadAccess, user_page
 from kernel.mm.frames import touch_code
+from kernel.ptrace.link import may_attach
 from kernel.tables import Space
 from kernel.uaccess import copy_from_user, signed
 
@@ -44,7 +44,7 @@ def _copy(
     target = k.tables.tasks.get(signed(pid))
     if target is None or signed(pid) <= 1 or not target.space:
         raise KernelError(Errno.ESRCH)
-    if not may_access(k.task, target):
+    if target.tgid != k.task.tgid and not may_attach(k.task, target):
         raise KernelError(Errno.EPERM)
     space = k.tables.spaces[target.space]
     done = 0

@@ -10,10 +10,12 @@ from kernel.abi import process as abi
 from kernel.abi.errno import Errno
 from kernel.abi.sigframe import SIGINFO_SIZE, Siginfo
 from kernel.abi.signal import AUDIT_ARCH_I386, SI_USER, SIGKILL, SIGTRAP
+from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.fs.proc.access import read_memory, write_memory
 from kernel.ptrace import link, registers, stops, watch
 from kernel.sched import GDT_TLS
+from kernel.seccomp import INSTRUCTION, MODE_FILTER
 from kernel.signals.frame import info_from, siginfo_of
 from kernel.signals.pending import leader_of
 from kernel.signals.state import send_signal, set_blocked, signal_wake_up
@@ -321,6 +323,20 @@ def _syscall_info(k: Kernel, task: Task, trace: Trace, addr: int, data: int) -> 
     return len(whole)
 
 
+def _get_filter(k: Kernel, task: Task, trace: Trace, number: int, data: int) -> int:
+    """How many instructions the filter `number` of a task has, the oldest first; they are put at `data`."""
+    if not capable(k, abi.CAP_SYS_ADMIN) or k.task.seccomp_mode:
+        raise KernelError(Errno.EACCES)
+    if task.seccomp_mode != MODE_FILTER:
+        raise KernelError(Errno.EINVAL)
+    if number >= len(task.seccomp_filters):
+        raise KernelError(Errno.ENOENT)
+    image = task.seccomp_filters[number]
+    if data:
+        copy_to_user(k, data, image)
+    return len(image) // INSTRUCTION.size
+
+
 def _number(regs: Regs) -> int:
     return signed(regs.orig_eax) & 0xFFFF_FFFF_FFFF_FFFF
 
@@ -354,5 +370,6 @@ _REQUESTS: dict[int, _Request] = {
     abi.PTRACE_GETSIGMASK: _get_sigmask,
     abi.PTRACE_SETSIGMASK: _set_sigmask,
     abi.PTRACE_GET_SYSCALL_INFO: _syscall_info,
+    abi.PTRACE_SECCOMP_GET_FILTER: _get_filter,
 }
 """What can be asked of a task that has stopped."""

@@ -16,6 +16,7 @@ from app.theme import DARK, Paint
 from kernel import events as e
 from kernel.describe import Description, FileView, PipeView, SpaceView, TaskView
 from kernel.events import Event
+from kernel.ptrace import stops
 from tests.app.test_engine import engine, run_out
 from tests.app.test_panes import compare, text
 
@@ -252,3 +253,19 @@ async def test_choosing() -> None:
         app.screen.set_focus(None)
         await pilot.pause()
         assert "producer · pid 3" in pane.visible_text()
+
+
+def test_a_traced_task_tells_for_whom_it_has_stopped() -> None:
+    state = literal_state()
+    daemon = state.machine.tasks[9]
+    daemon.state, daemon.tracer = "traced", 2
+    tree, facts = (text(processes.rows(literal(state), 140, HEIGHT, pid), 140, HEIGHT) for pid in (2, 9))
+    assert "◧ traced" in tree
+    assert "until A lets it go on" in tree
+    assert "traced by A shell" in facts
+    assert waiting.stop_place(stops.SIGNAL, 10) == "before SIGUSR1 is delivered to it"
+    assert waiting.stop_place(stops.ENTERING, 0x85) == "at the beginning of a system call"
+    assert waiting.stop_place(stops.LEFT, 0x85) == "at the end of a system call"
+    assert waiting.stop_place(stops.TRAP, 5 | 4 << 8) == "because it has executed a program"
+    assert waiting.stop_place(stops.TRAP, 19 | 128 << 8) == "with its process, by SIGSTOP"
+    assert waiting.stop_place(stops.TRAP, 5 | 128 << 8) == "because its tracer said so"

@@ -72,6 +72,7 @@ REFUSED: dict[str, list[tuple[str, tuple[Arg, ...], Errno]]] = {
         ("PR_GET_AUXV", (0x4155_5856, BUFFER, 64, 0, 0), EINVAL),
         ("PR_TSC_SIGSEGV", (26, 2, 0, 0, 0), EINVAL),
     ],
+    "ptrace": [("PTRACE_O_SUSPEND_SECCOMP", (0x4206, 2, 0, 0x20_0000), EINVAL)],
     "reboot": [("end of the machine", (0xFEE1_DEAD, 672274793, 0x4321_FEDC, 0), EINVAL)],
     "sched_setattr": [
         ("utilisation clamps", (0, pack("<IIQiIQQQII", 56, 0, 0x20, 0, 0, 0, 0, 0, 100, 0), 0), EOPNOTSUPP)
