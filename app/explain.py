@@ -124,7 +124,8 @@ PHASES = {
     " signal to be delivered (TIF_SIGPENDING)? It looks again until nothing is left, with interrupts off.",
     "iret": "iret pops EIP, CS and EFLAGS; because CS says ring 3, ESP and SS too. The program goes on"
     " behind its"
-    " int $0x80 as if it had been a very long instruction (after sysenter, at the vDSO's landing pad).",
+    " int $0x80 as if it had been a very long instruction (after sysenter, at the vDSO's landing pad); or"
+    " elsewhere, if the kernel has changed pt_regs: in a signal's handler, after sigreturn, in a new one.",
 }
 TIMELINE = (
     "A lane for each process, from the first event at the left to the last at the right: the higher a block,"

@@ -15,12 +15,14 @@ from app.panes.moment import Moment
 from app.panes.traps import vector_name
 from app.state.state import State
 from app.tellers import calls, files, memory, signals, tasks, terminals, timers, tracing
-from app.tellers.calls import number_text
-from app.tellers.people import who
+from app.tellers.calls import deliverable, number_text
+from app.tellers.people import listed, who
 from app.way import handler_name
 from cpu.descriptors import Gate
 from cpu.events import ENTRIES, Entry, Source, SysenterTaken
+from kernel.abi.signal import signal_name
 from kernel.boot import SYSCALL_VECTOR
+from kernel.events import SignalDelivered
 
 
 def tell(now: Moment) -> str:
@@ -30,6 +32,9 @@ def tell(now: Moment) -> str:
     place = tell_place(now)
     if place:
         return place
+    handler = tell_handler(now)
+    if handler:
+        return handler
     if now.event is None:
         return (
             "The machine is switched on: paging is off, nothing has happened yet. m goes to what"
@@ -149,6 +154,9 @@ def tell_place(now: Moment) -> str:
         return ""
     label = view.label(regs.eip)
     text = PLACES.get(label, "")
+    if label == "do_notify_resume":
+        text = f"{label}: the kernel looks for signals on the way back to ring 3."
+        text += pending(deliverable(now.state))
     if not text and label.startswith("sys_"):
         call = call_of(now.task.syscall) if now.task is not None and now.task.syscall >= 0 else None
         text = f"{label}: the body of the system call" + (f", {call.note}." if call is not None else ".")
@@ -158,6 +166,29 @@ def tell_place(now: Moment) -> str:
     return (
         text if record is None or record.tick < now.cursor.tick or isinstance(record.event, ENTRIES) else ""
     )
+
+
+def tell_handler(now: Moment) -> str:
+    """Behind the iret that a delivered signal has led to its handler."""
+    event, regs, view = now.event, now.regs, now.view
+    if not isinstance(event, SignalDelivered) or event.action != "handler" or event.task != now.pid:
+        return ""
+    if regs is None or view is None or regs.cpl != 3:
+        return ""
+    begins = "begins now, at" if regs.eip == event.handler else "runs; it began at"
+    return (
+        f"The handler of {signal_name(event.signo)} {begins} {view.label(event.handler)}"
+        f" ({event.handler:08x}), in ring 3 and on the user stack: {who(now.state)} does not go on"
+        f" where it entered the kernel. The frame at {event.frame:08x} holds what it was doing."
+    )
+
+
+def pending(names: list[str]) -> str:
+    """The signals that are found."""
+    if not names:
+        return ""
+    are, their = ("is", "its action is") if len(names) == 1 else ("are", "their actions are")
+    return f" {listed(names)} {are} pending and not blocked: {their} taken now."
 
 
 # Events.

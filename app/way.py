@@ -10,8 +10,9 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from app.panes.cpu import call_of
-from app.panes.moment import Moment
+from app.panes.moment import Moment, ahead
 from app.panes.trace import call_text
+from app.state.state import IDLE
 from app.strace.text import signed
 from app.view import View
 from cpu.events import Entry, Source, SysenterTaken, TrapTaken
@@ -19,6 +20,8 @@ from cpu.interrupts import microsteps
 from kernel.abi.errno import Errno, errno_of
 from kernel.abi.signal import signal_name
 from kernel.boot import EXCEPTIONS, INTERRUPTS, SYSCALL_VECTOR
+from kernel.describe import ZOMBIE
+from kernel.events import ProgramExecuted, SignalDelivered, SignalReturned, SyscallEntered
 from kernel.thread import (
     PT_REGS,
     PT_SIZE,
@@ -58,12 +61,16 @@ class Step(NamedTuple):
 
 
 class Way(NamedTuple):
-    """`trap` is whose way it is; `number` the system call's, -1 for other vectors."""
+    """`trap` is whose way it is; `number` the system call's, -1 for other vectors.
+
+    `new` says that iret leads to another place than where the trap came from.
+    """
 
     trap: Entry
     number: int
     phase: Phase
     steps: tuple[Step, ...]
+    new: bool = False
 
     @property
     def current(self) -> Step | None:
@@ -90,6 +97,10 @@ PHASES = {
     "restore_all": Phase.IRET,
     "return_from_interrupt": Phase.IRET,
 }
+NEVER_RETURN = ("exit", "exit_group")
+"""Calls whose body does not come back."""
+RECENT = 64
+"""Events before the cursor that are looked through for what gave the task another eip."""
 ENTRIES = frozenset(name for name in (*EXCEPTIONS, *INTERRUPTS.values()) if name)
 
 
@@ -111,7 +122,7 @@ def way_of(now: Moment) -> Way | None:
     for name, detail, done, subject, counted in shown:
         count += counted
         steps.append(Step(count if counted else 0, name, detail, done, subject))
-    return Way(trap, number, phase, tuple(steps))
+    return Way(trap, number, phase, tuple(steps), leads_to(now, trap)[2])
 
 
 def makes_call(trap: Entry) -> bool:
@@ -207,6 +218,79 @@ def phase_of(now: Moment, trap: Entry) -> Phase:
     return Phase.BODY if task is not None and task.syscall >= 0 else Phase.EXIT
 
 
+def ended(now: Moment) -> bool:
+    """Whether the current task has exited: it will not come back to its program."""
+    return now.pid != IDLE and (now.task is None or now.task.state == ZOMBIE)
+
+
+def leaves(now: Moment, trap: Entry) -> bool:
+    """Whether the task is in a call that ends it, or has ended: iret will not be reached."""
+    if ended(now):
+        return bool(trap.cpl)
+    call = call_of(signed(trap.eax)) if makes_call(trap) else None
+    return call is not None and call.name in NEVER_RETURN and not _given(now)
+
+
+def came_from(now: Moment, trap: Entry) -> int:
+    """Where the program would go on if nothing changed it: sysenter comes back to the vDSO's landing pad."""
+    if not isinstance(trap, SysenterTaken):
+        return trap.eip
+    task, view = now.task, now.view
+    back = view.word(task.thread + TI_SYSENTER_RETURN) if task is not None and view is not None else None
+    return back or 0
+
+
+def leads_to(now: Moment, trap: Entry) -> tuple[int, int, bool]:
+    """CS and EIP that iret takes from the stack, and whether the kernel has put another place there.
+
+    Where the machine is ahead of the cursor, this is what the events up to the cursor say.
+    """
+    back = came_from(now, trap)
+    task, view, regs = now.task, now.view, now.regs
+    if now.trap is trap or not trap.cpl or task is None or view is None or not task.thread or ended(now):
+        return trap.cs, back, False
+    told = told_eip(now)
+    if ahead(now):
+        return trap.cs, back if told is None else told, told is not None
+    by_hand = isinstance(trap, SysenterTaken) and regs is not None and not regs.cpl
+    if by_hand and phase_of(now, trap) in (Phase.STACK, Phase.FRAME):
+        return trap.cs, back, False
+    at = task.thread + THREAD_SIZE - PT_SIZE
+    cs, eip = (view.word(at + 4 * PT_REGS.index(name)) for name in ("cs", "eip"))
+    if cs is None or eip is None or cs & 3 != 3:
+        return trap.cs, back, False
+    return cs, eip, (cs, eip) != (trap.cs, back) or eip == told
+
+
+def told_eip(now: Moment) -> int | None:
+    """The last eip that an event since the trap has told: a handler's, sigreturn's, a new program's."""
+    if now.log is None:
+        return None
+    own = now.state.trap_pid == now.pid
+    found: int | None = None
+    first = max(now.state.trap_seq if own else 0, now.cursor.seq - RECENT, 0)
+    for record in now.log.records(first, now.cursor.seq):
+        match record.event:
+            case SyscallEntered() if record.pid == now.pid:
+                found = None
+            case SignalDelivered(task=now.pid, action="handler", handler=eip):
+                found = eip
+            case SignalReturned(task=now.pid, eip=eip) | ProgramExecuted(task=now.pid, entry=eip):
+                found = eip
+    return found
+
+
+def _iret(now: Moment, trap: Entry) -> str:
+    """Where it leads, by name if that is another place than the program left."""
+    if leaves(now, trap):
+        return "never: the task has ended" if ended(now) else "never: the call ends the task"
+    cs, eip, new = leads_to(now, trap)
+    if not new:
+        return f"back to {cs:04x}:{eip:08x}, ring {cs & 3}"
+    label = now.view.label(eip) if now.view is not None else ""
+    return f"to {label} {cs:04x}:{eip:08x}" if label != f"{eip:08x}" else f"to {cs:04x}:{eip:08x}"
+
+
 def _returned(now: Moment, offset: int) -> bool:
     """Whether the body that eip is in has done its work."""
     task = now.task
@@ -235,7 +319,6 @@ def _call_steps(now: Moment, trap: Entry, number: int) -> Following:
     thread = now.task.thread if now.task is not None else 0
     by_sysenter = isinstance(trap, SysenterTaken)
     top = thread + THREAD_SIZE if by_sysenter else trap.sp + FRAME_SIZE
-    back = view.word(thread + TI_SYSENTER_RETURN) if by_sysenter and view is not None else trap.eip
     entry = view.table_entry(number) if view is not None and call is not None else 0
     body = f"sys_{call.name}" if call is not None else "sys_ni_syscall"
     line = call_line(now)
@@ -270,9 +353,9 @@ def _call_steps(now: Moment, trap: Entry, number: int) -> Following:
             1,
         ),
         (Phase.BODY, body, line, f"sys:{number}", 0),
-        (Phase.RESULT, "result → pt_regs.eax", _result(now), "phase:result", 1),
-        (Phase.EXIT, "exit work", _work(now), "phase:exit", 1),
-        (Phase.IRET, "iret", f"back to {trap.cs:04x}:{back or 0:08x}, ring {trap.cs & 3}", "phase:iret", 1),
+        (Phase.RESULT, "result → pt_regs.eax", _result(now, trap), "phase:result", 1),
+        (Phase.EXIT, "exit work", _work(now, trap), "phase:exit", 1),
+        (Phase.IRET, "iret", _iret(now, trap), "phase:iret", 1),
     ]
 
 
@@ -285,8 +368,8 @@ def _handler_steps(now: Moment, trap: Entry) -> Following:
     return [
         (Phase.SAVE, "SAVE_ALL → pt_regs", what, "phase:save", 1),
         (Phase.BODY, f"do_{name}", _outcome(now, trap), f"vector:{trap.vector}", 1),
-        (Phase.EXIT, "exit work", _work(now) if trap.cpl else "none: back into the kernel", "phase:exit", 1),
-        (Phase.IRET, "iret", f"back to {trap.cs:04x}:{trap.eip:08x}, ring {trap.cs & 3}", "phase:iret", 1),
+        (Phase.EXIT, "exit work", _work(now, trap), "phase:exit", 1),
+        (Phase.IRET, "iret", _iret(now, trap), "phase:iret", 1),
     ]
 
 
@@ -306,7 +389,14 @@ def call_line(now: Moment) -> str:
     return ""
 
 
-def _result(now: Moment) -> str:
+def _result(now: Moment, trap: Entry) -> str:
+    if leaves(now, trap):
+        return "nobody will see it"
+    return _given(now)
+
+
+def _given(now: Moment) -> str:
+    """The result of the call that the current task is in or was last in; '' as long as there is none."""
     for line in reversed(now.state.trace.lines[-32:]):
         if line.pid == now.pid and line.kind in ("syscall", "resumed"):
             if line.seq_end < 0 or (line.seq_begin < now.state.trap_seq and now.state.trap_pid == now.pid):
@@ -331,8 +421,16 @@ def _of_a_child(now: Moment) -> str:
     return "00000000: it is the child" if result == 0 else ""
 
 
-def _work(now: Moment) -> str:
+def _work(now: Moment, trap: Entry) -> str:
+    """What is to be done before iret by the flags, and what has been done since the trap by the trace."""
+    if not trap.cpl:
+        return "none: back into the kernel"
     task, view, regs = now.task, now.view, now.regs
+    done = _delivered(now)
+    if done:
+        return f"delivered {', '.join(done)}"
+    if ended(now):
+        return "reschedule: others run from now on"
     if view is not None and regs is not None and view.label(regs.eip).startswith("do_notify_resume"):
         return "delivering signals"
     flags = view.word(task.thread) if view is not None and task is not None and task.thread else None
@@ -342,6 +440,21 @@ def _work(now: Moment) -> str:
         text for bit, text in ((TIF_SIGPENDING, "a signal"), (TIF_NEED_RESCHED, "reschedule")) if flags & bit
     ]
     return " and ".join(names) or "none"
+
+
+def _delivered(now: Moment) -> list[str]:
+    """The signals that the current task was given on the way that it is on, the first one first."""
+    state = now.state
+    own = state.trap_pid == now.pid
+    found: list[str] = []
+    for line in reversed(state.trace.lines[-32:]):
+        if line.pid != now.pid:
+            continue
+        if line.kind in ("syscall", "resumed") or (own and line.seq_begin < state.trap_seq):
+            break
+        if line.kind == "signal":
+            found.append(signal_name(line.signo))
+    return found[::-1] if now.trap is None else []
 
 
 def _outcome(now: Moment, trap: Entry) -> str:

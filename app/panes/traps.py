@@ -79,7 +79,8 @@ def heading(now: Moment, way: Way) -> Row:
             Span(f"vector {trap.vector:#04x} "),
             Span(vector_name(trap.vector), "bold", f"vector:{trap.vector}"),
         )
-    over = (Span("   over, back where it came from", "dim"),) if way.phase is Phase.OVER else ()
+    end = "   over, it goes on elsewhere" if way.new else "   over, back where it came from"
+    over = (Span(end, "dim"),) if way.phase is Phase.OVER else ()
     return row(Span("  "), *what, *over)
 
 

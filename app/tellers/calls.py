@@ -9,7 +9,7 @@ from app.panes.cpu import call_of
 from app.panes.trace import call_text
 from app.panes.traps import vector_name
 from app.state.state import State
-from app.tellers.people import brief, plural, who
+from app.tellers.people import brief, listed, plural, who
 from app.way import handler_name
 from cpu import events as cpu_events
 from cpu.descriptors import Gate
@@ -17,13 +17,16 @@ from cpu.events import SysenterTaken, TrapTaken
 from kernel import events as e
 from kernel import seccomp
 from kernel.abi.errno import Errno, errno_of
+from kernel.abi.signal import signal_name
 from kernel.boot import SYSCALL_VECTOR
+from kernel.describe import ZOMBIE
 
 READS = ("read", "readv", "pread64", "preadv", "recv", "recvfrom", "recvmsg", "getrandom")
 WRITES = ("write", "writev", "pwrite64", "pwritev", "send", "sendto", "sendmsg", "sendfile", "sendfile64")
 OPENS = ("open", "openat", "openat2", "creat", "dup", "dup2", "dup3", "socket", "accept", "accept4")
 ADDRESSES = ("brk", "mmap", "mmap2", "mremap", "shmat")
 PARENTS = ("fork", "vfork", "clone", "clone3")
+SIGRETURNS = ("sigreturn", "rt_sigreturn")
 WAITS = ("wait4", "waitpid")
 
 
@@ -104,16 +107,54 @@ def _returned(event: e.SyscallExited, state: State) -> str:
     call = call_of(event.nr)
     name = call.name if call is not None else f"system call {event.nr}"
     error = errno_of(event.result)
+    waiting = pending_text(state)
+    if name in SIGRETURNS:
+        return _restored(event, name, state) + waiting
     if error in Errno.__members__.values():
         known = Errno(error)
         return (
             f"{name} fails: {-error} is {known.name} ({known.text}). {who(state)}'s C library will make of it"
-            " -1 and errno."
+            f" -1 and errno.{waiting}"
         )
     if error:
         return f"{name} is interrupted by a signal; it will be made again, or fail with EINTR."
     result = f"{event.result & 0xFFFF_FFFF:08x}" if name in ADDRESSES else str(event.result)
-    return f"{name} returns {result} to {who(state)}{meaning(name, event.result, state)}."
+    return f"{name} returns {result} to {who(state)}{meaning(name, event.result, state)}.{waiting}"
+
+
+def _restored(event: e.SyscallExited, name: str, state: State) -> str:
+    """sigreturn has no result of its own: eax is one of the registers that it has put back."""
+    line = state.trace.lines[-1] if state.trace.lines else None
+    since = line.seq_begin if line is not None and line.kind in ("syscall", "resumed") else state.events_seen
+    back = next(
+        (life for life in reversed(state.lives) if life.back > since and life.taker == state.pid), None
+    )
+    at = (
+        f" at {back.eip:08x}, as the frame on its stack says" if back is not None else " where the frame says"
+    )
+    return (
+        f"{name} has put back all registers, eax among them ({event.result & 0xFFFF_FFFF:08x}): {who(state)}"
+        f" goes on{at}."
+    )
+
+
+def pending_text(state: State) -> str:
+    """The signals that the task which runs has pending and lets through, as a sentence to add."""
+    names = deliverable(state)
+    if not names:
+        return ""
+    are, they = ("is", "it is") if len(names) == 1 else ("are", "they are")
+    return f" {listed(names)} {are} pending: {they} looked for on the way back."
+
+
+def deliverable(state: State) -> list[str]:
+    """Names of the pending signals that the mask of the task which runs does not hold back."""
+    task = state.machine.tasks.get(state.machine.current)
+    leader = state.machine.tasks.get(task.tgid) if task is not None else None
+    if task is None or task.state == ZOMBIE:
+        return []
+    pending = {*task.pending, *(leader.shared_pending if leader is not None else ())}
+    return [signal_name(signo) for signo in sorted(pending) if not task.blocked >> signo - 1 & 1]
 
 
 TELLERS: dict[type, Callable[[Any, State], str]] = {
