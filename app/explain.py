@@ -18,7 +18,7 @@ from app.state.fold_trace import status_text
 from app.state.state import IDLE, INIT
 from app.strace.structs.files import open_flags
 from app.way import way_of
-from app.words import STATES, signal_about
+from app.words import FLAGS, STATES, flag_names, signal_about
 from cpu.descriptors import GATE_INTERRUPT
 from cpu.paging import NX, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
@@ -58,20 +58,6 @@ REGISTERS = {
     "cr3": "Physical address of the page directory pointers: the address space. The kernel loads another"
     " one when it"
     " switches to another process.",
-}
-FLAGS = {
-    "OF": (11, "Overflow: a signed result did not fit."),
-    "DF": (10, "Direction: string instructions go downwards. `cld` in SAVE_ALL clears it."),
-    "IF": (
-        9,
-        "Interrupts enabled: devices may interrupt. An interrupt gate clears it, a trap gate leaves it.",
-    ),
-    "TF": (8, "Trap: exception 1 after each instruction. Debuggers step with it."),
-    "SF": (7, "Sign: the result's highest bit."),
-    "ZF": (6, "Zero: the result was 0."),
-    "AF": (4, "Auxiliary carry: out of bit 3, for decimal arithmetic."),
-    "PF": (2, "Parity: the result's low byte has an even number of ones."),
-    "CF": (0, "Carry: an unsigned result did not fit."),
 }
 MICROSTEPS = (
     "What raised the vector: an instruction of the program (int n, int3, into), an instruction that could"
@@ -125,7 +111,7 @@ PHASES = {
     "iret": "iret pops EIP, CS and EFLAGS; because CS says ring 3, ESP and SS too. The program goes on"
     " behind its"
     " int $0x80 as if it had been a very long instruction (after sysenter, at the vDSO's landing pad); or"
-    " elsewhere, if the kernel has changed pt_regs: in a signal's handler, after sigreturn, in a new one.",
+    " elsewhere, if the kernel has changed pt_regs: for a signal's handler, in sigreturn or execve.",
 }
 TIMELINE = (
     "A lane for each process, from the first event at the left to the last at the right: the higher a block,"
@@ -161,10 +147,7 @@ def _register(name: str, now: Moment) -> Explanation | None:
         if name == "cs":
             lines.append(RINGS.get(value & 3, f"ring {value & 3}"))
     elif name == "eflags":
-        lines += [
-            f"{value:08x} = "
-            + (" ".join(flag for flag, (bit, _) in FLAGS.items() if value >> bit & 1) or "none")
-        ]
+        lines += [f"{value:08x} = {flag_names(value)}"]
     else:
         signed = f" = {value - (1 << 32)}" if value >> 31 else ""
         lines += [f"{value:08x} = {value}{signed}"]

@@ -160,15 +160,20 @@ def fault_error(rest: str, now: Moment) -> Told:
         (
             ", ".join(error_words(code)),
             "",
-            *(
-                f"{name:<5} bit {bit.bit_length() - 1}  {1 if code & bit else 0}  {yes if code & bit else no}"
-                for name, bit, yes, no in ERROR_BITS
-            ),
+            *error_lines(code),
             "",
             "The processor pushes it below EIP; the address is in cr2. The kernel looks up the area: where it"
             " allows the access a page is supplied, else the program gets SIGSEGV.",
         ),
     )
+
+
+def error_lines(code: int) -> list[str]:
+    """Each bit of a page fault's error code, and what it says."""
+    return [
+        f"{name:<5} bit {bit.bit_length() - 1}  {1 if code & bit else 0}  {yes if code & bit else no}"
+        for name, bit, yes, no in ERROR_BITS
+    ]
 
 
 def page(rest: str, now: Moment) -> Told | None:

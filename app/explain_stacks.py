@@ -7,9 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from app import explain_memory
 from app.panes.cpu import ARGUMENTS
 from app.panes.moment import Moment, elsewhere
+from app.panes.stacks import ERROR_CODE
 from app.strace.text import signed
+from app.words import flag_names
+from cpu.events import TrapTaken
+from cpu.interrupts import PAGE_FAULT
 from kernel.abi import elf, sigframe
 from kernel.thread import PAGE_OFFSET, PT_REGS, PT_SIZE, THREAD_SIZE
 
@@ -21,7 +26,8 @@ BY_PROCESSOR = {
     "eflags": "the flags; iret restores them, and IF with them",
     "esp": "where the program's own stack was, pushed because the trap changed the ring",
     "ss": "the program's stack segment, pushed because the trap changed the ring",
-    "error": "the error code: some exceptions push one, a page fault says in it what was tried",
+    "error": "the error code: some exceptions push one, a page fault says in it what was tried; it takes"
+    " orig_eax's place in pt_regs, until the handler has read it and put -1 there",
 }
 RETURN = (
     "A return address: call pushed it, and ret will take it off. It is the address behind the call"
@@ -98,7 +104,21 @@ def word(rest: str, now: Moment) -> Told | None:
         ]
         if label != f"{value:08x}":
             found.append(f"points to  {label}")
+        if _register_of(note.strip()) in ("eflags", "flags"):
+            found.append(f"flags      {flag_names(value)}")
+        if note.strip() == ERROR_CODE and _vector(now) == PAGE_FAULT:
+            found += ["", *explain_memory.error_lines(value)]
     return f"{address:08x} · {' '.join(note.split())}", tuple(found)
+
+
+def _register_of(note: str) -> str:
+    """The register whose value a note says the word is."""
+    return note.removeprefix("saved ").partition(" ")[0]
+
+
+def _vector(now: Moment) -> int:
+    trap = now.trap or now.state.trap
+    return trap.vector if isinstance(trap, TrapTaken) else -1
 
 
 def _origin(address: int, note: str, now: Moment) -> str:
@@ -135,6 +155,11 @@ def _anew(now: Moment) -> bool:
 
 
 def _in_pt_regs(name: str, rest: str) -> str:
+    if name == "no" and rest:
+        return (
+            "A 0 that the entry code has pushed in the place of an error code: this exception has none. So"
+            " pt_regs is always alike. The handler puts -1 here: this is no system call."
+        )
     if name in BY_PROCESSOR:
         return f"Pushed by the processor on its way into the kernel: {BY_PROCESSOR[name]}."
     if name == "orig_eax":

@@ -78,3 +78,24 @@ EXCEPTION_NAMES = (
     *("#PF page fault", "reserved", "#MF math fault", "#AC alignment", "#MC machine check", "#XM SIMD fault"),
 )
 """Of vectors 0 to 19 (Intel SDM vol. 3, 6.3.1)."""
+
+
+FLAGS = {
+    "OF": (11, "Overflow: a signed result did not fit."),
+    "DF": (10, "Direction: string instructions go downwards. `cld` in SAVE_ALL clears it."),
+    "IF": (
+        9,
+        "Interrupts enabled: devices may interrupt. An interrupt gate clears it, a trap gate leaves it.",
+    ),
+    "TF": (8, "Trap: exception 1 after each instruction. Debuggers step with it."),
+    "SF": (7, "Sign: the result's highest bit."),
+    "ZF": (6, "Zero: the result was 0."),
+    "AF": (4, "Auxiliary carry: out of bit 3, for decimal arithmetic."),
+    "PF": (2, "Parity: the result's low byte has an even number of ones."),
+    "CF": (0, "Carry: an unsigned result did not fit."),
+}
+
+
+def flag_names(value: int) -> str:
+    """The flags that are set in a value of eflags."""
+    return " ".join(flag for flag, (bit, _) in FLAGS.items() if value >> bit & 1) or "none"

@@ -26,7 +26,7 @@ from app.panes.moment import (
 from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, beside, padded, row, short
 from app.strace.text import quote
 from app.view import View
-from cpu.events import SysenterTaken
+from cpu.events import Source, SysenterTaken, TrapTaken
 from cpu.registers import Registers
 from kernel.abi import elf, sigframe
 from kernel.abi.signal import signal_name
@@ -39,6 +39,10 @@ USER_WORDS = 256
 STRINGS_SHOWN = 24
 CALLERS = 16
 """How many return addresses are looked for."""
+ERROR_CODE, NO_ERROR_CODE = "error code", "no error code: 0"
+"""What lies in orig_eax's place on an exception's way in (`EXCEPTION` in entry.S), until its handler puts
+-1 there."""
+NO_CALL = 0xFFFF_FFFF
 AHEAD = " · as the kernel will leave them"
 AUXV_NAMES = {value: name for name, value in vars(elf).items() if name.startswith("AT_")}
 
@@ -149,7 +153,7 @@ def call_arguments(now: Moment, view: View, regs: Registers) -> tuple[tuple[Arg,
         return (), []
     words = dict(zip(PT_REGS, struct.unpack(f"<{len(PT_REGS)}I", data), strict=True))
     call = call_of(words["orig_eax"])
-    if call is None or elsewhere(now, words["eip"]):
+    if call is None or _no_call(now, words["orig_eax"], top) or elsewhere(now, words["eip"]):
         return (), []
     return call.args, [words[name] for name in ARGUMENTS]
 
@@ -338,6 +342,7 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
             return [*_at_tss(view, trap.msr_esp if done else None, width), _top_row(top, width)]
         done = now.cursor.microstep >= PUSHED
         for address, name, value in reversed(pushed_by(trap)):
+            name = ERROR_CODE if name == "error" else name
             found.append(
                 _pushed_row(address, name, value if done else None, width, done and address == trap.sp)
             )
@@ -360,8 +365,8 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
     for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
         address = start + 4 * n
         note, style = kernel_note(view, address, value, top, args, width >= 46)
-        if note.startswith("orig_eax ") and now.state.trap is None:
-            note = "orig_eax"  # the first program has made no call: its pt_regs are the kernel's work
+        if note.startswith("orig_eax "):
+            note = _no_call(now, value, top) or note
         new = before is not None and address < before <= top
         found.append(
             _word_row(
@@ -369,6 +374,18 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
             )
         )
     return [*found, _top_row(top, width)]
+
+
+def _no_call(now: Moment, value: int, top: int) -> str:
+    """What the word in orig_eax's place is where it is no system call's number; '' where it is one."""
+    trap = now.state.trap
+    if trap is None:
+        return "orig_eax"  # the first program has made no call: its pt_regs are the kernel's work
+    owner = now.state.machine.tasks.get(now.state.trap_pid)
+    own = owner is not None and owner.thread + THREAD_SIZE == top and trap.cpl == 3
+    if not own or not isinstance(trap, TrapTaken) or trap.source != Source.EXCEPTION or value == NO_CALL:
+        return ""
+    return ERROR_CODE if trap.error >= 0 else NO_ERROR_CODE
 
 
 def _at_tss(view: View, esp: int | None, width: int) -> list[Row]:

@@ -56,7 +56,8 @@ def line_row(state: State, line: TraceLine, here: bool, width: int) -> Row:
     letter = letter_style(state, line.pid)
     spans = [Span("▸ " if here else "  ", "mark"), Span(f"{task_name(state, line.pid):<3}", letter + " bold")]
     if width >= TIMES_FROM:
-        spans.append(Span(f"{duration(line.tick_begin):>10}  ", "dim"))
+        tick = line.tick_end if line.kind == "resumed" else line.tick_begin
+        spans.append(Span(f"{duration(tick):>10}  ", "dim"))
     text = line_text(line)
     if line.kind in ("syscall", "resumed"):
         return with_result((*spans, *_call_spans(line, text, here)), width)

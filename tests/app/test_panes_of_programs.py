@@ -14,6 +14,7 @@ import pytest
 
 from app.engine import Engine
 from app.panes.row import text_of
+from app.units import duration
 from cpu.events import TrapTaken
 from kernel import events as e
 from kernel.events import Event
@@ -237,3 +238,15 @@ def test_panes(program: str) -> None:
             parts.append("")
         before = now
     compare(f"program-{program}", "\n".join(parts))
+
+
+def test_the_times_of_the_trace_run_forwards() -> None:
+    """The end of a call that another task's lines came into stands at the time at which it ended."""
+    engine, panes = engine_for("pipe"), Panes()
+    run_to_the_end(engine)
+    lines = engine.state.trace.lines
+    shown = panes.text("trace", moment(engine), 120, len(lines))
+    assert any("resumed" in one for one in shown)
+    times = [line.tick_end if line.kind == "resumed" else line.tick_begin for line in lines]
+    assert times == sorted(times)
+    assert all(duration(tick) in one for tick, one in zip(times, shown, strict=True))
