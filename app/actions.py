@@ -39,6 +39,7 @@ class Controls(Protocol):
     def hide_pane(self) -> None: ...
     def run_next(self) -> None: ...
     def send_signal(self) -> None: ...
+    def edit(self) -> None: ...
     def next_view(self) -> None: ...
     def next_focus(self, direction: int) -> None: ...
     def choose(self, down: int, right: int) -> None: ...
@@ -362,6 +363,15 @@ ACTIONS: tuple[Action, ...] = (
         "kill: send the signal chosen in Signals, from outside; in the past, another future begins",
         PLAY,
         lambda app: app.send_signal(),
+    ),
+    Action(
+        "edit",
+        ("y",),
+        "y",
+        "change the register or word that is chosen, or how the next system call ends; in the past, another"
+        " future begins",
+        PLAY,
+        lambda app: app.edit(),
     ),
     Action("start", ("home",), "Home", "to the start of time", TIME, lambda app: app.go_start()),
     Action("end", ("end",), "End", "to the end of what has happened so far", TIME, lambda app: app.go_end()),

@@ -1,4 +1,4 @@
-"""What a person does to the machine besides typing: who runs next, and signals sent from outside.
+"""What a person does to the machine besides typing: who runs next, signals from outside, changed registers.
 
 Both are inputs at the cursor, which are recorded; in the past another future begins with them.
 """
@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.edits import Edit
 from app.pane_keys import PaneKeys
 from app.panes.moment import task_name
 from app.panes.processes import Processes
 from app.panes.signals import Signals
+from cpu.registers import GENERAL
 from kernel.abi.signal import signal_name
+from kernel.thread import PAGE_OFFSET
 
 if TYPE_CHECKING:
     from app.engine import Engine
@@ -63,6 +66,35 @@ class ByHand(PaneKeys, inherit_bindings=False):
         why = self.engine.send_signal(pid, signo)
         whom = task_name(self.engine.state, pid)
         done = f"{signal_name(signo)} goes to {whom} as soon as time goes on: n follows it"
+        self.say(why or (f"{done}; {self.begun(future)}" if future else done))
+        self.paint()
+
+    def edit(self) -> None:
+        """The register or word chosen in a pane; a question what to change where none is."""
+        from app.screens import dialogs
+
+        pane, view = self.focused_pane(), self.engine.view
+        kind, _, rest = (pane.chosen_subject() if pane is not None else "").partition(":")
+        name = rest.partition(":")[0]
+        if why := self.engine.why_not_here():
+            self.say(why)
+        elif view is None:
+            self.say("there is no machine here that could be changed")
+        elif kind == "word" and int(name, 16) >= PAGE_OFFSET:
+            self.say("the kernel's memory is not changed from outside, a program's is")
+        elif kind == "reg" and name in GENERAL:
+            dialogs.ask_edit(self, name, f"{getattr(view.regs, name):08x}")
+        elif kind == "word":
+            word = view.word(int(name, 16))
+            dialogs.ask_edit(self, name, f"{word:08x}" if word is not None else "not there yet")
+        else:
+            dialogs.ask_edit(self)
+
+    def change(self, edit: Edit) -> None:
+        """Change it, and say so."""
+        future = self.future_at_stake()
+        why = self.engine.edit(edit.device, edit.pid, edit.data)
+        done = f"{edit.text} for {task_name(self.engine.state, edit.pid)}, as soon as time goes on"
         self.say(why or (f"{done}; {self.begun(future)}" if future else done))
         self.paint()
 

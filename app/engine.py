@@ -638,6 +638,15 @@ class Engine:
             return "a zombie: no signal reaches it"
         return self._from_outside("signal", pid, bytes((signo,)))
 
+    def edit(self, device: str, pid: int, data: bytes) -> str:
+        """Change a register, memory or the next call's end of task `pid` (`kernel.edits`). As `run_next`."""
+        task = self.state.machine.tasks.get(pid)
+        if task is None or pid in (IDLE, INIT):
+            return "no program runs there: nothing of it can be changed"
+        if task.state == ZOMBIE:
+            return "a zombie: nothing is left of it that could be changed"
+        return self._from_outside(device, pid, data)
+
     def _begin_another_future(self) -> None:
         """Forget what came after the cursor: events, inputs and checkpoints."""
         self.to_cursor()

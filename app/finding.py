@@ -14,13 +14,12 @@ from cpu.events import TrapTaken
 from kernel import events as e
 from kernel.abi.errno import Errno, errno_of
 from kernel.abi.signal import signal_name
+from kernel.kernel import ORDERS
 
 Wanted = Callable[[Any], bool]
 
 FORK, EXIT, SIGNAL, FAULT = 1, 2, 3, 4
 """Kinds of marks; where several fall together, the higher one is shown."""
-ORDERS = ("scheduler", "signal")
-"""Inputs that say what is to be done: no bytes come with them."""
 ERRORS = {int(error): error.name for error in Errno}
 
 

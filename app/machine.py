@@ -246,6 +246,7 @@ class Machine:
         kernel.inputs = list(self.inputs[kernel.tables.inputs_done :])
         irq = one.machine.cpu
         kernel.core.interrupt_at(irq.irq_at, irq.irq_vector)
+        kernel.core.exact = kernel.start.schedule >= 0
         if kernel.inputs and one.seq:
             kernel.reprogram_timer()
         self.before = one.seq

@@ -78,6 +78,10 @@ def call_name(nr: int) -> str:
 
 def result_text(line: TraceLine) -> str:
     """`?` for a call that never returned; an errno by its name and text; addresses in hexadecimal."""
+    return _result(line) + (" (INJECTED)" if line.injected else "")
+
+
+def _result(line: TraceLine) -> str:
     result = line.result
     if result is None:
         return "?"

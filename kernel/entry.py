@@ -14,7 +14,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.mman import TASK_SIZE
 from kernel.capture import capture_enter, capture_exit
 from kernel.errors import Blocked, Fault, KernelError, Panic, Stopped
-from kernel.events import FaultHandled, SyscallEntered, SyscallExited
+from kernel.events import FaultHandled, SyscallEntered, SyscallExited, SyscallInjected
 from kernel.fs import disk
 from kernel.mm.fault import do_page_fault, handle_fault
 from kernel.ptrace import stops
@@ -99,8 +99,8 @@ def system_call(row: Row, handler: Callable[..., int] | None, others: dict[int, 
             if shows_esp:  # their only argument is where the stack is
                 args = (k.ram.u32[index + 15], b, c, d, e, f)
             k.emit(SyscallEntered(number, args, capture_enter(row, args, k.peek)))
-            if task.seccomp_mode:
-                instead = secure_computing(k, number)
+            if task.seccomp_mode or task.fail_next:
+                instead = _instead(k, task, number)
                 if instead is not None:
                     _finish_filtered(k, task, row, args, instead)
                     return
@@ -184,8 +184,17 @@ def _finish(k: Kernel, row: Row, args: tuple[int, ...], result: int) -> None:
     k.core.set_result(value, 0)
 
 
+def _instead(k: Kernel, task: Task, number: int) -> int | None:
+    """What the call ends with without being made: by seccomp, or because a person wants it to fail."""
+    result = secure_computing(k, number) if task.seccomp_mode else None
+    if result is None and task.fail_next:
+        k.emit(SyscallInjected(number, task.fail_next))
+        result, task.fail_next = -task.fail_next, 0
+    return result
+
+
 def _finish_filtered(k: Kernel, task: Task, row: Row, args: tuple[int, ...], result: int) -> None:
-    """Seccomp did not let the call be made."""
+    """The call was not made."""
     k.core.ticks += row.cost
     k.core.bus.tick = k.core.ticks
     if task.exit_status >= 0:
@@ -214,9 +223,7 @@ def _make_unknown(k: Kernel) -> None:
     number = words[11]
     args = words[:6]
     k.emit(SyscallEntered(number, (args[0], args[1], args[2], args[3], args[4], args[5]), ()))
-    result: int | None = None
-    if task.seccomp_mode:
-        result = secure_computing(k, number)
+    result = _instead(k, task, number)
     if result is None:
         result = -int(Errno.ENOSYS)
     k.core.ticks += 1000

@@ -311,6 +311,13 @@ class SyscallFiltered(KernelEvent, frozen=True, tag="SyscallFiltered"):
     said: int
 
 
+class SyscallInjected(KernelEvent, frozen=True, tag="SyscallInjected"):
+    """A person wants the current task's call to fail: it is not made, and ends with `error`."""
+
+    nr: int
+    error: int
+
+
 class SignalActionSet(KernelEvent, frozen=True, tag="SignalActionSet"):
     task: int
     signo: int
@@ -632,7 +639,8 @@ class StreamWritten(KernelEvent, frozen=True, tag="StreamWritten"):
 
 
 class InputArrived(KernelEvent, frozen=True, tag="InputArrived"):
-    """Something from outside reached a device (tty, stream, winsize). A stream's empty `data` is its end."""
+    """Something from outside reached a device, or is wanted of one (`Input`). A stream's empty `data` is its
+    end."""
 
     device: str
     number: int
@@ -775,6 +783,7 @@ Event = (
     | SyscallEntered
     | SyscallExited
     | SyscallFiltered
+    | SyscallInjected
     | TracerAttached
     | TracerDetached
     | TraceStopped

@@ -17,7 +17,7 @@ import msgspec
 from cpu.bus import Bus, Sink
 from cpu.core import NEVER, Core, Hypercall, Interrupted
 from cpu.ram import Ram
-from kernel import boot, capabilities, describe, entry, exec, posix_timers, sched, vdso
+from kernel import boot, capabilities, describe, edits, entry, exec, posix_timers, sched, vdso
 from kernel.abi.errno import Errno
 from kernel.abi.process import (
     RLIM64_INFINITY,
@@ -69,15 +69,18 @@ INPUT_VECTORS = {
     "winsize": boot.KEYBOARD_VECTOR,
     "scheduler": boot.TIMER_VECTOR,
     "signal": boot.KEYBOARD_VECTOR,
+    **dict.fromkeys(edits.DEVICES, boot.KEYBOARD_VECTOR),
 }
 """How a device says that it has something; those that are not here by the serial line's interrupt."""
+ORDERS = ("scheduler", "signal", *edits.DEVICES)
+"""Inputs that say what is to be done: no bytes come with them."""
 
 
 class Input(msgspec.Struct, frozen=True, array_like=True):
     """Something from outside, from tick `tick` on: `data` for `device` (tty, stream, winsize) `number`.
 
     The `scheduler`'s number is the pid of the task that is to run next; that of `signal` is whose the signal
-    in `data` is to be.
+    in `data` is to be, of `register`, `memory` and `fail` (`kernel.edits`) whose they are.
     """
 
     tick: int
@@ -252,6 +255,8 @@ class Kernel:
             size_input(self, one.number, one.data)
         elif one.device == "signal":
             signal_input(self, one.number, one.data)
+        elif one.device in edits.DEVICES:
+            edits.edit_input(self, one.device, one.number, one.data)
         self.reprogram_timer()
 
     def take_scheduler_input(self) -> None:
@@ -269,8 +274,10 @@ class Kernel:
             at = min(at, *t.timers.values())
         at = min(at, posix_timers.next_cpu_expiry(self))
         vector = boot.TIMER_VECTOR
+        self.core.exact = self.start.schedule >= 0
         if self.inputs and self.inputs[0].tick < at:
             at = self.inputs[0].tick
+            self.core.exact |= self.inputs[0].device in edits.DEVICES
             vector = INPUT_VECTORS.get(self.inputs[0].device, boot.SERIAL_VECTOR)
         if t.disk is not None and 0 <= t.disk.due < at:
             at, vector = t.disk.due, boot.DISK_VECTOR

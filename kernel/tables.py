@@ -288,6 +288,8 @@ class Task(msgspec.Struct):
     """The siginfo of the stop."""
     group_status: int = -1
     """Of a thread group's leader: what wait4 tells of the group once all of it has ended."""
+    fail_next: int = 0
+    """With what errno its next system call ends, without being made: a person wants it (`kernel.edits`)."""
 
 
 class Vma(msgspec.Struct, array_like=True):

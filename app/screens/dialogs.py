@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_kill, parse_place
 from app.breakpoints import Breakpoint, parse
 from app.core_file import Core, NotSaved, why_not
+from app.edits import HINT, VALUE_HINT, Edit, parse_edit
 from app.explain import explain as explanation
 from app.origin import Target, named
 from app.panes.moment import task_name
@@ -186,6 +187,26 @@ def ask_kill(app: ByHand) -> None:
             app.kill(*found)
 
     app.push_screen(Ask("kill", hint, check), go)
+
+
+def ask_edit(app: ByHand, what: str = "", now: str = "") -> None:
+    """What to change, in words; with `what`, a register or an address, only to which value."""
+    state = app.engine.state
+
+    def parsed(text: str) -> Edit | None:
+        view = app.engine.view
+        words = f"{what} = {text}" if what else text
+        return parse_edit(words, state, view.all_symbols()) if view is not None else None
+
+    def go(text: str | None) -> None:
+        found = parsed(text) if text is not None else None
+        if found is not None:
+            app.change(found)
+
+    whose = task_name(state, state.machine.current)
+    title = f"{what} of {whose}, now {now}" if what else f"change, in {whose}"
+    hint = VALUE_HINT if what else HINT
+    app.push_screen(Ask(title, hint, lambda text: "" if parsed(text) is not None else hint), go)
 
 
 def list_panes(app: Int80) -> None:

@@ -6,6 +6,7 @@ from app.state.handlers import Handlers
 from app.state.state import Output, State, Traffic, Transfer, append_output, resize_output
 from kernel import events as e
 from kernel.describe import EventfdView, FileView, InotifyView, MountView, PipeView, PtyView, TimerfdView
+from kernel.kernel import ORDERS
 
 TRANSFER_SHOWN = 256
 """Bytes of the last transfer that are kept to be shown."""
@@ -209,7 +210,7 @@ def stream_written(state: State, event: e.StreamWritten) -> None:
 
 
 def input_arrived(state: State, event: e.InputArrived) -> None:
-    if event.device in ("scheduler", "signal"):
+    if event.device in ORDERS:
         return
     device = f"{event.device}:{event.number}"
     state.arrived[device] = state.arrived.get(device, 0) + len(event.data)

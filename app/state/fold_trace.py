@@ -24,6 +24,12 @@ def syscall_filtered(state: State, event: e.SyscallFiltered) -> None:
     """What comes of it is told by events of its own."""
 
 
+def syscall_injected(state: State, event: e.SyscallInjected) -> None:
+    begun = state.trace.line(state.trace.open.get(state.pid, -1))
+    if begun is not None:
+        begun.injected = True
+
+
 def syscall_exited(state: State, event: e.SyscallExited) -> None:
     end_call(state, state.pid, event.nr, event.result, event.given)
 
@@ -47,6 +53,7 @@ def end_call(state: State, pid: int, nr: int, result: int | None, given: tuple[b
     line.result = result
     line.given = given
     if begun is not None:
+        line.injected = begun.injected
         line.seq_begin = begun.seq_begin
         line.tick_begin = begun.tick_begin
         line.args = begun.args
@@ -151,6 +158,7 @@ HANDLERS: Handlers = {
     e.SyscallEntered: syscall_entered,
     e.SyscallExited: syscall_exited,
     e.SyscallFiltered: syscall_filtered,
+    e.SyscallInjected: syscall_injected,
     e.ProgramExecuted: program_executed,
     e.TaskCreated: task_created,
     e.TaskExited: task_exited,

@@ -56,6 +56,8 @@ class TraceLine(msgspec.Struct, array_like=True, gc=False):
     code: int = 0
     info: tuple[int, ...] = ()
     name: str = ""
+    injected: bool = False
+    """The call was not made: a person wanted this end of it."""
 
 
 class Trace(msgspec.Struct, array_like=True):

@@ -98,9 +98,19 @@ def _filtered(event: e.SyscallFiltered, state: State) -> str:
     action, data = event.said & seccomp.RET_ACTION_FULL, event.said & seccomp.RET_DATA
     does = _FILTERED.get(action, "kills the process")
     if action == seccomp.RET_ERRNO:
-        known = data in Errno.__members__.values()
-        does = f"refuses it with {Errno(data).name if known else f'errno {data}'}"
+        does = f"refuses it with {error_name(data)}"
     return f"{who(state)} may not simply call {name}: seccomp {does}."
+
+
+def _injected(event: e.SyscallInjected, state: State) -> str:
+    call = call_of(event.nr)
+    name = call.name if call is not None else f"system call {event.nr}"
+    return f"{name} of {who(state)} is not made: it is to fail with {error_name(event.error)}, from outside."
+
+
+def error_name(error: int) -> str:
+    """`ENOENT`, or the number where it has no name."""
+    return Errno(error).name if error in Errno.__members__.values() else f"errno {error}"
 
 
 def _returned(event: e.SyscallExited, state: State) -> str:
@@ -163,4 +173,5 @@ TELLERS: dict[type, Callable[[Any, State], str]] = {
     e.SyscallEntered: _entered,
     e.SyscallExited: _returned,
     e.SyscallFiltered: _filtered,
+    e.SyscallInjected: _injected,
 }

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from app.state.state import State
+from app.tellers.calls import error_name
 from app.tellers.people import plural, task, who
 from app.tellers.quoting import data
 from kernel import events as e
 from kernel.abi.signal import signal_name
+from kernel.edits import ADDRESS, DEVICES, ERROR, REGISTER
+from kernel.thread import PT_REGS
 
 
 def terminal_name(number: int) -> str:
@@ -35,8 +38,27 @@ def _arrived(event: e.InputArrived, state: State) -> str:
         return f"From outside: {task(state, event.number)} is to run next, if it can."
     if event.device == "signal" and len(event.data) == 1:
         return f"From outside: {signal_name(event.data[0])} is sent to {task(state, event.number)}."
+    if event.device in DEVICES:
+        return f"From outside: {_changed(event, task(state, event.number))}."
     where = "the console" if event.device == "tty" else f"{event.device} {event.number}"
     return f"From outside {plural(len(event.data), 'byte')} reach {where}: {data(event.data)}."
+
+
+def _changed(event: e.InputArrived, whose: str) -> str:
+    """What a person changes; the kernel takes no notice of what is not well formed."""
+    if event.device == "register" and len(event.data) == REGISTER.size:
+        index, value = REGISTER.unpack(event.data)
+        name = PT_REGS[index] if index < len(PT_REGS) else "no register"
+        return f"{name} of {whose} becomes {value:08x}"
+    if event.device == "memory" and len(event.data) > ADDRESS.size:
+        content = event.data[ADDRESS.size :]
+        at = ADDRESS.unpack_from(event.data)[0]
+        return f"{plural(len(content), 'byte')} at {at:08x} of {whose} become {data(content)}"
+    if event.device == "fail" and len(event.data) == ERROR.size:
+        error = ERROR.unpack(event.data)[0]
+        wanted = f"fail with {error_name(error)}" if error else "be made after all"
+        return f"the next system call of {whose} is to {wanted}"
+    return f"nothing of {whose} is changed"
 
 
 def _read(event: e.PtyRead, state: State) -> str:

@@ -67,6 +67,7 @@ class _Call(msgspec.Struct):
     running: int = -1
     """Since when its task has had the processor; -1 while it has not."""
     spent: int = 0
+    injected: bool = False
 
 
 class _Page(msgspec.Struct):
@@ -253,6 +254,10 @@ class Tracer:
                     return True
         return False
 
+    def _injected(self, pid: int, event: e.SyscallInjected) -> None:
+        if pid in self._calls:
+            self._calls[pid].injected = True
+
     def _exited(self, pid: int, event: e.SyscallExited) -> None:
         call = self._calls.get(pid)
         if call is not None and pid in self._killed:
@@ -284,6 +289,8 @@ class Tracer:
             rest, shown = text[0].rstrip().removeprefix(call.begin), text[2]
         else:
             rest, shown = format_end(call.row, call.event.args, call.taken, given, result)
+        if call.injected:
+            shown += " (INJECTED)"
         if call.unfinished:
             self._say_notices(page)
             begin = f"{self._leader(page, pid, call)}<... {call.name} resumed>"
@@ -454,6 +461,7 @@ _HANDLERS: dict[type, Any] = {
     e.TaskBlocked: Tracer._blocked,
     e.ProgramExecuted: Tracer._executed,
     e.SyscallEntered: Tracer._entered,
+    e.SyscallInjected: Tracer._injected,
     e.SyscallExited: Tracer._exited,
     e.SignalDelivered: Tracer._delivered,
     e.SignalGenerated: Tracer._generated,
