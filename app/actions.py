@@ -40,6 +40,7 @@ class Controls(Protocol):
     def run_next(self) -> None: ...
     def send_signal(self) -> None: ...
     def edit(self) -> None: ...
+    def list_branches(self) -> None: ...
     def next_view(self) -> None: ...
     def next_focus(self, direction: int) -> None: ...
     def choose(self, down: int, right: int) -> None: ...
@@ -352,7 +353,7 @@ ACTIONS: tuple[Action, ...] = (
         "run_next",
         ("p",),
         "p",
-        "in Processes: give the processor to the chosen task; in the past, another future begins",
+        "in Processes: give the processor to the chosen task; in the past, another branch begins",
         PLAY,
         lambda app: app.run_next(),
     ),
@@ -360,7 +361,7 @@ ACTIONS: tuple[Action, ...] = (
         "kill",
         ("k",),
         "k",
-        "kill: send the signal chosen in Signals, from outside; in the past, another future begins",
+        "kill: send the signal chosen in Signals, from outside; in the past, another branch begins",
         PLAY,
         lambda app: app.send_signal(),
     ),
@@ -369,9 +370,17 @@ ACTIONS: tuple[Action, ...] = (
         ("y",),
         "y",
         "change the register or word that is chosen, or how the next system call ends; in the past, another"
-        " future begins",
+        " branch begins",
         PLAY,
         lambda app: app.edit(),
+    ),
+    Action(
+        "branches",
+        ("f",),
+        "f",
+        "futures: the branches that were begun in the past; go to one, compare, name, forget",
+        TIME,
+        lambda app: app.list_branches(),
     ),
     Action("start", ("home",), "Home", "to the start of time", TIME, lambda app: app.go_start()),
     Action("end", ("end",), "End", "to the end of what has happened so far", TIME, lambda app: app.go_end()),

@@ -1,14 +1,14 @@
 """What a person does to the machine besides typing: who runs next, signals from outside, changed registers.
 
-Both are inputs at the cursor, which are recorded; in the past another future begins with them.
+Both are inputs at the cursor, which are recorded; in the past another branch begins with them.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from app.branch_keys import BranchKeys
 from app.edits import Edit
-from app.pane_keys import PaneKeys
 from app.panes.moment import task_name
 from app.panes.processes import Processes
 from app.panes.signals import Signals
@@ -17,18 +17,14 @@ from kernel.abi.signal import signal_name
 from kernel.thread import PAGE_OFFSET
 
 if TYPE_CHECKING:
+    from app.branches import Branch
     from app.engine import Engine
 
 
-class ByHand(PaneKeys, inherit_bindings=False):
+class ByHand(BranchKeys, inherit_bindings=False):
     """Its methods are what `actions` call."""
 
     engine: Engine
-
-    if TYPE_CHECKING:  # the App's
-
-        def future(self) -> str: ...
-        def begun(self, future: str) -> str: ...
 
     def run_next(self) -> None:
         """The task that is chosen in Processes runs next."""
@@ -37,10 +33,8 @@ class ByHand(PaneKeys, inherit_bindings=False):
             self.pane("processes")
             self.say("choose a task here, and p gives it the processor")
             return
-        future = self.future_at_stake()
-        why = self.engine.run_next(pane.chosen)
-        self.say(why or (f"it runs next: {self.begun(future)}" if future else "it runs next"))
-        self.paint()
+        here = self.engine.branches.here
+        self._done(self.engine.run_next(pane.chosen), "it runs next", here)
 
     def send_signal(self) -> None:
         """The signal chosen in Signals; a question which one for a process chosen there or in Processes."""
@@ -62,12 +56,11 @@ class ByHand(PaneKeys, inherit_bindings=False):
 
     def kill(self, pid: int, signo: int) -> None:
         """Send it, and say so."""
-        future = self.future_at_stake()
+        here = self.engine.branches.here
         why = self.engine.send_signal(pid, signo)
         whom = task_name(self.engine.state, pid)
         done = f"{signal_name(signo)} goes to {whom} as soon as time goes on: n follows it"
-        self.say(why or (f"{done}; {self.begun(future)}" if future else done))
-        self.paint()
+        self._done(why, done, here)
 
     def edit(self) -> None:
         """The register or word chosen in a pane; a question what to change where none is."""
@@ -92,12 +85,13 @@ class ByHand(PaneKeys, inherit_bindings=False):
 
     def change(self, edit: Edit) -> None:
         """Change it, and say so."""
-        future = self.future_at_stake()
+        here = self.engine.branches.here
         why = self.engine.edit(edit.device, edit.pid, edit.data)
         done = f"{edit.text} for {task_name(self.engine.state, edit.pid)}, as soon as time goes on"
-        self.say(why or (f"{done}; {self.begun(future)}" if future else done))
-        self.paint()
+        self._done(why, done, here)
 
-    def future_at_stake(self) -> str:
-        """What another future would take the place of, '' at the end of time."""
-        return "" if self.engine.at_end else self.future()
+    def _done(self, why: str, done: str, before: Branch) -> None:
+        """Say why it could not be, or what was done and whether another branch has begun with it."""
+        begun = self.engine.branches.here is not before
+        self.say(why or (f"{done}; {self.begun()}" if begun else done))
+        self.paint()

@@ -85,8 +85,18 @@ class Checkpoints:
         while len(self._kept) > MOST or (self._bytes > MOST_BYTES and len(self._kept) > LEAST):
             self._thin(self._kept.index(one))
 
-    def forget_after(self, seq: int, tick: int) -> None:
-        del self._kept[bisect_right(self._kept, (seq, tick), key=_place) :]
+    def up_to(self, seq: int, tick: int) -> Checkpoints:
+        """Those not behind a place, which they share."""
+        other = Checkpoints(self.spacing)
+        other._kept = self._kept[: bisect_right(self._kept, (seq, tick), key=_place)]
+        other._bytes = other._count()
+        return other
+
+    def thin_out(self) -> None:
+        """Nobody is near: a few of them, evenly spread, will do."""
+        every = -(-len(self._kept) // LEAST)
+        self._kept = self._kept[:: max(every, 1)]
+        self._bytes = self._count()
 
     def _thin(self, here: int) -> None:
         """Every other one of the half that is farthest away goes."""

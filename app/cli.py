@@ -81,6 +81,7 @@ def build_parser() -> Parser:
         "--text", action="store_true", help="write the trace as text instead of opening the screen"
     )
     play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
+    play.add_argument("--branch", metavar="B", help="another future that was tried: its number or name")
     _break_option(play)
     _theme_option(play)
     play.set_defaults(command=_play)
@@ -445,7 +446,9 @@ def _record(namespace: argparse.Namespace) -> int:
 def _play(namespace: argparse.Namespace) -> int:
     from app.commands import run_play
 
-    return run_play(namespace.file, namespace.text, namespace.at, namespace.theme, namespace.breaks)
+    return run_play(
+        namespace.file, namespace.text, namespace.at, namespace.theme, namespace.breaks, namespace.branch
+    )
 
 
 def _export(namespace: argparse.Namespace) -> int:

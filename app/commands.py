@@ -236,7 +236,9 @@ def run_screen(
         from app.session.schema import SessionError
 
         try:
-            recording = Recording(output, start, image, blobs, engine.machine, engine.history)
+            recording = Recording(
+                output, start, image, blobs, engine.machine, engine.history, engine.branches
+            )
         except SessionError as error:
             complain(str(error))
             return 2
@@ -270,9 +272,14 @@ def run_record(options: Options, timeout: float | None, output: str) -> int:
 
 
 def run_play(
-    path: str, text: bool, at: int | None, theme: str | None = None, breaks: Sequence[str] = ()
+    path: str,
+    text: bool,
+    at: int | None,
+    theme: str | None = None,
+    breaks: Sequence[str] = (),
+    branch: str | None = None,
 ) -> int:
     """`int80 play`: a recorded session on the screen, or as text."""
     from app.recording import play
 
-    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme, breaks)
+    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme, breaks, branch)

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from app import finding, going_back, moments
+from app import branches, finding, going_back, moments
 from app.answers import Answers
 from app.breakpoints import MOST, Breakpoint, addresses, parse, ranges
 from app.breakpoints import wanted as reaches
@@ -82,6 +82,8 @@ class Engine:
         given = inputs if inputs is not None else []
         also = Answers(self).sink
         self.machine = Machine(start, image, blobs, self.log, given, not live, also=also, host=host)
+        past = branches.Past(self.log, self.history, self.machine.inputs, self.machine.checkpoints)
+        self.branches = branches.Branches(past)
         self.cursor = START
         self.title = start.path.rsplit("/", 1)[-1]
         self.on_input: Callable[[Input], None] | None = None
@@ -543,6 +545,8 @@ class Engine:
         wanted = self.seeking
         if wanted is None:
             return "finished"
+        if wanted is branches.again:
+            return branches.run_again(self, seconds)
         if self._watch is not None:
             outcome = self._watch.go(self, wanted, seconds)
             if outcome in ("found", "finished"):
@@ -596,19 +600,15 @@ class Engine:
         """An input at the cursor; in the past another future begins with it."""
         if why := self.why_not_here():
             return why
-        if not self.at_end:
-            self._begin_another_future()
         self.to_cursor()
+        if not self.at_end and (why := branches.begin(self)):
+            return why
         self.give(Input(self.machine.tick, device, number, data))
         return ""
 
     def why_not_here(self) -> str:
-        """Why nothing from outside can come at the cursor, '' if it can (in the past by another future)."""
-        if not self.live:
-            return "a recording has one future only"
-        if not self.at_end and self.machine.follow is not None:
-            return "what is recorded already stays: End goes to where it goes on"
-        return ""
+        """Why nothing from outside can come, '' if it can (in the past on a branch that begins with it)."""
+        return "" if self.live else "a recording has one future only"
 
     def give(self, one: Input) -> None:
         """Something from outside, where the machine stands; one that has halted heeds nothing."""
@@ -647,21 +647,13 @@ class Engine:
             return "a zombie: nothing is left of it that could be changed"
         return self._from_outside(device, pid, data)
 
-    def _begin_another_future(self) -> None:
-        """Forget what came after the cursor: events, inputs and checkpoints."""
-        self.to_cursor()
-        length = self.machine.seq
-        log = Log()
-        for tick, pid, event in self.log.rows(0, length):
-            log.append(tick, pid, event)
-        self.history = self.history.up_to(length, log)
-        self.log = log
-        self.machine.begin_another_future(log)
+    def forget_steps(self) -> None:
+        """The machine is on another branch: nothing that was found or begun counts any more."""
         self._trail.clear()
-        self.seeking = None
-        self._view = None
+        self.seeking = self._watch = None
+        self._view = self._view_at = None
+        self._brink_at = -1
         self.window_told = self._clock = None
-        self.set_to_rest()
 
     @property
     def reads_keys(self) -> bool:

@@ -11,7 +11,7 @@ import hashlib
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import zstandard
@@ -63,6 +63,21 @@ class Log:
         self._open_start = 0
         self._decoded: OrderedDict[int, list[Row]] = OrderedDict()
         self._hash = hashlib.sha256()
+        self._hashes: list[Any] = []
+        """Of all records up to the end of each closed chunk."""
+
+    def up_to(self, seq: int) -> Log:
+        """Another log that begins with the same `seq` records; closed chunks are shared."""
+        other = Log()
+        whole = max(self.chunk_of(seq), 0) if seq < self._open_start else len(self._chunks)
+        other._chunks, other._starts = self._chunks[:whole], self._starts[:whole]
+        other._open_start = self._starts[whole] if whole < len(self._starts) else self._open_start
+        other._hashes = self._hashes[:whole]
+        if whole:
+            other._hash = self._hashes[whole - 1].copy()
+        for tick, pid, event in self.rows(other._open_start, seq):
+            other.append(tick, pid, event)
+        return other
 
     def append(self, tick: int, pid: int, event: Event) -> None:
         rows = self._open
@@ -136,13 +151,14 @@ class Log:
             self._close(rows[:middle])
             self._close(rows[middle:])
             return
-        self._take(compressed(payload, COMPRESSION_LEVEL), rows)
-        self._hash.update(_bare(payload, len(rows)))
+        self._take(compressed(payload, COMPRESSION_LEVEL), rows, payload)
 
-    def _take(self, data: bytes, rows: list[Row]) -> None:
+    def _take(self, data: bytes, rows: list[Row], payload: bytes) -> None:
         self._starts.append(self._open_start)
         self._chunks.append(data)
         self._open_start += len(rows)
+        self._hash.update(_bare(payload, len(rows)))
+        self._hashes.append(self._hash.copy())
         self._remember(len(self._chunks) - 1, rows)
 
     def add_chunk(self, data: bytes) -> int:
@@ -150,8 +166,7 @@ class Log:
         if self._open:
             raise ValueError("a chunk can only follow closed ones")
         rows, payload = decode_chunk(data)
-        self._take(data, rows)
-        self._hash.update(_bare(payload, len(rows)))
+        self._take(data, rows, payload)
         return len(rows)
 
     def _rows(self, number: int) -> list[Row]:

@@ -97,16 +97,21 @@ class Machine:
             if self._also is not None:
                 self._also(tick, pid, event)
 
-    def begin_another_future(self, log: Log) -> None:
-        """From here on other things happen: `log` ends where the machine stands."""
-        here = self.seq, self.tick
-        self.log = log
+    def inputs_so_far(self) -> list[Input]:
+        """Those that were given before now; some may still be under way."""
         done = self.kernel.tables.inputs_done
-        under_way = [one for one in self.inputs[done:] if one.tick < self.tick]
-        self.inputs[done:] = under_way
-        self.kernel.inputs = list(under_way)
+        return self.inputs[:done] + [one for one in self.inputs[done:] if one.tick < self.tick]
+
+    def begin_another_future(self, log: Log, inputs: list[Input], checkpoints: Checkpoints) -> None:
+        """From here on other things happen: all three end where the machine stands."""
+        self.log, self.inputs, self.checkpoints = log, inputs, checkpoints
+        self.kernel.inputs = inputs[self.kernel.tables.inputs_done :]
         self.kernel.reprogram_timer()
-        self.checkpoints.forget_after(*here)
+
+    def go_over(self, log: Log, inputs: list[Input], checkpoints: Checkpoints, seq: int) -> None:
+        """To another past, which begins as this one did: the machine stands at a checkpoint before `seq`."""
+        self.log, self.inputs, self.checkpoints = log, inputs, checkpoints
+        self.load(checkpoints.at_or_before(seq, 0))
 
     # Moving.
 

@@ -12,6 +12,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from app import branches
+from app.branches import Branches, stored
 from app.checkpoints import Checkpoint
 from app.history import History
 from app.host import Driver, complain, exit_code, output_to_host
@@ -21,7 +23,7 @@ from app.machine import Machine
 from app.resources import kernel_image
 from app.session.content import StoredCheckpoint, decode_cpu, decode_tables, encode_cpu
 from app.session.recorder import Recorder
-from app.session.schema import SessionError
+from app.session.schema import SessionError, one_line
 from app.session.store import Session, open_session
 from app.state.fold import FoldError
 from cpu.checkpoint import MachineState
@@ -48,11 +50,18 @@ class Recording:
         blobs: Mapping[str, bytes],
         machine: Machine,
         history: History,
+        others: Branches | None = None,
     ) -> None:
+        """Of the branch that the machine is on now; the `others` are written down beside it."""
         self._recorder = Recorder(path, start, image, blobs)
         self._machine = machine
         self._log = machine.log
+        self._given = machine.inputs
         self._history = history
+        self._others = others
+        self._branches: list[tuple[int, str, int, int]] = []
+        self._changed = 0
+        self._branches_at = 0.0
         self._chunks = 0
         self._inputs = 0
         self._answers = 0
@@ -68,11 +77,31 @@ class Recording:
             log.close_chunk()
             self._closed_at = time.monotonic()
         self._write()
+        if self._others is not None and len(self._others) > 1:
+            self._follow_branches(self._others)
+
+    def _follow_branches(self, others: Branches) -> None:
+        """A new one at once, what comes to one now and then."""
+        now = time.monotonic()
+        if others.changed != self._changed or now - self._branches_at > CHUNK_SECONDS:
+            self._changed, self._branches_at = others.changed, now
+            self._write_branches(others)
+
+    def _write_branches(self, all_of_them: Branches) -> None:
+        """All of them, where something has come to one since the last time."""
+        others = [(one, one.origin) for one in all_of_them if one.origin is not None]
+        marks = [
+            (one.number, one.name, one.length, len(one.past.inputs) if one.past is not None else -1)
+            for one, _ in others
+        ]
+        if marks != self._branches:
+            self._branches = marks
+            self._recorder.branches(stored(one, origin) for one, origin in others)
 
     def _write(self) -> None:
         log = self._log
         recorder = self._recorder
-        inputs = self._machine.inputs
+        inputs = self._given
         host = self._machine.host
         if len(inputs) > self._inputs:
             recorder.inputs(inputs[self._inputs :])
@@ -89,7 +118,7 @@ class Recording:
             self._keyframe = recorder.events
             recorder.keyframe(self._keyframe, self._history.keyframe(self._keyframe))
         machine = self._machine
-        due = machine.seq - self._checkpoint >= CHECKPOINT_EVERY
+        due = machine.log is log and machine.seq - self._checkpoint >= CHECKPOINT_EVERY
         if due and machine.tick == machine.reached and machine.seq == len(log):
             log.close_chunk()
             self._checkpoint = machine.seq
@@ -100,6 +129,8 @@ class Recording:
         """The session is whole: everything is written and the file closed. SessionError if that failed."""
         self._log.close_chunk()
         self._write()
+        if self._others is not None:
+            self._write_branches(self._others)
         state = self._history.state_at(len(self._log))
         for milestone in state.milestones:
             self._recorder.milestone(milestone)
@@ -148,8 +179,15 @@ def record(options: Options, timeout: float | None, output: str) -> int:
     return status
 
 
-def play(path: str, text: bool, at: int | None, theme: str | None = None, breaks: Sequence[str] = ()) -> int:
-    """Open a recorded session on the screen, or write its trace."""
+def play(
+    path: str,
+    text: bool,
+    at: int | None,
+    theme: str | None = None,
+    breaks: Sequence[str] = (),
+    branch: str | None = None,
+) -> int:
+    """Open a recorded session on the screen, or write its trace. `branch` is a number or a name."""
     from app.commands import NO_BREAKPOINT
 
     try:
@@ -158,10 +196,11 @@ def play(path: str, text: bool, at: int | None, theme: str | None = None, breaks
         complain(str(error))
         return 2
     with session:
-        if text:
-            return _play_text(session)
+        if text and branch is None:
+            return _play_text(session, session.log, session.finished)
         try:
             engine = open_engine(session)
+            why = _go_to_branch(engine, branch) if branch is not None else ""
             wrong = engine.set_breakpoints(breaks)
             engine.history.state_at(engine.length)
             engine.go_to(at if at is not None else 0)
@@ -169,11 +208,27 @@ def play(path: str, text: bool, at: int | None, theme: str | None = None, breaks
             complain(f"{path}: cannot be played: {error or type(error).__name__}")
             return 2
         if wrong is not None:
-            complain(NO_BREAKPOINT.format(wrong))
+            why = NO_BREAKPOINT.format(wrong)
+        if why:
+            complain(why if wrong is not None else f"{path}: {why}")
             return 2
+        if text:
+            return _play_text(session, engine.log, engine.finished if engine.finished is not None else -1)
         from app.tui import run_app
 
         return run_app(engine, theme=theme)
+
+
+def _go_to_branch(engine: Engine, name: str) -> str:
+    """Run a branch again, to its end. Why not, or ''."""
+    found = engine.branches.named(name)
+    if found is None:
+        known = ", ".join(f"{one.number} ({one.name})" for one in engine.branches)
+        return f"no branch is called {one_line(name)}: there are {known}"
+    branches.go_to(engine, found.number)
+    while engine.seeking is not None:
+        engine.run(CHUNK_SECONDS)
+    return engine.reason
 
 
 def open_engine(session: Session) -> Engine:
@@ -192,20 +247,22 @@ def open_engine(session: Session) -> Engine:
     )
     for number in range(len(session.checkpoints)):
         engine.machine.adopt(_loaded(session.load_checkpoint(number)))
+    for one in session.branches:
+        engine.branches.add(one)
     return engine
 
 
-def _play_text(session: Session) -> int:
+def _play_text(session: Session, log: Log, finished: int | None) -> int:
     from app.tracing import Tracer
 
     out = io.StringIO()
     tracer = Tracer(out, envp=session.start.envp)
     try:
-        History(session.log).state_at(len(session.log))
+        History(log).state_at(len(log))
     except FoldError as error:
         complain(f"{session.path}: {error}")
         return 2
-    for tick, pid, event in session.log.rows():
+    for tick, pid, event in log.rows():
         tracer.sink(tick, pid, event)
         if out.tell() > 1 << 16:
             sys.stdout.write(out.getvalue())
@@ -214,7 +271,7 @@ def _play_text(session: Session) -> int:
     tracer.close()
     sys.stdout.write(out.getvalue())
     sys.stdout.flush()
-    if session.finished is None:
-        complain(f"{session.path}: the recording was cut off after event {len(session.log)}")
+    if finished is None:
+        complain(f"{session.path}: the recording was cut off after event {len(log)}")
         return 0
-    return exit_code(session.finished) if session.finished >= 0 else 0
+    return exit_code(finished) if finished >= 0 else 0

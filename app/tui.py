@@ -170,6 +170,7 @@ class Int80(ByHand, inherit_bindings=False):
             status=engine.status,
             playing=self.player.text,
             breakpoints=tuple(engine.breakpoints),
+            branch=engine.branches.here.name if len(engine.branches) > 1 else "",
         )
 
     def paint(self) -> None:
@@ -282,21 +283,21 @@ class Int80(ByHand, inherit_bindings=False):
         self._leaving = False
         if on and engine.status == "past":
             self._stop()
-            self.say(f"the first key begins another future here: {self.future()} will not have been")
+            ahead = plural(engine.length - engine.cursor.seq, "event")
+            self.say(f"the first key begins another future here: {ahead} stay on {engine.branches.here.name}")
         elif on:
             self._start(full=True)
         self.main.paint_footer()
         self.paint()
         console.repaint()
 
-    def future(self) -> str:
-        """What another future would take the place of."""
-        return plural(self.engine.length - self.engine.cursor.seq, "event")
-
-    def begun(self, future: str) -> str:
-        """Another future has begun: what is said of it."""
+    def forget_marks(self) -> None:
+        """Where the cursor has been belongs to another branch."""
         self._marks.clear()
-        return f"another future begins here, {future} have not been"
+
+    def start_search(self) -> None:
+        """Let time go by until the engine has found what it looks for."""
+        self._start(full=True, seeking=True)
 
     def _key_for_guest(self, event: events.Key) -> None:
         if event.key == LEAVE:
@@ -320,10 +321,10 @@ class Int80(ByHand, inherit_bindings=False):
     def _to_guest(self, data: bytes) -> None:
         if not data:
             return
-        future = self.future() if self.engine.status == "past" else ""
+        before = self.engine.branches.here
         with self.guard():
             why = self.engine.type_keys(data)
-            self.say(why or (self.begun(future) if future else ""))
+            self.say(why or (self.begun() if self.engine.branches.here is not before else ""))
             if not why:
                 self._start(full=True)
 

@@ -116,7 +116,7 @@ def run_next(k: Kernel, pid: int) -> None:
         t.run_next = pid
         t.rotate = True
         resched(k)
-    elif pid == t.current:
+    elif pid == t.current and pid in t.tasks:  # not one that the processor is about to leave for good
         t.slice_end = k.now + time_slice(t.tasks[pid])
 
 

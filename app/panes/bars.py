@@ -19,6 +19,7 @@ STATES = {RUNNABLE: "◐", SLEEPING: "○", STOPPED: "■", TRACED: "◧", ZOMBI
 RUNNING = "●"
 STATUSES = {"live": "● live", "past": "◀ past", "replay": "▷ recording"}
 TASKS_SHOWN = 6
+BRANCH_SHOWN = 16
 
 
 def header_row(now: Moment, width: int) -> Row:
@@ -33,7 +34,9 @@ def header_row(now: Moment, width: int) -> Row:
     play = row(
         Span(words if width >= 72 else words.partition(" ")[0], "good bold" if now.playing else "bold")
     )
-    status = row(Span(STATUSES.get(now.status, now.status), "good" if now.status == "live" else "mark"))
+    word = STATUSES.get(now.status, now.status)
+    on = f" · {short(now.branch, BRANCH_SHOWN)}" if now.branch and width >= 100 else ""
+    status = row(Span(word + on, "good" if now.status == "live" else "mark"))
     event = row(Span("event ", "dim"), Span(f"{count(now.cursor.seq)}/{count(now.length)}"))
     tick = row(Span("tick ", "dim"), Span(count(now.cursor.tick)))
     time = row(Span(duration(now.cursor.tick)))

@@ -30,6 +30,7 @@ class Lanes:
     """What has been read of a log."""
 
     def __init__(self) -> None:
+        self.log: Log | None = None
         self.seen = 0
         self.size = 1
         """Events in a stretch."""
@@ -46,8 +47,9 @@ class Lanes:
 
     def follow(self, log: Log, at_most: int = AT_ONCE) -> bool:
         """Read on; False while there is more."""
-        if len(log) < self.seen:
+        if log is not self.log:
             self.__init__()  # type: ignore[misc]
+            self.log = log
         stop = min(len(log), self.seen + at_most)
         for _tick, pid, event in log.rows(self.seen, stop):
             block = self.seen // self.size

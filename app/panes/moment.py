@@ -42,6 +42,8 @@ class Moment:
     breakpoints: tuple[Breakpoint, ...] = ()
     playing: str = ""
     """How time goes by itself: '' when it stands still, else in words."""
+    branch: str = ""
+    """The branch's name, where there are several."""
 
     @property
     def trap(self) -> Entry | None:

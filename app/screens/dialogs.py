@@ -20,6 +20,7 @@ from app.units import count
 from kernel.abi.signal import DEFAULT_ACTIONS, SIGRTMAX, signal_name
 
 if TYPE_CHECKING:
+    from app.branch_keys import BranchKeys
     from app.by_hand import ByHand
     from app.tui import Int80
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 HELP_WIDTH = 56
 
 
-def show(app: Int80, title: str, lines: Sequence[str]) -> None:
+def show(app: BranchKeys, title: str, lines: Sequence[str]) -> None:
     """A text to read. A key that does something does it, and closes the text."""
 
     def go_on(name: str | None) -> None:
@@ -236,7 +237,7 @@ def help_lines() -> list[str]:
         *lines,
         "In the Console, while it has the keyboard, every key goes to the guest;",
         "ctrl+] takes the keyboard back, twice sends it. In the past the first key",
-        "begins another future, which takes the place of what came after.",
+        "begins another future, a branch: f lists them, what you left is among them.",
     ]
 
 

@@ -15,9 +15,19 @@ from typing import TypeAlias
 import msgspec
 import zstandard
 
+from app.branches import Origin, Stored, wrong_name
 from app.frozen import LISTING, Answer, decode_listing
 from app.log import CHUNK_BYTES
-from app.session.schema import EVENTS_PER_BYTE, MAX_CONTENT, MAX_PATH, PAGE, Damaged, one_line
+from app.session.schema import (
+    EVENTS_PER_BYTE,
+    MAX_CONTENT,
+    MAX_PATH,
+    MAX_ROWS,
+    PAGE,
+    BranchRow,
+    Damaged,
+    one_line,
+)
 from cpu.core import CpuState
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
@@ -199,6 +209,43 @@ def decode_input(data: bytes) -> Input:
 
 
 _INPUT = msgspec.msgpack.Decoder(Input)
+
+
+def encode_branch(one: Stored) -> BranchRow:
+    """Damaged if no session could have it."""
+    if len(one.inputs) > MAX_ROWS:
+        raise Damaged(f"{one.name} has more inputs than a session can hold")
+    packed = pack(msgspec.msgpack.encode([encode_input(item) for item in one.inputs]))
+    origin = one.origin
+    return BranchRow(
+        one.number,
+        origin.parent,
+        origin.seq,
+        origin.tick,
+        origin.inputs,
+        one.events,
+        one.digest,
+        one.name,
+        packed,
+    )
+
+
+def decode_branch(row: BranchRow) -> Stored:
+    """Damaged if a name or an input is not as it must be."""
+    if wrong_name(row.name) and row.name != f"branch {row.number}":
+        raise Damaged(f"the name of branch {row.number} is none")
+    try:
+        packed = _INPUTS.decode(unpack(row.inputs, MAX_CONTENT, "a branch's inputs"))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise Damaged(f"a branch's inputs: {one_line(error)}") from None
+    if len(packed) > MAX_ROWS:
+        raise Damaged(f"branch {row.number} has too many inputs")
+    origin = Origin(row.parent, row.seq, row.tick, row.shared)
+    inputs = [decode_input(data) for data in packed]
+    return Stored(row.number, row.name, origin, inputs, row.events, row.hash)
+
+
+_INPUTS = msgspec.msgpack.Decoder(list[bytes])
 
 
 def check_input(one: Input) -> None:

@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import ParamSpec, TypeAlias
 
+from app.branches import Stored
 from app.frozen import Answer
 from app.session import schema
 from app.session.content import StoredCheckpoint
@@ -102,6 +103,10 @@ class Recorder:
     def milestone(self, milestone: Milestone) -> None:
         """Something to search for. What is not printable in its text is written as escapes."""
         self._put(self._writer.milestone, milestone)
+
+    def branches(self, branches: Iterable[Stored]) -> None:
+        """All other futures that there are now."""
+        self._put(self._writer.branches, tuple(branches))
 
     def finish(self, status: int) -> None:
         """All has been recorded: the file is marked whole and becomes a single one. Only `close` may follow.

@@ -14,6 +14,7 @@ read.
     frames       contents of frames of guest memory; alike ones once
     checkpoints  the machine after `seq` events at `tick`; its frames by their numbers
     milestones   what can be searched for
+    branches     other futures: where each leaves, what was put in, what must come of it
     ending       one row once the recording was marked whole, with how much of everything there must be
 
 Packing of the blobs is `content`'s, the words in them the kernel's and the log's.
@@ -31,8 +32,10 @@ from app.log import CHUNK_RECORDS
 
 APPLICATION_ID = int.from_bytes(b"int8", "big")
 """PRAGMA application_id: tells a session from other databases (`file` shows it)."""
-FORMAT = 2
+FORMAT = 3
 """PRAGMA user_version. Fields may be added behind the last one of a packed struct without a new number."""
+OLDEST = 2
+"""Formats from here on can be read; what a table's `SINCE` says was not there before."""
 
 MAX_FILE_BYTES = 4 << 30
 """Of a session file as a whole."""
@@ -73,9 +76,10 @@ class Damaged(SessionError):
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
-    """A row of the table `TABLE`."""
+    """A row of the table `TABLE`, which there is since format `SINCE`."""
 
     TABLE: ClassVar[str]
+    SINCE: ClassVar[int] = 2
 
 
 class Header(Row, frozen=True):
@@ -152,6 +156,25 @@ class MilestoneRow(Row, frozen=True):
     text: Annotated[str, Meta(max_length=MAX_TEXT)]
 
 
+class BranchRow(Row, frozen=True):
+    """Nothing in `Ending` tells how many there are: they come and go while somebody tries things."""
+
+    TABLE = "branches"
+    SINCE = 3
+    number: Annotated[int, Meta(ge=1, le=1 << 20)]
+    parent: Annotated[int, Meta(ge=0, le=1 << 20)]
+    """0 for the log of this file."""
+    seq: Seq
+    tick: Tick
+    shared: Number
+    """Inputs of the parent's that it has too."""
+    events: Seq
+    hash: Sha256
+    """Of all its events, those that it shares included (`Log.digest`)."""
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    inputs: Blob
+
+
 class Ending(Row, frozen=True):
     TABLE = "ending"
     id: Annotated[int, Meta(ge=1, le=1)]
@@ -178,6 +201,7 @@ ROWS: tuple[type[Row], ...] = (
     FrameRow,
     CheckpointRow,
     MilestoneRow,
+    BranchRow,
     Ending,
 )
 TABLES = {kind.TABLE: kind for kind in ROWS}

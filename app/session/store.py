@@ -19,6 +19,8 @@ from typing import TypeVar
 
 import msgspec
 
+from app.branches import MOST as MOST_BRANCHES
+from app.branches import Stored
 from app.frozen import Answer, Frozen
 from app.history import History
 from app.log import Log, LogError
@@ -30,6 +32,7 @@ from app.session.schema import (
     MAX_HOST_TOTAL,
     MAX_LOG_BYTES,
     MAX_STATE,
+    BranchRow,
     CheckpointRow,
     ChunkRow,
     Damaged,
@@ -61,7 +64,7 @@ def open_session(path: str | os.PathLike[str]) -> Session:
     with _naming(where):
         if "\0" in str(where):
             raise FileNotFoundError
-        session = Session(where, open_private(where))
+        session = Session(where, *open_private(where))
         try:
             session._load()
         except BaseException:
@@ -90,12 +93,15 @@ class Session:
     checkpoints: list[tuple[int, int]]
     """Seq and tick of each, in order; `load_checkpoint` takes the place in this list."""
     milestones: list[Milestone]
+    branches: list[Stored]
+    """Other futures, in the order in which they were begun."""
     finished: int | None
     """The first program's wait status if the recording was marked whole (-1: it had not ended), else None."""
 
-    def __init__(self, path: Path, database: sqlite3.Connection) -> None:
+    def __init__(self, path: Path, database: sqlite3.Connection, version: int) -> None:
         self.path = path
         self._database = database
+        self._format = version
         self.blobs = {}
         self.inputs = []
         self.host = Frozen()
@@ -103,6 +109,7 @@ class Session:
         self.history = History(self.log)
         self.checkpoints = []
         self.milestones = []
+        self.branches = []
         self.finished = None
 
     def close(self) -> None:
@@ -150,6 +157,7 @@ class Session:
         self._load_keyframes(cut_off)
         self._load_checkpoints(cut_off)
         self._load_milestones(cut_off)
+        self._load_branches(cut_off)
         if ending is not None:
             self._check_ending(ending)
             self.finished = ending.status
@@ -231,6 +239,25 @@ class Session:
             if self._within(row.seq, cut_off, "a milestone"):
                 self.milestones.append(Milestone(row.seq, row.tick, row.pid, row.kind, row.text))
 
+    def _load_branches(self, cut_off: bool) -> None:
+        """Each begins within an earlier one. A cut-off recording may have lost where one begins."""
+        known = {0: (len(self.log), len(self.inputs))}
+        total = 0
+        for row in self._rows(BranchRow):
+            total += content.packed_size(row.inputs, MAX_CONTENT, "a branch's inputs")
+            if total > MAX_CONTENT_TOTAL:
+                raise Damaged(f"its branches' inputs are more than {MAX_CONTENT_TOTAL >> 20} MiB")
+            one = content.decode_branch(row)
+            if len(known) >= MOST_BRANCHES:
+                raise Damaged("it has more branches than a session can have")
+            events, inputs = known.get(row.parent, (-1, -1))
+            if row.seq > events or row.shared > inputs or row.events < row.seq:
+                if cut_off:
+                    continue
+                raise Damaged(f"branch {row.number} has no beginning")
+            known[row.number] = row.events, row.shared + len(one.inputs)
+            self.branches.append(one)
+
     def _within(self, seq: int, cut_off: bool, what: str) -> bool:
         """Whether the log goes that far. Damaged if it does not but is whole."""
         if seq <= len(self.log):
@@ -284,6 +311,8 @@ class Session:
 
     def _rows(self, kind: type[R], key: int | None = None) -> Iterator[R]:
         """Rows in the order of their keys, or the one with `key`, each checked (struct and digest)."""
+        if self._format < kind.SINCE:
+            return
         statement = select_statement(kind, key is not None)
         for values in self._database.execute(statement, () if key is None else (key,)):
             fields, found = values[:-1], values[-1]

@@ -18,7 +18,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from app.session import schema
-from app.session.schema import APPLICATION_ID, FORMAT, TABLES, Damaged, SessionError
+from app.session.schema import APPLICATION_ID, FORMAT, OLDEST, TABLES, Damaged, SessionError
 
 MAGIC = b"SQLite format 3\0"
 HEADER = 100
@@ -42,8 +42,10 @@ _LIMITS = {
 }
 
 
-def open_private(path: Path) -> sqlite3.Connection:
-    """A connection that can only read the session's tables; the file's structure is checked. SessionError."""
+def open_private(path: Path) -> tuple[sqlite3.Connection, int]:
+    """A connection that can only read the session's tables, and the format. The file's structure is checked.
+
+    SessionError."""
     try:
         directory = tempfile.mkdtemp(prefix="int80-")
     except OSError as error:
@@ -118,20 +120,24 @@ def check_header(head: bytes) -> None:
         raise SessionError("cut off: not even the file's header is there")
     if int.from_bytes(head[68:72], "big") != APPLICATION_ID:
         raise SessionError("not an int80 session but another SQLite database")
-    number = int.from_bytes(head[60:64], "big")
+    number = _format(head)
     if number > FORMAT:
         raise SessionError(
             f"made by a newer int80 (session format {number}, this int80 reads format {FORMAT})"
         )
     if number < 1:
         raise Damaged(f"session format {number} does not exist")
-    if number < FORMAT:
+    if number < OLDEST:
         raise SessionError(
-            f"made by an older int80 (session format {number}, this int80 reads format {FORMAT})"
+            f"made by an older int80 (session format {number}, this int80 reads from format {OLDEST} on)"
         )
 
 
-def _connect(copy: str) -> sqlite3.Connection:
+def _format(head: bytes) -> int:
+    return int.from_bytes(head[60:64], "big")
+
+
+def _connect(copy: str) -> tuple[sqlite3.Connection, int]:
     if os.path.exists(copy + "-wal") and os.path.getsize(copy + "-wal"):
         _fold_in_log(copy)
     size = os.path.getsize(copy)
@@ -150,10 +156,10 @@ def _connect(copy: str) -> sqlite3.Connection:
     )
     try:
         _lock_down(database)
-        _check_schema(database)
+        _check_schema(database, _format(head))
         _check_structure(database)
         database.set_authorizer(_authorize)
-        return database
+        return database, _format(head)
     except BaseException:
         database.close()
         raise
@@ -178,9 +184,13 @@ def _lock_down(database: sqlite3.Connection) -> None:
         database.execute(f"PRAGMA {pragma}").fetchall()
 
 
-def _check_schema(database: sqlite3.Connection) -> None:
+def _check_schema(database: sqlite3.Connection, version: int) -> None:
     """Our tables and nothing else, each as we would create it: nothing of a stranger's SQL is ever run."""
-    expected = {("table", name, name, schema.create_statement(kind)) for name, kind in TABLES.items()}
+    expected = {
+        ("table", name, name, schema.create_statement(kind))
+        for name, kind in TABLES.items()
+        if version >= kind.SINCE
+    }
     found = []
     for row in database.execute("SELECT type, name, tbl_name, sql FROM sqlite_master"):
         found.append(row)

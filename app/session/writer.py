@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import msgspec
 
+from app.branches import Stored
 from app.frozen import Answer
 from app.session import content, schema
 from app.session.content import StoredCheckpoint
@@ -27,6 +28,7 @@ from app.session.schema import (
     MAX_TEXT,
     PAGE,
     ROWS,
+    BranchRow,
     CheckpointRow,
     ChunkRow,
     Damaged,
@@ -195,6 +197,14 @@ class Writer:
         text = "".join(c if c.isprintable() else repr(c)[1:-1] for c in milestone.text)[:MAX_TEXT]
         number = self._rows[MilestoneRow.TABLE]
         self._insert(MilestoneRow, number, milestone.seq, milestone.tick, milestone.pid, milestone.kind, text)
+
+    def branches(self, branches: Iterable[Stored]) -> None:
+        """All that there are now: they take the place of those from before."""
+        self._open().execute(f"DELETE FROM {BranchRow.TABLE}")
+        for one in branches:
+            row = content.encode_branch(one)
+            content.decode_branch(row)
+            self._insert(BranchRow, *msgspec.structs.astuple(row))
 
     def finish(self, status: int) -> None:
         counted = {field: self._rows[field] for field in schema.columns(Ending)[3:]}

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from app import finding
+from app.branches import Branches, Past
 from app.breakpoints import Breakpoint
 from app.breakpoints import wanted as reaches
+from app.checkpoints import Checkpoints
 from app.history import History
 from app.log import Event, Log
 from app.position import ALL_DONE, START, Position
@@ -308,6 +310,7 @@ class FakeEngine:
     def __init__(self, live: bool = True) -> None:
         self.log, self.places = script()
         self.history = History(self.log)
+        self.branches = Branches(Past(self.log, self.history, [], Checkpoints()))
         self.live = live
         self.title = "hello"
         self.seeking: Callable[[Any], bool] | None = None

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from app.branches import Origin, Stored
 from app.frozen import LISTING, Answer
 from app.history import History
 from app.log import Log
@@ -58,6 +59,10 @@ ANSWERS = [
     Answer(1, "", LISTING, 0, msgspec.msgpack.encode(TOP)),
 ]
 INPUTS = [Input(5, "tty", 0, b"ls\r"), Input(5, "stream", 0, b""), Input(900, "tty", 0, b"\xff\0")]
+BRANCHES = [
+    Stored(1, "branch 1", Origin(0, 12, 345, 1), INPUTS[1:], 40, "ab" * 32),
+    Stored(3, "what if it fails", Origin(1, 20, 400, 2), [], 30, "cd" * 32),
+]
 MILESTONES = [Milestone(6, 10, 0, "exec", "/bin/pipe"), Milestone(11, 50, 2, "fork", "2 forks 3")]
 
 
@@ -121,6 +126,8 @@ def record(path: Path, log: Log = LOG, finish: bool = True) -> Recorder:
         recorder.checkpoint(checkpoint)
     for milestone in MILESTONES:
         recorder.milestone(milestone)
+    recorder.branches(BRANCHES[:1])
+    recorder.branches(BRANCHES)
     if finish:
         recorder.finish(0x100)
         recorder.close()
@@ -156,6 +163,7 @@ def assert_same(session: Session) -> None:
     assert session.log.digest() == LOG.digest()
     assert list(session.log.rows()) == list(LOG.rows())
     assert session.milestones == MILESTONES
+    assert session.branches == BRANCHES
     assert session.checkpoints == [(c.seq, c.tick) for c in CHECKPOINTS]
     assert [session.load_checkpoint(n) for n in range(len(CHECKPOINTS))] == CHECKPOINTS
     for seq in (600, 0, 333):

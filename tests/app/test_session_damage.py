@@ -198,7 +198,8 @@ def tampered(tmp_path: Path) -> Iterator[tuple[Path, sqlite3.Connection]]:
         "PRAGMA user_version=0",
         "PRAGMA user_version=-1",
         "PRAGMA user_version=1",
-        "PRAGMA user_version=3",
+        "PRAGMA user_version=2",
+        "PRAGMA user_version=4",
         "PRAGMA application_id=0",
     ],
 )
@@ -207,9 +208,20 @@ def test_a_hostile_schema(tampered: tuple[Path, sqlite3.Connection], sql: str) -
     database.executescript(sql)
     database.close()
     text = refused(path)
-    for version, age in ((1, "an older"), (3, "a newer")):
-        if sql == f"PRAGMA user_version={version}":
-            assert text == f"made by {age} int80 (session format {version}, this int80 reads format 2)"
+    if sql == "PRAGMA user_version=1":
+        assert text == "made by an older int80 (session format 1, this int80 reads from format 2 on)"
+    if sql == "PRAGMA user_version=4":
+        assert text == "made by a newer int80 (session format 4, this int80 reads format 3)"
+
+
+def test_a_file_of_the_format_before_opens(tampered: tuple[Path, sqlite3.Connection]) -> None:
+    """It has no branches."""
+    path, database = tampered
+    database.executescript("DROP TABLE branches; PRAGMA user_version=2")
+    database.close()
+    with open_session(path) as session:
+        assert session.branches == []
+        assert len(session.log) == len(LOG)
 
 
 def encode(value: object) -> bytes:
