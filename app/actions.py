@@ -30,6 +30,8 @@ class Controls(Protocol):
     def origin(self, direction: int) -> None: ...
     def break_here(self) -> None: ...
     def list_breakpoints(self) -> None: ...
+    def add_note(self) -> None: ...
+    def list_notes(self) -> None: ...
     def go_start(self) -> None: ...
     def go_end(self) -> None: ...
     def ask_place(self) -> None: ...
@@ -225,7 +227,7 @@ ACTIONS: tuple[Action, ...] = (
         "mark",
         ("right_square_bracket",),
         "]",
-        "on to the next mark of the timeline: a new process or program, an end, a signal, a fault",
+        "on to the next mark of the timeline: a new process or program, an end, a signal, a fault, a chapter",
         TIME,
         _step("mark", 1),
         "mark",
@@ -344,10 +346,30 @@ ACTIONS: tuple[Action, ...] = (
         "go_to",
         ("g",),
         "g",
-        "go to a place: an event's number, a percentage, start or end",
+        "go to a place: an event's number, a percentage, start or end, a chapter's title",
         TIME,
         lambda app: app.ask_place(),
         "go to",
+    ),
+    Action(
+        "note",
+        ("a",),
+        "a",
+        "add a note or a chapter here, for whoever comes by",
+        TIME,
+        lambda app: app.add_note(),
+        "note",
+    ),
+    Action(
+        "notes",
+        (
+            "A",
+            "upper_a",
+        ),
+        "A",
+        "the notes and chapters: go to one, change it, delete it",
+        TIME,
+        lambda app: app.list_notes(),
     ),
     Action(
         "run_next",
@@ -465,25 +487,6 @@ ACTIONS: tuple[Action, ...] = (
 
 NUMBERS = {name: signo for signo, name in enumerate(SIGNAL_NAMES)}
 BY_NAME = {action.name: action for action in ACTIONS}
-
-
-def parse_place(text: str, length: int) -> int | None:
-    """`start`, `end`, `50%` or an event's number, as a number of events; None if it is none of them."""
-    word = text.strip().lower().replace(",", "").replace("_", "")
-    if word in ("start", "s", "begin"):
-        return 0
-    if word in ("end", "e"):
-        return length
-    if word.endswith("%"):
-        try:
-            part = float(word[:-1])
-        except ValueError:
-            return None
-        return round(length * part / 100) if 0 <= part <= 100 else None
-    if not word.isascii() or not word.isdigit():
-        return None
-    number = int(word)
-    return number if number <= length else None
 
 
 def parse_kill(text: str, state: State) -> tuple[int, int] | None:

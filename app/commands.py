@@ -237,7 +237,7 @@ def run_screen(
 
         try:
             recording = Recording(
-                output, start, image, blobs, engine.machine, engine.history, engine.branches
+                output, start, image, blobs, engine.machine, engine.history, engine.branches, engine.notes
             )
         except SessionError as error:
             complain(str(error))

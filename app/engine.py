@@ -22,6 +22,7 @@ from app.frozen import Frozen
 from app.history import History
 from app.log import Log
 from app.machine import Machine
+from app.notes import Note, Notes, fitting, next_chapter
 from app.origin import Origin, RegisterOrigin, Target, nothing
 from app.position import ALL_DONE, START, Position
 from app.state.state import IDLE, INIT, State
@@ -94,6 +95,7 @@ class Engine:
         self.reason = ""
         """Why the last message could not be followed, or who wrote what was asked for."""
         self.breakpoints: list[Breakpoint] = []
+        self.notes = Notes()
         self._watch: Watch | None = None
         """Addresses that a running search stops at too."""
         self._trail: list[tuple[str, Position, Position]] = []
@@ -175,6 +177,11 @@ class Engine:
             raise error
         self.broken = f"the machine cannot be re-executed here: {error}"
         self._view = None
+
+    @property
+    def notes_here(self) -> tuple[Note, ...]:
+        """Those of the branch that this is."""
+        return self.notes.on(self.branches)
 
     @property
     def at_start(self) -> bool:
@@ -354,8 +361,24 @@ class Engine:
         return self._over("message", finding.is_message, direction)
 
     def step_mark(self, direction: int) -> bool:
-        """To the next or previous mark on the timeline."""
-        return self._over("mark", finding.is_mark, direction)
+        """To the next or previous mark on the timeline, or chapter if that is nearer."""
+        return self._guarded("mark", self._mark, direction)
+
+    def _mark(self, direction: int) -> bool:
+        here = self.cursor
+        chapter = next_chapter(self.notes_here, here, direction)
+        if chapter is None or fitting(chapter.place, self.log) == here:
+            return self._step_to(finding.is_mark, direction)
+        if direction > 0:
+            event = self.find(finding.is_mark, here.seq, chapter.place.seq)
+        else:
+            event = self._last(finding.is_mark, here.seq - 1, chapter.place.seq)
+        if event is not None:
+            self.go_to(event + 1)
+        else:
+            self.go_to_place(chapter.place)
+        self.found = True
+        return True
 
     def search(self, text: str, direction: int) -> bool:
         """To the next or previous event with all these words."""
@@ -454,13 +477,16 @@ class Engine:
         self.found = False
         if self.at_start:
             return False
-        for seq in range(self.cursor.seq - 1, 0, -1):
-            if wanted(self.log.record(seq - 1).event):
-                self.found = True
-                self.go_to(seq)
-                return True
-        self.go_start()
+        event = self._last(wanted, self.cursor.seq - 1)
+        self.found = event is not None
+        self.go_to(event + 1 if event is not None else 0)
         return True
+
+    def _last(self, wanted: Wanted, stop: int, start: int = 0) -> int | None:
+        """The last event of [start, stop) that is wanted."""
+        return next(
+            (seq for seq in range(stop - 1, start - 1, -1) if wanted(self.log.record(seq).event)), None
+        )
 
     def _place_of(self, wanted: Wanted, found: int) -> Position:
         """Where a step stops that was for event `found`: behind it, before a signal's at the check."""
@@ -483,6 +509,11 @@ class Engine:
             return
         self.seeking = None
         self.set_cursor(seq, ALL_DONE, self.log.record(seq - 1).tick)
+
+    def go_to_place(self, place: Position) -> None:
+        """To a position, as far as this log has it."""
+        self.seeking = None
+        self.cursor = fitting(place, self.log)
 
     def go_start(self) -> None:
         self.seeking = None

@@ -20,8 +20,10 @@ from app.host import Driver, complain, exit_code, output_to_host
 from app.launch import LaunchError, Options, open_mounts, prepare
 from app.log import Log
 from app.machine import Machine
+from app.notes import Notes
 from app.resources import kernel_image
 from app.session.content import StoredCheckpoint, decode_cpu, decode_tables, encode_cpu
+from app.session.notes import NotesFile
 from app.session.recorder import Recorder
 from app.session.schema import SessionError, one_line
 from app.session.store import Session, open_session
@@ -51,8 +53,11 @@ class Recording:
         machine: Machine,
         history: History,
         others: Branches | None = None,
+        notes: Notes | None = None,
     ) -> None:
-        """Of the branch that the machine is on now; the `others` are written down beside it."""
+        """Of the branch that the machine is on now; the `others` and `notes` are written down beside it."""
+        self._notes = notes if notes is not None else Notes()
+        self._noted = 0
         self._recorder = Recorder(path, start, image, blobs)
         self._machine = machine
         self._log = machine.log
@@ -73,17 +78,21 @@ class Recording:
     def follow(self) -> None:
         """Hand over what is new. Raises SessionError when the file could not be written."""
         log = self._log
-        if time.monotonic() - self._closed_at > CHUNK_SECONDS:
+        noted = self._notes.changed != self._noted
+        if noted or time.monotonic() - self._closed_at > CHUNK_SECONDS:
             log.close_chunk()
             self._closed_at = time.monotonic()
         self._write()
         if self._others is not None and len(self._others) > 1:
-            self._follow_branches(self._others)
+            self._follow_branches(self._others, noted)
+        if noted:
+            self._noted = self._notes.changed
+            self._recorder.notes(self._notes)
 
-    def _follow_branches(self, others: Branches) -> None:
+    def _follow_branches(self, others: Branches, at_once: bool) -> None:
         """A new one at once, what comes to one now and then."""
         now = time.monotonic()
-        if others.changed != self._changed or now - self._branches_at > CHUNK_SECONDS:
+        if at_once or others.changed != self._changed or now - self._branches_at > CHUNK_SECONDS:
             self._changed, self._branches_at = others.changed, now
             self._write_branches(others)
 
@@ -128,7 +137,7 @@ class Recording:
     def finish(self) -> None:
         """The session is whole: everything is written and the file closed. SessionError if that failed."""
         self._log.close_chunk()
-        self._write()
+        self.follow()
         if self._others is not None:
             self._write_branches(self._others)
         state = self._history.state_at(len(self._log))
@@ -216,7 +225,7 @@ def play(
             return _play_text(session, engine.log, engine.finished if engine.finished is not None else -1)
         from app.tui import run_app
 
-        return run_app(engine, theme=theme)
+        return run_app(engine, theme=theme, keeper=NotesFile(session))
 
 
 def _go_to_branch(engine: Engine, name: str) -> str:
@@ -249,6 +258,7 @@ def open_engine(session: Session) -> Engine:
         engine.machine.adopt(_loaded(session.load_checkpoint(number)))
     for one in session.branches:
         engine.branches.add(one)
+    engine.notes = session.notes
     return engine
 
 

@@ -29,9 +29,9 @@ from app import player as play
 from app import theme
 from app.actions import BY_NAME, PANE_KEYS
 from app.breakpoints import Breakpoint, of_subject
-from app.by_hand import ByHand
 from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
+from app.note_keys import Keeper, NoteKeys
 from app.origin import AT_ONCE, Target, target_of
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
@@ -77,7 +77,7 @@ STAYING = ("instruction", "microstep", "event", "follow", "origin")
 """Steps that say themselves when there is nothing more."""
 
 
-class Int80(ByHand, inherit_bindings=False):
+class Int80(NoteKeys, inherit_bindings=False):
     """The App. Its methods are what `actions` call."""
 
     CSS_PATH = "int80.tcss"
@@ -171,6 +171,7 @@ class Int80(ByHand, inherit_bindings=False):
             playing=self.player.text,
             breakpoints=tuple(engine.breakpoints),
             branch=engine.branches.here.name if len(engine.branches) > 1 else "",
+            notes=engine.notes_here,
         )
 
     def paint(self) -> None:
@@ -381,6 +382,9 @@ class Int80(ByHand, inherit_bindings=False):
     def go_to(self, seq: int) -> None:
         """To where `seq` events have happened."""
         self._go(lambda: self.engine.go_to(seq))
+
+    def go_to_place(self, place: Position) -> None:
+        self._go(lambda: self.engine.go_to_place(place))
 
     def go_start(self) -> None:
         if self.engine.at_start:
@@ -612,9 +616,6 @@ class Int80(ByHand, inherit_bindings=False):
         if not self.no_color:
             self.paint_styles = theme.Paint(name)
 
-    def leave(self) -> None:
-        self.exit(0)
-
 
 def to_program(engine: Engine) -> None:
     """From power on to the first program's first instruction: where somebody wants to begin."""
@@ -650,10 +651,12 @@ def run_app(
     follow: Callable[[], None] | None = None,
     theme: str | None = None,
     hint: str = "",
+    keeper: Keeper | None = None,
 ) -> int:
     """The screen until somebody leaves; the exit status. `follow` is called now and then.
 
-    `theme` is the one that was asked for, None for the one remembered; `hint` is opened at the beginning.
+    `theme` is the one that was asked for, None for the one remembered; `hint` is opened at the beginning,
+    `keeper` gets the notes.
     """
     path = settings_file()
     remembered = load(path)
@@ -661,11 +664,14 @@ def run_app(
         remembered.theme = theme
     app = Int80(engine, follow, remembered)
     app.hint = hint
+    app.keeper = keeper
     begun = app.settings
     status = app.run()
     if theme or app.settings != begun:
         save(path, app.settings)
     gc.enable()
+    if app.not_kept:
+        sys.stderr.write(f"int80: {app.not_kept}\n")
     if app.problem is not None:
         problem = app.problem
         sys.stderr.write(f"int80: the machine stopped: {type(problem).__name__}: {problem}\n")

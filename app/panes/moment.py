@@ -20,6 +20,7 @@ from kernel.thread import PT_REGS
 if TYPE_CHECKING:
     from app.breakpoints import Breakpoint
     from app.log import Event, Log
+    from app.notes import Note
     from app.view import View
 
 LETTERS = 8
@@ -40,6 +41,8 @@ class Moment:
     title: str = ""
     status: str = "live"
     breakpoints: tuple[Breakpoint, ...] = ()
+    notes: tuple[Note, ...] = ()
+    """All of the session, in the order of time."""
     playing: str = ""
     """How time goes by itself: '' when it stands still, else in words."""
     branch: str = ""

@@ -1,4 +1,4 @@
-"""Timeline: a lane per process over the log, what stands out, and the cursor. A click goes there.
+"""Timeline: a lane per process over the log, what stands out, notes, and the cursor. A click goes there.
 
 The whole log, or a window of it: half as long with each step of the zoom, and with the cursor in sight. Of a
 short one the boot is only shown while the cursor is in it.
@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from textual import events
 
+from app.notes import CHAPTER, GLYPHS
 from app.panes.base import Pane, Picked
 from app.panes.lanes import Column, Lanes
 from app.panes.moment import Moment, letter_style, task_name
-from app.panes.row import Row, Sheet, Span, row
+from app.panes.row import Row, Sheet, Span, row, short
 from app.state.state import State
 from app.units import count
 
@@ -19,6 +20,8 @@ HEIGHTS = " ▁▂▃▄▅▆▇█"
 MARKS = " ◆✕▲!"
 LABEL = 4
 LEGEND = "◆ new process or program   ▲ signal   ! fault   ✕ end"
+TITLE = 30
+"""Columns that the chapter's title may take in the header."""
 ROOMY = 120
 """Columns from which on the tick stands in the header."""
 SHORT = 16
@@ -63,8 +66,26 @@ def rows(now: Moment, width: int, height: int, lanes: Lanes, window: Window | No
         key=lambda pid: lanes.letters.letters.get(pid, 1 << 30 | pid),
     )
     if len(tasks) > height - 1:
-        return Sheet([who_row(lanes.letters, data, here), axis_row(data, here)])
-    return Sheet([*(lane_row(lanes.letters, pid, data, here) for pid in tasks), axis_row(data, here)])
+        return Sheet([who_row(lanes.letters, data, here), axis_row(data, here, noted(now, window, columns))])
+    axis = axis_row(data, here, noted(now, window, columns))
+    return Sheet([*(lane_row(lanes.letters, pid, data, here) for pid in tasks), axis])
+
+
+def noted(now: Moment, window: Window, columns: int) -> dict[int, str]:
+    """Columns where somebody has written something: a chapter's mark where both kinds fall together."""
+    found: dict[int, str] = {}
+    for one in now.notes:
+        if window[0] <= one.place.seq <= window[1]:
+            column = column_of(one.place.seq, window, columns)
+            if one.kind == CHAPTER or column not in found:
+                found[column] = GLYPHS[one.kind]
+    return found
+
+
+def chapter_of(now: Moment) -> str:
+    """The title of the chapter that the cursor is in, '' before the first."""
+    begun = [one.text for one in now.notes if one.kind == CHAPTER and not now.cursor.before(one.place)]
+    return begun[-1] if begun else ""
 
 
 def who_row(state: State, data: list[Column], here: int) -> Row:
@@ -96,8 +117,9 @@ def lane_row(state: State, pid: int, data: list[Column], here: int) -> Row:
     )
 
 
-def axis_row(data: list[Column], here: int) -> Row:
-    text = "".join(MARKS[mark] if mark else "─" for _, mark in data)
+def axis_row(data: list[Column], here: int, notes: dict[int, str]) -> Row:
+    marks = (MARKS[mark] if mark else "─" for _, mark in data)
+    text = "".join(notes.get(column, mark) for column, mark in enumerate(marks))
     cursor = "┴" if text[here] == "─" else text[here]
     return row(
         Span(" " * LABEL),
@@ -147,11 +169,13 @@ class Timeline(Pane):
     def title(self, now: Moment) -> Row:
         legend = f"  {LEGEND}" if self.outer_size.width >= 110 else ""
         tick = f" · tick {count(now.cursor.tick)}" if self.outer_size.width < ROOMY else ""
+        chapter = chapter_of(now)
         first, last = self.window(now)
         part = f" · showing {count(first)}–{count(last)}" if self.zoom else ""
         return row(
             Span("Timeline", "title"),
             Span(f" · event {count(now.cursor.seq)} of {count(now.length)}{tick}", "dim"),
+            Span(f" · {GLYPHS[CHAPTER]} {short(chapter, TITLE)}" if chapter else "", "mark"),
             Span(part, "mark"),
             Span(legend, "dim"),
         )

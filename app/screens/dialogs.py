@@ -6,11 +6,12 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_kill, parse_place
+from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_kill
 from app.breakpoints import Breakpoint, parse
 from app.core_file import Core, NotSaved, why_not
 from app.edits import HINT, VALUE_HINT, Edit, parse_edit
 from app.explain import explain as explanation
+from app.notes import CHAPTER, place_named
 from app.origin import Target, named
 from app.panes.moment import task_name
 from app.panes.row import wrapped
@@ -49,18 +50,20 @@ def explain(app: Int80, subject: str) -> None:
 
 def ask_place(app: Int80) -> None:
     """Where to go in time."""
-    length = app.engine.length
+    engine = app.engine
+    chapters = ", a chapter's title" if any(one.kind == CHAPTER for one in engine.notes_here) else ""
+    known = f"event 0 to {count(engine.length)}, 50%, start or end{chapters}"
 
     def check(text: str) -> str:
-        wrong = f"an event from 0 to {count(length)}, a percentage, start or end"
-        return "" if parse_place(text, length) is not None else wrong
+        wrong = f"an event from 0 to {count(engine.length)}, a percentage, start or end{chapters}"
+        return "" if place_named(text, engine.log, engine.notes_here) is not None else wrong
 
     def go(text: str | None) -> None:
-        place = parse_place(text, length) if text is not None else None
+        place = place_named(text, engine.log, engine.notes_here) if text is not None else None
         if place is not None:
-            app.go_to(place)
+            app.go_to_place(place)
 
-    app.push_screen(Ask("go to", f"event 0 to {count(length)}, 50%, start or end", check), go)
+    app.push_screen(Ask("go to", known, check), go)
 
 
 def ask_text(app: Int80, before: str) -> None:

@@ -58,7 +58,10 @@ def ask_branch(app: BranchKeys, one: Branch) -> None:
         elif what == "name":
             ask_name(app, one)
         elif what == "forget":
-            app.say(app.engine.branches.forget(one) or f"{one.name} is forgotten")
+            why = app.engine.branches.forget(one)
+            if not why:
+                app.engine.notes.forget_branch(one.number)
+            app.say(why or f"{one.name} is forgotten")
 
     app.push_screen(Choose(one.name, items), do)
 

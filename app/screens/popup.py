@@ -78,8 +78,10 @@ class Ask(ModalScreen[str | None]):
 
     BINDINGS = [Binding("escape", "dismiss", "close", show=False)]
 
-    def __init__(self, title: str, hint: str, check: Callable[[str], str]) -> None:
+    def __init__(self, title: str, hint: str, check: Callable[[str], str], text: str = "") -> None:
+        """`text` is there to begin with."""
         super().__init__()
+        self.text = text
         self.heading = title
         self.hint = hint
         self.check = check
@@ -87,7 +89,7 @@ class Ask(ModalScreen[str | None]):
     def compose(self) -> ComposeResult:
         with Vertical(classes="box") as box:
             box.border_title = self.heading
-            yield Input()
+            yield Input(self.text, select_on_focus=False)
             yield Static(self.hint, classes="hint", markup=False)
 
     def on_mount(self) -> None:

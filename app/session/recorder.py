@@ -20,6 +20,7 @@ from typing import ParamSpec, TypeAlias
 
 from app.branches import Stored
 from app.frozen import Answer
+from app.notes import Note
 from app.session import schema
 from app.session.content import StoredCheckpoint
 from app.session.schema import Damaged, SessionError
@@ -107,6 +108,10 @@ class Recorder:
     def branches(self, branches: Iterable[Stored]) -> None:
         """All other futures that there are now."""
         self._put(self._writer.branches, tuple(branches))
+
+    def notes(self, notes: Iterable[Note]) -> None:
+        """All notes that there are now; those handed over before are gone."""
+        self._put(self._writer.notes, tuple(notes))
 
     def finish(self, status: int) -> None:
         """All has been recorded: the file is marked whole and becomes a single one. Only `close` may follow.

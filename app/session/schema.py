@@ -15,6 +15,7 @@ read.
     checkpoints  the machine after `seq` events at `tick`; its frames by their numbers
     milestones   what can be searched for
     branches     other futures: where each leaves, what was put in, what must come of it
+    notes        what a person has written to places in it
     ending       one row once the recording was marked whole, with how much of everything there must be
 
 Packing of the blobs is `content`'s, the words in them the kernel's and the log's.
@@ -29,6 +30,8 @@ import msgspec
 from msgspec import Meta
 
 from app.log import CHUNK_RECORDS
+from app.notes import MAX_TEXT as MAX_NOTE
+from app.notes import MOST as MAX_NOTES
 
 APPLICATION_ID = int.from_bytes(b"int8", "big")
 """PRAGMA application_id: tells a session from other databases (`file` shows it)."""
@@ -79,7 +82,7 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
     """A row of the table `TABLE`, which there is since format `SINCE`."""
 
     TABLE: ClassVar[str]
-    SINCE: ClassVar[int] = 2
+    SINCE: ClassVar[int] = OLDEST
 
 
 class Header(Row, frozen=True):
@@ -175,6 +178,20 @@ class BranchRow(Row, frozen=True):
     inputs: Blob
 
 
+class NoteRow(Row, frozen=True):
+    """Nothing in `Ending` tells how many there are: they come and go behind the recording."""
+
+    TABLE = "notes"
+    SINCE = 3
+    number: Annotated[int, Meta(ge=0, lt=MAX_NOTES)]
+    branch: Annotated[int, Meta(ge=0, le=1 << 20)]
+    seq: Seq
+    microstep: Annotated[int, Meta(ge=-1, lt=64)]
+    tick: Tick
+    kind: Annotated[str, Meta(pattern=r"^(note|chapter)\Z", max_length=16)]
+    text: Annotated[str, Meta(min_length=1, max_length=MAX_NOTE)]
+
+
 class Ending(Row, frozen=True):
     TABLE = "ending"
     id: Annotated[int, Meta(ge=1, le=1)]
@@ -202,6 +219,7 @@ ROWS: tuple[type[Row], ...] = (
     CheckpointRow,
     MilestoneRow,
     BranchRow,
+    NoteRow,
     Ending,
 )
 TABLES = {kind.TABLE: kind for kind in ROWS}

@@ -24,6 +24,8 @@ from app.branches import Stored
 from app.frozen import Answer, Frozen
 from app.history import History
 from app.log import Log, LogError
+from app.notes import Note, Notes, fitting
+from app.position import Position
 from app.session import content, schema
 from app.session.content import StoredCheckpoint
 from app.session.schema import (
@@ -44,6 +46,7 @@ from app.session.schema import (
     InputRow,
     KeyframeRow,
     MilestoneRow,
+    NoteRow,
     Row,
     SessionError,
     select_statement,
@@ -61,7 +64,7 @@ R = TypeVar("R", bound=Row)
 def open_session(path: str | os.PathLike[str]) -> Session:
     """The session in this file. SessionError, one line with the file's name, if anything is wrong with it."""
     where = Path(path)
-    with _naming(where):
+    with naming(where):
         if "\0" in str(where):
             raise FileNotFoundError
         session = Session(where, *open_private(where))
@@ -95,13 +98,14 @@ class Session:
     milestones: list[Milestone]
     branches: list[Stored]
     """Other futures, in the order in which they were begun."""
+    notes: Notes
     finished: int | None
     """The first program's wait status if the recording was marked whole (-1: it had not ended), else None."""
 
     def __init__(self, path: Path, database: sqlite3.Connection, version: int) -> None:
         self.path = path
+        self.format = version
         self._database = database
-        self._format = version
         self.blobs = {}
         self.inputs = []
         self.host = Frozen()
@@ -110,6 +114,7 @@ class Session:
         self.checkpoints = []
         self.milestones = []
         self.branches = []
+        self.notes = Notes()
         self.finished = None
 
     def close(self) -> None:
@@ -127,14 +132,14 @@ class Session:
         """The checkpoint at this place of `checkpoints`. SessionError when it is damaged."""
         if not 0 <= number < len(self.checkpoints):
             raise IndexError(f"no checkpoint {number}")
-        with _naming(self.path):
+        with naming(self.path):
             for row in self._rows(CheckpointRow, number):
                 return self._checkpoint(row)
             raise Damaged(f"checkpoint {number} is missing")
 
     def verify(self) -> None:
         """Read what opening leaves for later, too. SessionError if any of it is damaged."""
-        with _naming(self.path):
+        with naming(self.path):
             for frame in self._rows(FrameRow):
                 content.unpack_frame(frame.data)
         for number in range(len(self.checkpoints)):
@@ -158,6 +163,7 @@ class Session:
         self._load_checkpoints(cut_off)
         self._load_milestones(cut_off)
         self._load_branches(cut_off)
+        self._load_notes(cut_off)
         if ending is not None:
             self._check_ending(ending)
             self.finished = ending.status
@@ -258,6 +264,28 @@ class Session:
             known[row.number] = row.events, row.shared + len(one.inputs)
             self.branches.append(one)
 
+    def _load_notes(self, cut_off: bool) -> None:
+        """Each is on a branch that is there, where that has events. A cut-off recording may have lost one."""
+        known = {0: len(self.log), **{one.number: one.events for one in self.branches}}
+        for row in self._numbered(NoteRow):
+            if row.seq > known.get(row.branch, -1):
+                if cut_off:
+                    continue
+                raise Damaged(f"note {row.number} is beyond the events that there are")
+            place = Position(row.seq, row.microstep, row.tick)
+            if not row.branch:
+                place = fitting(place, self.log)
+            if wrong := self.notes.add(Note(place, row.kind, row.text, row.branch)):
+                raise Damaged(f"note {row.number}: {wrong}")
+
+    def identity(self) -> bytes:
+        """Tells a session from any other, whatever notes it has."""
+        return identity(self._database)
+
+    def note_rows(self) -> list[NoteRow]:
+        """Its notes as they stand in the file."""
+        return list(self._rows(NoteRow))
+
     def _within(self, seq: int, cut_off: bool, what: str) -> bool:
         """Whether the log goes that far. Damaged if it does not but is whole."""
         if seq <= len(self.log):
@@ -311,7 +339,7 @@ class Session:
 
     def _rows(self, kind: type[R], key: int | None = None) -> Iterator[R]:
         """Rows in the order of their keys, or the one with `key`, each checked (struct and digest)."""
-        if self._format < kind.SINCE:
+        if self.format < kind.SINCE:
             return
         statement = select_statement(kind, key is not None)
         for values in self._database.execute(statement, () if key is None else (key,)):
@@ -341,8 +369,17 @@ class Session:
         return sum(1 for _ in self._database.execute(f"SELECT {names[0]} FROM {kind.TABLE}"))
 
 
+def identity(database: sqlite3.Connection) -> bytes:
+    """Of the start and all events that a checked database has: 32 bytes."""
+    total = hashlib.sha256()
+    for table, key in ((Header, "id"), (ChunkRow, "first")):
+        for (found,) in database.execute(f"SELECT digest FROM {table.TABLE} ORDER BY {key}"):
+            total.update(found)
+    return total.digest()
+
+
 @contextmanager
-def _naming(path: Path) -> Iterator[None]:
+def naming(path: Path) -> Iterator[None]:
     """Whatever goes wrong with the file becomes one line that names it."""
     name = schema.one_line(path)
     try:

@@ -52,13 +52,13 @@ def open_private(path: Path) -> tuple[sqlite3.Connection, int]:
         raise SessionError(f"no temporary directory: {schema.one_line(error.strerror)}") from None
     try:
         copy = os.path.join(directory, "session")
-        _copy(path, copy)
-        return _connect(copy)
+        copy_session(path, copy)
+        return connect(copy)
     finally:  # an open file needs no name any more
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def _copy(path: Path, copy: str) -> None:
+def copy_session(path: Path, copy: str) -> None:
     """The file and its write-ahead log, as of one moment."""
     real = os.path.realpath(path)
     for _ in range(_COPIES):
@@ -137,9 +137,10 @@ def _format(head: bytes) -> int:
     return int.from_bytes(head[60:64], "big")
 
 
-def _connect(copy: str) -> tuple[sqlite3.Connection, int]:
-    if os.path.exists(copy + "-wal") and os.path.getsize(copy + "-wal"):
-        _fold_in_log(copy)
+def connect(copy: str) -> tuple[sqlite3.Connection, int]:
+    """What `open_private` gives, of a copy that nobody else knows."""
+    if has_log(copy):
+        fold_in_log(copy)
     size = os.path.getsize(copy)
     with open(copy, "rb") as file:
         head = file.read(HEADER)
@@ -165,7 +166,12 @@ def _connect(copy: str) -> tuple[sqlite3.Connection, int]:
         raise
 
 
-def _fold_in_log(copy: str) -> None:
+def has_log(copy: str) -> bool:
+    """Whether there is something in the write-ahead log beside it."""
+    return os.path.exists(copy + "-wal") and os.path.getsize(copy + "-wal") > 0
+
+
+def fold_in_log(copy: str) -> None:
     """Put the pages of the write-ahead log where they belong, as SQLite does after a crash."""
     database = sqlite3.connect(copy, isolation_level=None)
     try:

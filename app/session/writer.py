@@ -15,6 +15,7 @@ import msgspec
 
 from app.branches import Stored
 from app.frozen import Answer
+from app.notes import Note
 from app.session import content, schema
 from app.session.content import StoredCheckpoint
 from app.session.schema import (
@@ -40,6 +41,7 @@ from app.session.schema import (
     InputRow,
     KeyframeRow,
     MilestoneRow,
+    NoteRow,
     Row,
     SessionError,
 )
@@ -205,6 +207,12 @@ class Writer:
             row = content.encode_branch(one)
             content.decode_branch(row)
             self._insert(BranchRow, *msgspec.structs.astuple(row))
+
+    def notes(self, notes: Iterable[Note]) -> None:
+        """All that there are now: they take the place of those from before."""
+        self._open().execute(f"DELETE FROM {NoteRow.TABLE}")
+        for number, one in enumerate(notes):
+            self._insert(NoteRow, number, one.branch, *one.place, one.kind, one.text)
 
     def finish(self, status: int) -> None:
         counted = {field: self._rows[field] for field in schema.columns(Ending)[3:]}

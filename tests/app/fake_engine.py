@@ -6,6 +6,7 @@ It has what `app.engine.Engine` has as far as the screen asks; the places are a 
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 from app import finding
@@ -15,6 +16,7 @@ from app.breakpoints import wanted as reaches
 from app.checkpoints import Checkpoints
 from app.history import History
 from app.log import Event, Log
+from app.notes import Note, Notes
 from app.position import ALL_DONE, START, Position
 from app.state.state import State
 from app.view import FrameCounts, FrameUse
@@ -323,12 +325,18 @@ class FakeEngine:
         self.found = True
         self.reason = ""
         self.breakpoints: list[Breakpoint] = []
+        self.notes = Notes()
+        self.machine = SimpleNamespace(follow=None)
         self.moved: list[str] = []
         """What was asked for, in order."""
 
     @property
     def cursor(self) -> Position:
         return self.places[self.at].position if self.at >= 0 else START
+
+    @property
+    def notes_here(self) -> tuple[Note, ...]:
+        return self.notes.every
 
     @property
     def length(self) -> int:
@@ -440,6 +448,9 @@ class FakeEngine:
         self.moved.append(f"go_to {seq}")
         places = [n for n, place in enumerate(self.places) if place.position.seq <= seq]
         self.at = places[-1] if places else -1
+
+    def go_to_place(self, place: Position) -> None:
+        self.go_to(place.seq)
 
     def go_start(self) -> None:
         self.moved.append("start")

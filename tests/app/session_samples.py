@@ -18,6 +18,8 @@ from app.branches import Origin, Stored
 from app.frozen import LISTING, Answer
 from app.history import History
 from app.log import Log
+from app.notes import CHAPTER, NOTE, Note
+from app.position import ALL_DONE, Position
 from app.session import (
     Recorder,
     Session,
@@ -109,6 +111,19 @@ LOG = make_log()
 CHECKPOINTS = make_checkpoints(LOG)
 
 
+def place_in(log: Log, seq: int) -> Position:
+    return Position(seq, ALL_DONE, log.record(seq - 1).tick if seq else 0)
+
+
+NOTES = (
+    Note(place_in(LOG, 6), CHAPTER, "The beginning"),
+    Note(place_in(LOG, 6), NOTE, "gr\u00fcn: look at this"),
+    Note(Position(30, ALL_DONE, 1 << 50), CHAPTER, "On a branch", 1),
+    Note(place_in(LOG, 300), NOTE, "half way"),
+    Note(place_in(LOG, 600), CHAPTER, "The end of it"),
+)
+
+
 def record(path: Path, log: Log = LOG, finish: bool = True) -> Recorder:
     """All of a session handed over; closed if finished."""
     recorder = Recorder(path, START, IMAGE, BLOBS)
@@ -128,6 +143,7 @@ def record(path: Path, log: Log = LOG, finish: bool = True) -> Recorder:
         recorder.milestone(milestone)
     recorder.branches(BRANCHES[:1])
     recorder.branches(BRANCHES)
+    recorder.notes(NOTES)
     if finish:
         recorder.finish(0x100)
         recorder.close()
@@ -164,6 +180,7 @@ def assert_same(session: Session) -> None:
     assert list(session.log.rows()) == list(LOG.rows())
     assert session.milestones == MILESTONES
     assert session.branches == BRANCHES
+    assert session.notes.every == NOTES
     assert session.checkpoints == [(c.seq, c.tick) for c in CHECKPOINTS]
     assert [session.load_checkpoint(n) for n in range(len(CHECKPOINTS))] == CHECKPOINTS
     for seq in (600, 0, 333):

@@ -215,17 +215,27 @@ def test_a_hostile_schema(tampered: tuple[Path, sqlite3.Connection], sql: str) -
 
 
 def test_a_file_of_the_format_before_opens(tampered: tuple[Path, sqlite3.Connection]) -> None:
-    """It has no branches."""
+    """What came since is not in it."""
     path, database = tampered
-    database.executescript("DROP TABLE branches; PRAGMA user_version=2")
+    as_of_format_2(database)
     database.close()
     with open_session(path) as session:
+        session.verify()
+        assert not session.notes.every
         assert session.branches == []
-        assert len(session.log) == len(LOG)
+        assert list(session.log.rows()) == list(LOG.rows())
+        assert session.finished == 0x100
 
 
 def encode(value: object) -> bytes:
     return msgspec.msgpack.encode(value)
+
+
+def as_of_format_2(database: sqlite3.Connection) -> None:
+    for kind in schema.ROWS:
+        if kind.SINCE > 2:
+            database.execute(f"DROP TABLE {kind.TABLE}")
+    database.execute("PRAGMA user_version=2")
 
 
 def put(database: sqlite3.Connection, kind: type[schema.Row], *values: object) -> None:
@@ -383,6 +393,27 @@ LIES: dict[str, Change] = {
     "milestone's kind": lambda d: change(d, schema.MilestoneRow, 0, kind="exec\n"),
     "milestone beyond": lambda d: change(d, schema.MilestoneRow, 0, seq=1 << 39),
     "long milestone": lambda d: change(d, schema.MilestoneRow, 0, text="x" * 5000),
+    "note of no kind": lambda d: change(d, schema.NoteRow, 1, kind="poem"),
+    "note without text": lambda d: change(d, schema.NoteRow, 1, text=""),
+    "note of blanks": lambda d: change(d, schema.NoteRow, 1, text="   "),
+    "note with a sequence": lambda d: change(d, schema.NoteRow, 1, text="a\x1b[2Jb"),
+    "note of two lines": lambda d: change(d, schema.NoteRow, 1, text="a\nb"),
+    "note turned around": lambda d: change(d, schema.NoteRow, 1, text="a\u202eb"),
+    "note not UTF-8": lambda d: d.execute("UPDATE notes SET text = CAST(x'ff' AS TEXT) WHERE number = 1"),
+    "note is a blob": lambda d: change(d, schema.NoteRow, 1, text=b"text"),
+    "long note": lambda d: change(d, schema.NoteRow, 1, text="x" * 501),
+    "note beyond": lambda d: change(d, schema.NoteRow, 1, seq=601),
+    "note before": lambda d: change(d, schema.NoteRow, 1, seq=-1),
+    "note's tick": lambda d: change(d, schema.NoteRow, 1, tick=-1),
+    "note's microstep": lambda d: change(d, schema.NoteRow, 1, microstep=64),
+    "note missing": lambda d: d.execute("DELETE FROM notes WHERE number = 1"),
+    "note on no branch": lambda d: change(d, schema.NoteRow, 1, branch=7),
+    "note beyond a branch": lambda d: change(d, schema.NoteRow, 2, seq=41),
+    "note far": lambda d: change(d, schema.NoteRow, 4, number=1 << 40),
+    "too many notes": lambda d: [put(d, schema.NoteRow, n, 0, 6, -1, 0, "note", str(n)) for n in range(301)],
+    "long chapter": lambda d: change(d, schema.NoteRow, 0, text="x" * 61),
+    "chapter twice": lambda d: change(d, schema.NoteRow, 4, text="THE BEGINNING"),
+    "chapter like a place": lambda d: change(d, schema.NoteRow, 0, text="50%"),
     "status": lambda d: change(d, schema.Ending, 1, status=1 << 20),
     "more events": lambda d: change(d, schema.Ending, 1, events=601),
     "wrong digest": lambda d: d.execute("UPDATE milestones SET seq = 7 WHERE number = 0"),

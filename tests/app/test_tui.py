@@ -10,8 +10,9 @@ from typing import Any, cast
 import pytest
 from textual.pilot import Pilot
 
-from app.actions import ACTIONS, BY_NAME, PANE_KEYS, parse_place
+from app.actions import ACTIONS, BY_NAME, PANE_KEYS
 from app.keys import NAMED, terminal_bytes
+from app.notes import parse_place
 from app.panes.bars import footer_items, tab_row
 from app.panes.row import text_of
 from app.screens.main import size_class
