@@ -23,6 +23,7 @@ class Controls(Protocol):
     def play(self) -> None: ...
     def run_on(self) -> None: ...
     def change_speed(self, direction: int) -> None: ...
+    def usual_speed(self) -> None: ...
     def run_back(self) -> None: ...
     def follow(self, direction: int) -> None: ...
     def ask_text(self) -> None: ...
@@ -328,9 +329,9 @@ ACTIONS: tuple[Action, ...] = (
     Action("play", ("space",), "space", "play, or pause", PLAY, lambda app: app.play(), "play"),
     Action(
         "faster",
-        ("plus", "equals_sign"),
+        ("plus",),
         "+",
-        "play faster; in the Timeline: zoom in, around the cursor",
+        "play twice as fast, up to 64 times; in the Timeline: zoom in, around the cursor",
         PLAY,
         lambda app: app.change_speed(1),
     ),
@@ -338,9 +339,17 @@ ACTIONS: tuple[Action, ...] = (
         "slower",
         ("minus",),
         "-",
-        "play slower; in the Timeline: zoom out",
+        "play half as fast, down to 1/16; in the Timeline: zoom out",
         PLAY,
         lambda app: app.change_speed(-1),
+    ),
+    Action(
+        "usual_speed",
+        ("equals_sign",),
+        "=",
+        "play at the usual speed, four microsteps a second; in the Timeline: everything",
+        PLAY,
+        lambda app: app.usual_speed(),
     ),
     Action(
         "go_to",

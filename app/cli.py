@@ -81,6 +81,17 @@ def build_parser() -> Parser:
         "--text", action="store_true", help="write the trace as text instead of opening the screen"
     )
     play.add_argument("--at", metavar="EVENT", type=_count, help="start at this event")
+    play.add_argument(
+        "--from", metavar="P", dest="first", help="begin here: an event, 50%%, start, end, a chapter's title"
+    )
+    play.add_argument("--until", metavar="P", dest="last", help="play to here, not further")
+    play.add_argument("--loop", action="store_true", help="then from the beginning again")
+    play.add_argument("--speed", metavar="X", help="play at once, 1/16 to 64 times as fast as usual")
+    play.add_argument(
+        "--by",
+        choices=("steps", "time"),
+        help="play at once: microstep by microstep (as if not given), or as time went by in the guest",
+    )
     play.add_argument("--branch", metavar="B", help="another future that was tried: its number or name")
     _break_option(play)
     _theme_option(play)
@@ -445,10 +456,20 @@ def _record(namespace: argparse.Namespace) -> int:
 
 def _play(namespace: argparse.Namespace) -> int:
     from app.commands import run_play
+    from app.playing import Wish
 
-    return run_play(
-        namespace.file, namespace.text, namespace.at, namespace.theme, namespace.breaks, namespace.branch
+    wish = Wish(
+        namespace.at,
+        namespace.branch,
+        namespace.breaks,
+        namespace.theme,
+        namespace.first,
+        namespace.last,
+        namespace.loop,
+        namespace.speed,
+        namespace.by,
     )
+    return run_play(namespace.file, namespace.text, wish)
 
 
 def _export(namespace: argparse.Namespace) -> int:

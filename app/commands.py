@@ -35,6 +35,7 @@ from kernel.exec import ExecRefused
 from kernel.kernel import Kernel
 
 if TYPE_CHECKING:
+    from app.playing import Wish
     from app.tracing import TraceOptions
 
 TIMED_OUT = 124
@@ -271,15 +272,8 @@ def run_record(options: Options, timeout: float | None, output: str) -> int:
     return record(options, timeout, output)
 
 
-def run_play(
-    path: str,
-    text: bool,
-    at: int | None,
-    theme: str | None = None,
-    breaks: Sequence[str] = (),
-    branch: str | None = None,
-) -> int:
+def run_play(path: str, text: bool, wish: Wish) -> int:
     """`int80 play`: a recorded session on the screen, or as text."""
-    from app.recording import play
+    from app.playing import play
 
-    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), at, theme, breaks, branch)
+    return play(path, text or not sys.stdout.isatty() or not sys.stdin.isatty(), wish)

@@ -6,28 +6,23 @@ opens a file as an engine that runs nothing beyond what is written there.
 
 from __future__ import annotations
 
-import io
-import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from app import branches
 from app.branches import Branches, stored
 from app.checkpoints import Checkpoint
 from app.history import History
-from app.host import Driver, complain, exit_code, output_to_host
+from app.host import Driver, complain, output_to_host
 from app.launch import LaunchError, Options, open_mounts, prepare
 from app.log import Log
 from app.machine import Machine
 from app.notes import Notes
 from app.resources import kernel_image
 from app.session.content import StoredCheckpoint, decode_cpu, decode_tables, encode_cpu
-from app.session.notes import NotesFile
 from app.session.recorder import Recorder
-from app.session.schema import SessionError, one_line
-from app.session.store import Session, open_session
-from app.state.fold import FoldError
+from app.session.schema import SessionError
+from app.session.store import Session
 from cpu.checkpoint import MachineState
 from kernel.kernel import Input, Start
 
@@ -188,58 +183,6 @@ def record(options: Options, timeout: float | None, output: str) -> int:
     return status
 
 
-def play(
-    path: str,
-    text: bool,
-    at: int | None,
-    theme: str | None = None,
-    breaks: Sequence[str] = (),
-    branch: str | None = None,
-) -> int:
-    """Open a recorded session on the screen, or write its trace. `branch` is a number or a name."""
-    from app.commands import NO_BREAKPOINT
-
-    try:
-        session = open_session(path)
-    except SessionError as error:
-        complain(str(error))
-        return 2
-    with session:
-        if text and branch is None:
-            return _play_text(session, session.log, session.finished)
-        try:
-            engine = open_engine(session)
-            why = _go_to_branch(engine, branch) if branch is not None else ""
-            wrong = engine.set_breakpoints(breaks)
-            engine.history.state_at(engine.length)
-            engine.go_to(at if at is not None else 0)
-        except Exception as error:  # whatever a foreign file can hold, it is one line
-            complain(f"{path}: cannot be played: {error or type(error).__name__}")
-            return 2
-        if wrong is not None:
-            why = NO_BREAKPOINT.format(wrong)
-        if why:
-            complain(why if wrong is not None else f"{path}: {why}")
-            return 2
-        if text:
-            return _play_text(session, engine.log, engine.finished if engine.finished is not None else -1)
-        from app.tui import run_app
-
-        return run_app(engine, theme=theme, keeper=NotesFile(session))
-
-
-def _go_to_branch(engine: Engine, name: str) -> str:
-    """Run a branch again, to its end. Why not, or ''."""
-    found = engine.branches.named(name)
-    if found is None:
-        known = ", ".join(f"{one.number} ({one.name})" for one in engine.branches)
-        return f"no branch is called {one_line(name)}: there are {known}"
-    branches.go_to(engine, found.number)
-    while engine.seeking is not None:
-        engine.run(CHUNK_SECONDS)
-    return engine.reason
-
-
 def open_engine(session: Session) -> Engine:
     """A recording as an engine."""
     from app.engine import Engine
@@ -260,28 +203,3 @@ def open_engine(session: Session) -> Engine:
         engine.branches.add(one)
     engine.notes = session.notes
     return engine
-
-
-def _play_text(session: Session, log: Log, finished: int | None) -> int:
-    from app.tracing import Tracer
-
-    out = io.StringIO()
-    tracer = Tracer(out, envp=session.start.envp)
-    try:
-        History(log).state_at(len(log))
-    except FoldError as error:
-        complain(f"{session.path}: {error}")
-        return 2
-    for tick, pid, event in log.rows():
-        tracer.sink(tick, pid, event)
-        if out.tell() > 1 << 16:
-            sys.stdout.write(out.getvalue())
-            out.seek(0)
-            out.truncate()
-    tracer.close()
-    sys.stdout.write(out.getvalue())
-    sys.stdout.flush()
-    if finished is None:
-        complain(f"{session.path}: the recording was cut off after event {len(log)}")
-        return 0
-    return exit_code(finished) if finished >= 0 else 0

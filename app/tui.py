@@ -35,7 +35,7 @@ from app.note_keys import Keeper, NoteKeys
 from app.origin import AT_ONCE, Target, target_of
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
-from app.player import Player
+from app.player import USUAL, Player
 from app.position import Position
 from app.screens.main import Main
 from app.settings import Settings, load, save, settings_file
@@ -100,6 +100,8 @@ class Int80(NoteKeys, inherit_bindings=False):
         self.paint_styles = theme.Paint(theme.PLAIN if self.no_color else theme.DARK)
         self.player = Player()
         self.main = Main()
+        self.plays = False
+        """Time goes by itself as soon as the machine has come to the program."""
         self.painted = 0
         """Frames so far."""
         self.problem: BaseException | None = None
@@ -169,6 +171,7 @@ class Int80(NoteKeys, inherit_bindings=False):
             title=engine.title,
             status=engine.status,
             playing=self.player.text,
+            speed=self.player.speed_text if self.player.speed != USUAL else "",
             breakpoints=tuple(engine.breakpoints),
             branch=engine.branches.here.name if len(engine.branches) > 1 else "",
             notes=engine.notes_here,
@@ -207,6 +210,8 @@ class Int80(NoteKeys, inherit_bindings=False):
         with self.guard():
             to_program(self.engine)
         self.paint()
+        if self.plays and self.problem is None:
+            self._start()
         if self.hint:
             from app.screens import dialogs
 
@@ -496,7 +501,15 @@ class Int80(NoteKeys, inherit_bindings=False):
             self.say(self.main.timeline.zoom_by(direction))
             return
         self.player.change(direction)
-        self.say(f"speed: {self.player.speed_text if self.player.rate else 'as fast as it goes'}")
+        self.say(f"speed: {self.player.speed_text}")
+        self.paint()
+
+    def usual_speed(self) -> None:
+        if self.main.focused is self.main.timeline:
+            self.say(self.main.timeline.zoom_by(-self.main.timeline.zoom))
+            return
+        self.player.usual()
+        self.say(f"speed: {self.player.speed_text}")
         self.paint()
 
     def _start(self, full: bool = False, seeking: bool = False) -> None:
@@ -517,20 +530,20 @@ class Int80(NoteKeys, inherit_bindings=False):
         while player.on:
             now = time.monotonic()
             before = self.engine.cursor
-            regs = self.moment().regs if player.rate else None
+            regs = self.moment().regs if not player.full else None
             with self.guard():
                 outcome = player.frame(self.engine, now - last)
             if self.problem is not None:
                 return
             last = now
-            if player.rate and self.engine.cursor != before:
+            if not player.full and self.engine.cursor != before:
                 self._mark(self.engine.cursor, regs)
             if outcome == play.FINISHED:
                 self._stop()
                 if self._sought is not None:
                     self._say_origin()
                 elif not player.found:
-                    self.say(self._edge(-1 if self.engine.at_start else 1))
+                    self.say(self._played())
             idle = outcome == play.WAITING and self.engine.cursor.seq == before.seq
             if not idle or now - self._last_paint > IDLE_FRAME:
                 self.paint()
@@ -539,8 +552,14 @@ class Int80(NoteKeys, inherit_bindings=False):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._wake.wait(), POLL)
             else:
-                await asyncio.sleep(FRAME if player.rate else YIELD)
+                await asyncio.sleep(YIELD if player.full else FRAME)
         self.paint()
+
+    def _played(self) -> str:
+        """Why it plays no further."""
+        if self.player.at_last(self.engine.cursor) and not self.engine.at_end:
+            return "it plays to here, --until says: g and all steps go on"
+        return self._edge(-1 if self.engine.at_start else 1)
 
     def back(self) -> None:
         if self.player.on:
@@ -652,11 +671,13 @@ def run_app(
     theme: str | None = None,
     hint: str = "",
     keeper: Keeper | None = None,
+    player: Player | None = None,
+    plays: bool = False,
 ) -> int:
     """The screen until somebody leaves; the exit status. `follow` is called now and then.
 
     `theme` is the one that was asked for, None for the one remembered; `hint` is opened at the beginning,
-    `keeper` gets the notes.
+    `keeper` gets the notes, `player` knows how fast and how far it is played; `plays`: from the beginning.
     """
     path = settings_file()
     remembered = load(path)
@@ -665,6 +686,8 @@ def run_app(
     app = Int80(engine, follow, remembered)
     app.hint = hint
     app.keeper = keeper
+    app.player = player or app.player
+    app.plays = plays
     begun = app.settings
     status = app.run()
     if theme or app.settings != begun:

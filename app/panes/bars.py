@@ -30,7 +30,7 @@ def header_row(now: Moment, width: int) -> Row:
     if regs is not None:
         name, fill = ("user", "░░ ") if regs.cpl else ("kernel", "▓▓ ")
         ring = row(Span(f" ring {regs.cpl} {fill if width >= 72 else ''}{name} ", f"{name} on_{name} bold"))
-    words = f"▶ {now.playing}" if now.playing else "❚❚ paused"
+    words = f"▶ {now.playing}" if now.playing else f"❚❚ paused {now.speed}".rstrip()
     play = row(
         Span(words if width >= 72 else words.partition(" ")[0], "good bold" if now.playing else "bold")
     )

@@ -45,6 +45,8 @@ class Moment:
     """All of the session, in the order of time."""
     playing: str = ""
     """How time goes by itself: '' when it stands still, else in words."""
+    speed: str = ""
+    """How fast it would go, '' at the usual speed."""
     branch: str = ""
     """The branch's name, where there are several."""
 

@@ -184,6 +184,8 @@ BAD_OPTIONS = [
     ["play"],
     ["play", "/nonexistent.int80"],
     ["play", "--at", "x", "/nonexistent.int80"],
+    ["play", "--by", "x", "/nonexistent.int80"],
+    ["play", "--speed", "/nonexistent.int80"],
     ["run", "hello"],
     ["syscalls", "nosuchcall"],
     ["syscalls", "read", "nosuch*"],

@@ -237,7 +237,7 @@ async def test_space_pauses() -> None:
     async with session() as on:
         await on.press("minus", "minus", "space")
         assert on.app.player.on
-        assert "▶ 1/s" in on.text("header")
+        assert "▶ 1/4x" in on.text("header")
         await on.press("space")
         assert not on.app.player.on
 
