@@ -43,6 +43,7 @@ class Controls(Protocol):
     def run_next(self) -> None: ...
     def send_signal(self) -> None: ...
     def edit(self) -> None: ...
+    def step_object(self, direction: int) -> None: ...
     def list_branches(self) -> None: ...
     def next_view(self) -> None: ...
     def next_focus(self, direction: int) -> None: ...
@@ -284,6 +285,24 @@ ACTIONS: tuple[Action, ...] = (
         TIME,
         lambda app: app.origin(-1),
         back_of="origin",
+    ),
+    Action(
+        "object",
+        ("h",),
+        "h",
+        "on to the next event of the same object: the one that is chosen (a channel, page, frame, signal,"
+        " process, call), or what the event here is about",
+        TIME,
+        lambda app: app.step_object(1),
+    ),
+    Action(
+        "object_back",
+        ("H", "upper_h"),
+        "H",
+        "back to the last event of the same object",
+        TIME,
+        lambda app: app.step_object(-1),
+        back_of="object",
     ),
     Action(
         "continue",

@@ -23,6 +23,7 @@ from app.history import History
 from app.log import Log
 from app.machine import Machine
 from app.notes import Note, Notes, fitting, next_chapter
+from app.objects import Objects
 from app.origin import Origin, RegisterOrigin, Target, nothing
 from app.position import ALL_DONE, START, Position
 from app.state.state import IDLE, INIT, State
@@ -383,6 +384,10 @@ class Engine:
     def search(self, text: str, direction: int) -> bool:
         """To the next or previous event with all these words."""
         return self._over(f"search {text}", finding.searcher(text), direction)
+
+    def step_object(self, what: Objects, direction: int) -> bool:
+        """To the next or previous event that is about the same object."""
+        return self._over(f"object {what.text}", what.wanted(), direction)
 
     def _over(self, kind: str, wanted: Wanted, direction: int) -> bool:
         return self._guarded(kind, lambda way: self._step_to(wanted, way), direction)

@@ -15,13 +15,15 @@ from app.log import Log, LogError, compressed
 from app.state.fold import FoldError, fold
 from app.state.state import State, decode, encode
 
-KEYFRAME_EVERY = 1000
+KEYFRAME_EVERY = 2000
 """Events between two keyframes."""
 MOST_BYTES = 48 << 20
 """What keyframes take at most: beyond that every second one goes."""
 LEAST = 16
 NEAR_EVERY = 250
-"""Events between two of the passing keyframes that a step back leaves behind, for the next one."""
+NEAR = 2000
+"""Events between two of the passing keyframes that a step back leaves behind for the next one, and how far
+back they go."""
 MAX_KEYFRAME_BYTES = 64 << 20
 """What a keyframe from outside may decompress to."""
 
@@ -90,7 +92,7 @@ class History:
             return
         self._state = self._opened(far)
         self._near.clear()
-        for position in range(far + NEAR_EVERY, seq, NEAR_EVERY):
+        for position in range(max(far, seq - NEAR) + NEAR_EVERY, seq, NEAR_EVERY):
             self._advance(position)
             self._near[position] = encode(self._state)
 

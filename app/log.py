@@ -97,6 +97,13 @@ class Log:
         number = self.chunk_of(seq)
         return Record(seq, *self._rows(number)[seq - self._starts[number]])
 
+    def row(self, seq: int) -> Row:
+        """As `record`, without the seq. IndexError when there is none."""
+        if seq >= self._open_start:
+            return self._open[seq - self._open_start]
+        number = self.chunk_of(seq)
+        return self._rows(number)[seq - self._starts[number]]
+
     def rows(self, start: int = 0, stop: int | None = None) -> Iterator[Row]:
         """Tick, pid and event of [start, stop), as far as there are any."""
         at = max(start, 0)

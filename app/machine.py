@@ -23,6 +23,9 @@ from kernel.thread import PAGE_OFFSET
 _TABLES = msgspec.msgpack.Encoder()
 _TABLES_DECODER = msgspec.msgpack.Decoder(Tables)
 
+DENSE = 1000
+PASSED = 10_000
+"""On the way to a place that is at most PASSED events ahead, checkpoints are taken in the last DENSE ones."""
 STEPS_BACK = 8
 """Events before a place that was far from any checkpoint, one is left: the next steps back are short."""
 
@@ -71,6 +74,8 @@ class Machine:
         self.reached = 0
         """Tick of the first rest with `seq` events: time may have passed since without an event."""
         self.checkpoints = Checkpoints(spacing)
+        self._passing = 0
+        """Where checkpoints are taken from."""
         self.outcome: Idle | Halted | None = None
         self.follow: Callable[[], None] | None = None
         """Called when something has happened: a recording writes it down."""
@@ -89,9 +94,9 @@ class Machine:
     def _sink(self, tick: int, pid: int, event: Any) -> None:
         seq = self.kernel.bus.seq - 1
         if seq < len(self.log):
-            record = self.log.record(seq)
-            if record.event != event or record.tick != tick or record.pid != pid:
-                raise Divergence(seq, (record.tick, record.pid, record.event), (tick, pid, event))
+            row = self.log.row(seq)
+            if row != (tick, pid, event):
+                raise Divergence(seq, row, (tick, pid, event))
         elif not self.sealed:
             self.log.append(tick, pid, event)
             if self._also is not None:
@@ -144,7 +149,9 @@ class Machine:
             if self._is_beyond(seq, tick) or near.place > (self.seq, self.tick):
                 self.load(near)
             if seq - self.seq > 2 * STEPS_BACK:
+                self._passing = seq - DENSE if seq - self.seq <= PASSED else 0
                 self.run_to_event(seq - STEPS_BACK)
+                self._passing = 0
                 self.keep()
             self.run_on(seq, tick)
 
@@ -214,7 +221,7 @@ class Machine:
         self.load(self.checkpoints.at_or_before(seq, tick))
 
     def _take_if_due(self) -> None:
-        if self.checkpoints.due(self.seq, self.tick):
+        if self.seq >= self._passing and self.checkpoints.due(self.seq, self.tick):
             self._take()
 
     def _take(self) -> None:
@@ -222,7 +229,7 @@ class Machine:
 
     def keep(self) -> None:
         """A checkpoint here, if there is none."""
-        if self.checkpoints.at_or_before(self.seq, self.tick).place != (self.seq, self.tick):
+        if self.checkpoints.last(self.seq, self.tick).place != (self.seq, self.tick):
             self._take()
 
     def adopt(self, one: Checkpoint) -> None:
@@ -232,7 +239,7 @@ class Machine:
     def save(self) -> Checkpoint:
         """The machine as it stands."""
         kernel = self.kernel
-        near = self.checkpoints.at_or_before(self.seq, self.tick).machine if len(self.checkpoints) else None
+        near = self.checkpoints.last(self.seq, self.tick).machine if len(self.checkpoints) else None
         state = checkpoint.save(kernel.core, self._frames(), near)
         return Checkpoint(
             self.seq, self.tick, _TABLES.encode(kernel.tables), state, kernel.bus.pid, self.reached

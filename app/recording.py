@@ -29,9 +29,12 @@ from kernel.kernel import Input, Start
 if TYPE_CHECKING:
     from app.engine import Engine
 
-KEYFRAME_EVERY = 16_000
-CHECKPOINT_EVERY = 100_000
-"""Events between two of them in a file."""
+KEYFRAME_EVERY = 8_000
+CHECKPOINT_EVERY = 8_000
+"""Events between two of them in a file: a tenth of a second to run again."""
+CHECKPOINT_SECONDS = 0.15
+SECONDS_A_FRAME = 1e-4
+"""A checkpoint is also due after so long a run, the longer the more memory there is to look at."""
 CHUNK_SECONDS = 1.0
 """What a crash can lose: events of the last so many seconds."""
 
@@ -67,6 +70,7 @@ class Recording:
         self._answers = 0
         self._keyframe = 0
         self._checkpoint = 0
+        self._checkpoint_at = time.thread_time()
         self._milestones = 0
         self._closed_at = time.monotonic()
 
@@ -122,12 +126,21 @@ class Recording:
             self._keyframe = recorder.events
             recorder.keyframe(self._keyframe, self._history.keyframe(self._keyframe))
         machine = self._machine
-        due = machine.log is log and machine.seq - self._checkpoint >= CHECKPOINT_EVERY
-        if due and machine.tick == machine.reached and machine.seq == len(log):
+        if (
+            machine.log is log
+            and self._checkpoint_due()
+            and machine.tick == machine.reached
+            and machine.seq == len(log)
+        ):
             log.close_chunk()
-            self._checkpoint = machine.seq
+            self._checkpoint, self._checkpoint_at = machine.seq, time.thread_time()
             self._write()
             recorder.checkpoint(_stored(machine.save()))
+
+    def _checkpoint_due(self) -> bool:
+        new = self._machine.seq - self._checkpoint
+        least = CHECKPOINT_SECONDS + SECONDS_A_FRAME * len(self._machine.kernel.tables.frame_refs)
+        return new >= CHECKPOINT_EVERY or (new > 0 and time.thread_time() - self._checkpoint_at > least)
 
     def finish(self) -> None:
         """The session is whole: everything is written and the file closed. SessionError if that failed."""
@@ -184,7 +197,7 @@ def record(options: Options, timeout: float | None, output: str) -> int:
 
 
 def open_engine(session: Session) -> Engine:
-    """A recording as an engine."""
+    """A recording as an engine. While the session is open, its checkpoints are at hand."""
     from app.engine import Engine
 
     engine = Engine(
@@ -197,8 +210,10 @@ def open_engine(session: Session) -> Engine:
         live=False,
         host=session.host,
     )
-    for number in range(len(session.checkpoints)):
-        engine.machine.adopt(_loaded(session.load_checkpoint(number)))
+    engine.machine.checkpoints.in_file(
+        session.checkpoints,
+        lambda number: None if session.closed else _loaded(session.load_checkpoint(number)),
+    )
     for one in session.branches:
         engine.branches.add(one)
     engine.notes = session.notes

@@ -25,13 +25,14 @@ os.environ.setdefault(
 from textual import events
 from textual.screen import Screen
 
+from app import objects, theme
 from app import player as play
-from app import theme
 from app.actions import BY_NAME, PANE_KEYS
 from app.breakpoints import Breakpoint, of_subject
 from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
 from app.note_keys import Keeper, NoteKeys
+from app.objects import Objects
 from app.origin import AT_ONCE, Target, target_of
 from app.panes.base import Pane, Picked
 from app.panes.moment import Moment
@@ -116,6 +117,8 @@ class Int80(NoteKeys, inherit_bindings=False):
         """What was searched for last."""
         self._sought: tuple[Target, int] | None = None
         """Whose writer is being searched for, and in which direction."""
+        self._object: tuple[Objects, Position] | None = None
+        """Whose events are gone through, and where that has led."""
         self._coming: Pane | None = None
         """The pane that gets the focus as soon as it has its place."""
         self._leaving = False
@@ -430,6 +433,22 @@ class Int80(NoteKeys, inherit_bindings=False):
         self._move(self.engine.step_follow, direction, "follow")
         if self.engine.reason:
             self.say(self.engine.reason)
+
+    def step_object(self, direction: int) -> None:
+        """To the next or last event of the object that is chosen, or of the one that the event is about."""
+        engine, pane = self.engine, self.focused_pane()
+        subject = pane.chosen_subject() if pane is not None else ""
+        what = objects.of_subject(subject, engine.state)
+        if what is None and self._object is not None and self._object[1] == engine.cursor:
+            what = self._object[0]
+        what = what or objects.of_event(engine.event, engine.state)
+        if what is None:
+            self.say("nothing is chosen, and the event here is about no object")
+            return
+        self._move(lambda way: engine.step_object(what, way), direction, what.text)
+        self._object = what, engine.cursor
+        if engine.found:
+            self.say(f"{what.text}: {type(engine.event).__name__}")
 
     def origin(self, direction: int) -> None:
         """Who wrote what is chosen, or writes it next; a question where nothing is that can be written."""

@@ -88,7 +88,7 @@ def screen_row(screen: Any, y: int, focused: bool, left: int = 0) -> Row:
             found.append(Span(text, style))
             text = ""
         style = look
-        text += char.data
+        text += screen.text_at(line, x)
     if text:
         found.append(Span(text, style))
     return tuple(found)

@@ -23,6 +23,7 @@ from app.session.schema import (
     MAX_CONTENT,
     MAX_PATH,
     MAX_ROWS,
+    MAX_STATE,
     PAGE,
     BranchRow,
     Damaged,
@@ -103,6 +104,34 @@ def unpack(data: bytes, limit: int, what: str) -> bytes:
     if len(out) != size:
         raise Damaged(f"{what} unpacks to {len(out)} bytes instead of {size}")
     return out
+
+
+LEANING = b"L"
+"""In front of a keyframe that leans on an earlier one; a zstd frame begins otherwise."""
+_BASE = struct.Struct("<cQ")
+
+
+def pack_leaning(data: bytes, base: bytes, seq: int) -> bytes:
+    """As a zstd frame that has `base`, the keyframe after `seq` events, for a dictionary."""
+    known = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    return _BASE.pack(LEANING, seq) + zstandard.ZstdCompressor(level=3, dict_data=known).compress(data)
+
+
+def leans_on(data: bytes) -> int:
+    """The seq of the keyframe that this one leans on, -1 if on none."""
+    return int(_BASE.unpack_from(data)[1]) if data[:1] == LEANING and len(data) > _BASE.size else -1
+
+
+def unpack_leaning(data: bytes, base: bytes) -> bytes:
+    """The opposite of `pack_leaning`. Damaged if it is anything else."""
+    frame = data[_BASE.size :]
+    size = packed_size(frame, MAX_STATE, "a keyframe")
+    known = zstandard.ZstdCompressionDict(base, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+    reader = zstandard.ZstdDecompressor(dict_data=known)
+    try:
+        return reader.decompress(frame, max_output_size=size, allow_extra_data=False)
+    except zstandard.ZstdError:
+        raise Damaged("a keyframe does not decompress") from None
 
 
 def array_length(data: bytes) -> int:

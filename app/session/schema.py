@@ -10,7 +10,7 @@ read.
     inputs       what came from outside, in order
     host         what was asked of mounted directories of the host, and the answers, in order
     chunks       the log: `count` events from `first` on
-    keyframes    the State after `seq` events
+    keyframes    the State after `seq` events; most lean on an earlier one, which is their dictionary
     frames       contents of frames of guest memory; alike ones once
     checkpoints  the machine after `seq` events at `tick`; its frames by their numbers
     milestones   what can be searched for

@@ -106,6 +106,7 @@ class Session:
         self.path = path
         self.format = version
         self._database = database
+        self.closed = False
         self.blobs = {}
         self.inputs = []
         self.host = Frozen()
@@ -118,6 +119,7 @@ class Session:
         self.finished = None
 
     def close(self) -> None:
+        self.closed = True
         self._database.close()
 
     def __enter__(self) -> Session:
@@ -219,8 +221,14 @@ class Session:
         """All are checked as rows, some are decoded: each is only a shorter way to a State."""
         every = self._count(KeyframeRow) // KEYFRAMES_LOADED + 1
         total = 0
+        base = KeyframeRow(0, b"")
         for place, row in enumerate(self._rows(KeyframeRow), 1):
+            leans_on = content.leans_on(row.data)
+            if leans_on < 0:
+                base = row
             if self._within(row.seq, cut_off, "a keyframe") and not place % every:
+                if leans_on >= 0:
+                    row = _standing(row, base, leans_on)
                 total += content.packed_size(row.data, MAX_STATE, "a keyframe")
                 if total <= MAX_CONTENT_TOTAL:
                     self.history.add_keyframe(row.seq, row.data)
@@ -376,6 +384,14 @@ def identity(database: sqlite3.Connection) -> bytes:
         for (found,) in database.execute(f"SELECT digest FROM {table.TABLE} ORDER BY {key}"):
             total.update(found)
     return total.digest()
+
+
+def _standing(row: KeyframeRow, base: KeyframeRow, leans_on: int) -> KeyframeRow:
+    """A keyframe that leans on another, as one that does not."""
+    if not base.data or base.seq != leans_on:
+        raise Damaged(f"the keyframe at event {row.seq} leans on one that is not there")
+    known = content.unpack(base.data, MAX_STATE, "a keyframe")
+    return KeyframeRow(row.seq, content.pack(content.unpack_leaning(row.data, known), 1))
 
 
 @contextmanager

@@ -51,6 +51,8 @@ from kernel.kernel import Input, Start
 
 LOG_PAGES = 4096
 """Length that the write-ahead log reaches before SQLite moves its pages into the file."""
+LEANING = 15
+"""Keyframes that lean on one."""
 FRAME_LEVEL = 1
 """Of compression: there are thousands of frames, and they change while the machine runs."""
 
@@ -65,6 +67,8 @@ class Writer:
         self._events = 0
         self._bytes = 0
         self._log_bytes = 0
+        self._base: tuple[int, bytes, int] = 0, b"", LEANING
+        """The last keyframe that stands alone: its seq, itself, and how many lean on it."""
         self._known: dict[bytes, int] = {}
         self._last: tuple[dict[int, bytes], dict[int, int]] = ({}, {})
 
@@ -164,7 +168,14 @@ class Writer:
         self._events = first + count
 
     def keyframe(self, seq: int, data: bytes) -> None:
-        content.packed_size(data, MAX_STATE, "a keyframe")
+        """Most lean on one of the last few, which they are much like."""
+        raw = content.unpack(data, MAX_STATE, "a keyframe")
+        base, base_raw, leaning = self._base
+        if leaning < LEANING:
+            self._base = base, base_raw, leaning + 1
+            data = content.pack_leaning(raw, base_raw, base)
+        else:
+            self._base = seq, raw, 0
         self._insert(KeyframeRow, seq, data)
 
     def checkpoint(self, checkpoint: StoredCheckpoint) -> None:

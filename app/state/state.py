@@ -20,7 +20,7 @@ OUTPUT_KEPT = 65536
 """Bytes of each terminal's and stream's output that stay (at most twice as many between two cuts)."""
 SIZES_KEPT = 64
 """Changes of a terminal's size that are remembered."""
-TRACE_KEPT = 2000
+TRACE_KEPT = 1000
 """Lines of the trace that stay (at most a quarter more between two cuts)."""
 MILESTONES_KEPT = 1000
 IDLE, INIT = 0, 1

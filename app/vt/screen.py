@@ -12,6 +12,8 @@ import pyte
 from pyte import modes
 from pyte.screens import Char, Cursor, Margins, StaticDefaultDict
 
+from app.panes.row import cells
+
 CURSOR_KEYS, BRACKETED_PASTE = 1 << 5, 2004 << 5
 _ALTERNATE = (47, 1047, 1049)
 _KNOWN = (1, 5, 6, 7, 25, 2004)
@@ -21,6 +23,10 @@ _ANSWERS = {("c", 0): b"\x1b[?1;2c", (">c", 0): b"\x1b[>0;10;0c", ("n", 5): b"\x
 """A VT100 with advanced video, of xterm's oldest kind, and well."""
 
 Lines = dict[int, Any]
+
+
+def _is_wide(text: str) -> bool:
+    return bool(text) and cells(text) == 2
 
 
 class Saved(NamedTuple):
@@ -153,6 +159,21 @@ class Screen(pyte.Screen):
             self.cursor_position()
 
     # Text.
+
+    def text_at(self, line: Any, x: int) -> str:
+        """What a cell shows: half of a wide character whose other half was overwritten is blank."""
+        text: str = line[x].data
+        if text.isascii() and text:
+            return text
+        if not text:
+            return "" if x and _is_wide(line[x - 1].data) else " "
+        return " " if _is_wide(text) and x + 1 < self.columns and line[x + 1].data else text
+
+    @property
+    def display(self) -> list[str]:
+        return [
+            "".join(self.text_at(self.buffer[y], x) for x in range(self.columns)) for y in range(self.lines)
+        ]
 
     def draw(self, data: str) -> None:
         self._last = data[-1:]

@@ -238,16 +238,16 @@ def _zones(k: Kernel, inode: Inode, start: int, peek: bool) -> bytes:
 def read_inode(k: Kernel, inode: Inode, pos: int, n: int) -> bytes:
     """Up to `n` bytes from `pos`, fewer at the end of the file; touches the pages, but fills no holes."""
     end = min(pos + n, inode.size)
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     while pos < end:
         index, offset = divmod(pos, PAGE)
         length = min(PAGE - offset, end - pos)
         if index in inode.pages or index * PAGE < inode.blob_size:
-            parts.append(bytes(k.ram.frame(page_of(k, inode, index))[offset : offset + length]))
+            parts.append(k.ram.frame(page_of(k, inode, index))[offset : offset + length])
         else:
             parts.append(bytes(length))
         pos += length
-    return parts[0] if len(parts) == 1 else b"".join(parts)
+    return b"".join(parts)
 
 
 def peek_inode(k: Kernel, ino: int, pos: int, n: int) -> bytes:

@@ -17,6 +17,7 @@ from app.checkpoints import Checkpoints
 from app.history import History
 from app.log import Event, Log
 from app.notes import Note, Notes
+from app.objects import Objects
 from app.position import ALL_DONE, START, Position
 from app.state.state import State
 from app.view import FrameCounts, FrameUse
@@ -428,6 +429,9 @@ class FakeEngine:
 
     def step_breakpoint(self, direction: int) -> bool:
         return self._kind("breakpoint", direction, reaches(self.breakpoints))
+
+    def step_object(self, what: Objects, direction: int) -> bool:
+        return self._kind("object", direction, what.wanted())
 
     def search(self, text: str, direction: int) -> bool:
         return self._kind("search", direction, finding.searcher(text))

@@ -127,6 +127,17 @@ def test_any_bytes_make_a_screen_and_any_way_to_a_moment_the_same(
         assert (screen.cursor.x, screen.cursor.y, screen.mode) == (fresh.cursor.x, fresh.cursor.y, fresh.mode)
 
 
+def test_half_a_wide_character_is_blank() -> None:
+    for data, line in (
+        (b"\xe8\xaa\x9eab\r ", "  ab"),
+        (b"\xe8\xaa\x9eab\x1b[1;2Hx", " xab"),
+        (b"\xe8\xaa\x9eab", "\u8a9eab"),
+    ):
+        output = Output()
+        append_output(output, data)
+        assert Replay().follow(output).display[0].rstrip() == line.rstrip()
+
+
 def test_long_output_goes_back_by_pictures() -> None:
     data = b"".join(b"\x1b[3%dmline %d\r\n" % (n % 8, n) for n in range(3000))
     replay = Replay()
