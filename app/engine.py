@@ -639,7 +639,7 @@ class Engine:
         self.to_cursor()
         if not self.at_end and (why := branches.begin(self)):
             return why
-        self.give(Input(self.machine.tick, device, number, data))
+        self.give(Input(self.machine.kernel.input_tick, device, number, data))
         return ""
 
     def why_not_here(self) -> str:

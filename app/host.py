@@ -189,7 +189,7 @@ class Driver:
             return False
         if data == NO_INPUT:
             self._ended = True
-        one = Input(self.kernel.now, self._device, 0, data)
+        one = Input(self.kernel.input_tick, self._device, 0, data)
         if self.on_input is not None:
             self.on_input(one)
         self.kernel.give_input(one)

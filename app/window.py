@@ -63,4 +63,4 @@ def tell(engine: Engine) -> None:
     engine.go_end()
     engine.to_cursor()
     data = b"".join(number.to_bytes(2, "little") for number in size)
-    engine.give(Input(engine.machine.tick, "winsize", 0, data))
+    engine.give(Input(engine.machine.kernel.input_tick, "winsize", 0, data))

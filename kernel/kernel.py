@@ -233,6 +233,15 @@ class Kernel:
             self.core.ticks = max(self.core.ticks, min(tick, self.core.irq_at))
             self.bus.tick = self.core.ticks
 
+    @property
+    def input_tick(self) -> int:
+        """The tick of an input that is given now.
+
+        In the kernel the next one: a fault's trap has the tick at which its instruction began, and what comes
+        behind the trap must not come in front of that instruction when it is all run again.
+        """
+        return self.now + (not self.tables.idle and not self.core.registers().cs & 3)
+
     def give_input(self, one: Input) -> None:
         """An input that is due from its tick on. Inputs of one tick keep their order."""
         insort(self.inputs, one, key=lambda item: item.tick)

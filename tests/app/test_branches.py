@@ -21,6 +21,7 @@ from app.screens.popup import Choose, Text
 from app.session.store import open_session
 from app.state.state import encode
 from app.tui import Int80
+from cpu.events import TrapTaken
 from kernel.abi import signal as s
 from kernel.edits import ERROR
 from kernel.kernel import GuestFile, Start
@@ -217,6 +218,20 @@ def test_while_recording_too(tmp_path: Path) -> None:
     assert facts(played) == trunk == facts(finished("busy"))
     run_again(played, 1)
     assert facts(played) == first
+
+
+@pytest.mark.parametrize("program", ["pipe", "badptr", "spaces"])
+def test_what_comes_behind_a_fault_does_not_come_before_it_when_run_again(program: str) -> None:
+    one = finished(program)
+    faults = [r.seq for r in one.log.records() if isinstance(r.event, TrapTaken) and r.event.vector == 14]
+    for seq in faults[-6:]:
+        branches.go_to(one, TRUNK)
+        one.go_to(seq + 1)
+        assert one.edit("fail", 2, ERROR.pack(5)) == ""
+        run_to_the_end(one)
+        for place in (one.length // 2, one.length):
+            one.go_to(place)
+            assert one.view is not None  # run again, and compared with the log
 
 
 def started(program: str | int) -> Engine:

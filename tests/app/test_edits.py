@@ -186,7 +186,11 @@ def test_any_input_of_a_person_only_hurts_the_guest(data: Any) -> None:
     for _ in range(data.draw(st.integers(1, 4))):
         device = data.draw(st.sampled_from(DEVICES))
         content = data.draw(_content(device))
-        one.give(Input(one.machine.tick, device, data.draw(st.sampled_from([0, 1, 2, 3, 99])), content))
+        one.give(
+            Input(
+                one.machine.kernel.input_tick, device, data.draw(st.sampled_from([0, 1, 2, 3, 99])), content
+            )
+        )
     for _ in range(40):
         if one.run(0.05) != "running":
             break
