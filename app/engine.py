@@ -103,6 +103,8 @@ class Engine:
         """Steps on, as far as nothing else has moved the cursor since: kind, from, to."""
         self._begun: tuple[str, Position] | None = None
         """The step on that a running search belongs to."""
+        self.recorded: frozenset[int] = frozenset()
+        """Numbers of the branches that came from a file, once the machine is live on another one."""
         self.broken = ""
         """Why there is no view, in a recording that does not run again as it did."""
         self._view: View | None = None
@@ -174,7 +176,7 @@ class Engine:
 
     def _give_up(self, error: Exception) -> None:
         """A recording that cannot be run again is still a recording; a live machine must not go on."""
-        if self.live:
+        if self.live and self.branches.here.number not in self.recorded:
             raise error
         self.broken = f"the machine cannot be re-executed here: {error}"
         self._view = None
@@ -546,7 +548,7 @@ class Engine:
                 self._leave_trail(*self._begun)
                 self._begun = None
             return outcome
-        if not self.live or self.cursor.seq < self.length:
+        if not self.live or self.broken or self.cursor.seq < self.length:
             return "finished" if self.at_end else "running"
         self.to_cursor()
         tell(self)
@@ -644,7 +646,7 @@ class Engine:
 
     def why_not_here(self) -> str:
         """Why nothing from outside can come, '' if it can (in the past on a branch that begins with it)."""
-        return "" if self.live else "a recording has one future only"
+        return self.broken or ("" if self.live else "a recording has one future only: u takes over")
 
     def give(self, one: Input) -> None:
         """Something from outside, where the machine stands; one that has halted heeds nothing."""
@@ -689,6 +691,7 @@ class Engine:
         self.seeking = self._watch = None
         self._view = self._view_at = None
         self._brink_at = -1
+        self.broken = ""
         self.window_told = self._clock = None
 
     @property
@@ -715,7 +718,7 @@ class Engine:
 
     def can_run(self) -> bool:
         """A recording ends with its last event."""
-        return self.live or self.machine.seq < self.length
+        return not self.broken and (self.live or self.machine.seq < self.length)
 
     def to_cursor(self) -> None:
         """Bring the machine to where the cursor is (and to the way into the trap, while that is shown)."""

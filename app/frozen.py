@@ -55,6 +55,8 @@ class Frozen:
         self._sources = sources
         self.answers: list[Answer] = []
         """All so far, in the order in which they were asked for."""
+        self.gone = False
+        """What nobody has looked at cannot be read any more, which is an error of the guest's."""
         self._known: dict[tuple[int, str, int], Answer] = {}
         self._listings: dict[tuple[int, str], tuple[HostEntry, ...]] = {}
         self._bytes = 0
@@ -81,17 +83,20 @@ class Frozen:
         return answer.data if answer is not None else None
 
     def _ask(self, mount: int, path: str, index: int) -> Answer:
-        if mount >= len(self._sources):
-            raise Panic(f"the recording has nothing about {path or '/'} of the directory that was mounted")
-        source = self._sources[mount]
         errno, data = 0, b""
-        try:
-            if index == LISTING:
-                data = msgspec.msgpack.encode(source.listing(path))
-            else:
-                data = source.chunk(path, index)
-        except KernelError as error:
-            errno = error.errno
+        if mount < len(self._sources):
+            source = self._sources[mount]
+            try:
+                if index == LISTING:
+                    data = msgspec.msgpack.encode(source.listing(path))
+                else:
+                    data = source.chunk(path, index)
+            except KernelError as error:
+                errno = error.errno
+        elif self.gone:
+            errno = Errno.EIO
+        else:
+            raise Panic(f"the recording has nothing about {path or '/'} of the directory that was mounted")
         if self._bytes + len(data) > MAX_FROZEN or len(self.answers) >= MAX_ANSWERS:
             errno, data = Errno.EIO, b""
         answer = Answer(mount, path, index, int(errno), data)

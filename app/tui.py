@@ -31,7 +31,7 @@ from app.actions import BY_NAME, PANE_KEYS
 from app.breakpoints import Breakpoint, of_subject
 from app.keys import LEAVE, pasted_bytes, terminal_bytes
 from app.layouts import LAYOUTS
-from app.note_keys import Keeper, NoteKeys
+from app.note_keys import Keeper
 from app.objects import Objects
 from app.origin import AT_ONCE, Target, target_of
 from app.panes.base import Pane, Picked
@@ -40,6 +40,7 @@ from app.player import USUAL, Player
 from app.position import Position
 from app.screens.main import Main
 from app.settings import Settings, load, save, settings_file
+from app.taking_over import TakingOver
 from app.tellers.people import plural
 from app.tellers.tasks import ending
 from app.units import duration
@@ -78,7 +79,7 @@ STAYING = ("instruction", "microstep", "event", "follow", "origin")
 """Steps that say themselves when there is nothing more."""
 
 
-class Int80(NoteKeys, inherit_bindings=False):
+class Int80(TakingOver, inherit_bindings=False):
     """The App. Its methods are what `actions` call."""
 
     CSS_PATH = "int80.tcss"
@@ -281,7 +282,7 @@ class Int80(NoteKeys, inherit_bindings=False):
         console = self.main.console
         engine = self.engine
         if on and not engine.live:
-            self.say("a recording takes no keys")
+            self.say("a recording takes no keys: u takes over")
             return
         if on and engine.status == "live":
             engine.go_end()

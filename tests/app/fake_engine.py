@@ -474,4 +474,4 @@ class FakeEngine:
         return ""
 
     def why_not_here(self) -> str:
-        return "" if self.live else "a recording has one future only"
+        return "" if self.live else "a recording has one future only: u takes over"

@@ -82,7 +82,7 @@ def test_a_signal_from_outside_is_an_input_and_begins_another_future(tmp_path: P
     played.go_to(here + 2)
     assert played.view is not None
     assert not played.broken
-    assert played.send_signal(2, s.SIGTERM) == "a recording has one future only"
+    assert played.send_signal(2, s.SIGTERM) == "a recording has one future only: u takes over"
 
 
 def test_the_program_sees_who_has_sent_it() -> None:

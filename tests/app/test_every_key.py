@@ -14,8 +14,8 @@ from app.tui import Int80
 from tests.app.pictures import engine_for, run_to_the_end
 from tests.app.test_tui import MEDIUM, SMALL, WIDE, Session
 
-LEAVING = ("quit",)
-"""Leaves the program: its own test."""
+LEAVING = ("quit", "take_over")
+"""Leaves the program, or what is recorded: their own tests."""
 
 
 def looks(on: Session) -> object:
