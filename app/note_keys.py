@@ -132,6 +132,7 @@ class NoteKeys(ByHand, inherit_bindings=False):
         elif self.not_kept and not self._warned:
             self._warned = True
             notes = plural(len(self.engine.notes), "note")
-            self.say(f"q again leaves, {notes} not written: {self._why_not_kept()}")
+            why = self._why_not_kept().removeprefix("notes cannot be written: ")
+            self.say(f"q again leaves without {notes}: {why}")
         else:
             self.exit(0)

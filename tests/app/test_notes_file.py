@@ -270,7 +270,7 @@ async def test_q_tells_of_notes_that_could_not_be_written(hello: Path) -> None:
             assert "notes cannot be written: it is read-only" in on.text("footer")
             assert [one.text for one in app.engine.notes] == ["lost?"]
             await leave(on)
-            assert "q again leaves, 1 note not written: " in on.text("footer")
+            assert "q again leaves without 1 note: it is read-only" in on.text("footer")
             assert app.return_value is None
             await on.press("s")
             os.chmod(hello, 0o644)
