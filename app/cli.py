@@ -7,6 +7,8 @@ nothing without a screen loads one.
 from __future__ import annotations
 
 import argparse
+import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn
@@ -15,12 +17,21 @@ USAGE_ERROR = 2
 EXPORTS = ("strace", "jsonl", "perfetto", "cast", "svg", "dot", "graphml")
 """`app.export.FORMATS`, which says what each is."""
 MOST_SCHEDULES = 100_000
+PLAIN = {
+    "PROG, ARG": "a program: one of int80's own, or a path",
+    "FILE": "a session file",
+    "-o/--output": "-o FILE, where to record",
+    "-o/--output, PROG, ARG": "-o FILE, where to record, and a program",
+}
+"""What is missing, in plain words."""
 
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaints are one line."""
 
     def error(self, message: str) -> NoReturn:
+        if message.startswith("the following arguments are required: "):
+            message = "needs " + PLAIN.get(message.rpartition(": ")[2], message.rpartition(": ")[2])
         sys.stderr.write(f"{self.prog}: {message} (try {self.prog} --help)\n")
         raise SystemExit(USAGE_ERROR)
 
@@ -31,12 +42,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = build_parser().parse_args(arguments)
     command: Callable[[argparse.Namespace], int] = options.command
     try:
-        return command(options)
+        status = command(options)
+        if sys.stdout is not None:  # None where it was closed from the beginning
+            sys.stdout.flush()
+        return status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         sys.stderr.close()
         return 141
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT):
+            raise
+        sys.stderr.write(f"int80: standard output: {str(error.strerror).lower()}\n")
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left of it goes nowhere
+        return 1
 
 
 def build_parser() -> Parser:

@@ -58,6 +58,9 @@ def run_trace(
     from app.tracing.output import open_output
     from app.tracing.witness import Witness
 
+    if output == "":
+        complain("-o needs the name of a file")
+        return 2
     if output is not None and output[:1] in ("|", "!"):
         complain("-o cannot write to a command; use a file, or -o /dev/stdout and a pipe")
         return 2
@@ -72,7 +75,7 @@ def run_trace(
         complain(str(error))
         return 2
     kernel = Kernel(start, kernel_image(), blobs, output_to_host(), host=host)
-    ended = None
+    ended = library = None
     if events:
         kernel.bus.sink = output_to_host(_events_to(out))
     else:
@@ -88,6 +91,8 @@ def run_trace(
         status = kept(options, kernel, drive(kernel, Driver(kernel, timeout), options.program, ended))
     finally:
         whole = out is sys.stderr or _closed(out)
+    if library is not None and library.unmatched:
+        complain(f"no function is called {' or '.join(sorted(library.unmatched))}")
     return status if whole else status or 1
 
 

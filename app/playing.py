@@ -69,6 +69,9 @@ def play(path: str, text: bool, wish: Wish) -> int:
         complain(str(error))
         return 2
     with session:
+        if wish.at is not None and wish.branch is None and wish.at > len(session.log):
+            complain(f"{path}: --at {wish.at}: there are only {len(session.log)} events")
+            return 2
         if text and wish.branch is None:
             return _play_text(session, session.log, session.finished)
         try:

@@ -53,6 +53,8 @@ class Library:
         self._tracer = tracer
         self._imports = imports
         self._globs = globs
+        self.unmatched = set(globs)
+        """Those that no function's name has matched so far."""
         self._limit = limit
         self._programs: dict[tuple[int, int], Linkage] = {}
         self._targets: dict[int, tuple[int, str]] = {}
@@ -120,7 +122,9 @@ class Library:
         kernel.core.watch_too(watched)
 
     def _is_chosen(self, name: str) -> bool:
-        return any(fnmatchcase(name, glob) for glob in self._globs)
+        matched = [glob for glob in self._globs if fnmatchcase(name, glob)]
+        self.unmatched.difference_update(matched)
+        return bool(matched)
 
     def _is_import(self, name: str) -> bool:
         return self._imports or self._is_chosen(name)

@@ -429,3 +429,42 @@ def test_a_keyboard_interrupt(tmp_path: Path) -> None:
         process.kill()
     assert process.returncode in (130, -signal.SIGINT)
     assert b"Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (["run"], "int80 run: needs a program: one of int80's own, or a path (try int80 run --help)"),
+        (["record", "hello"], "int80 record: needs -o FILE, where to record (try int80 record --help)"),
+        (["play"], "int80 play: needs a session file (try int80 play --help)"),
+        (["trace", "-o", "", "hello"], "int80: -o needs the name of a file"),
+    ],
+)
+def test_what_is_missing_is_said_in_plain_words(line: list[str], said: str) -> None:
+    done = run(*line)
+    assert (done.returncode, complaint(done), done.stdout) == (2, said, b"")
+
+
+def test_a_place_beyond_the_end_and_a_name_of_no_function(tmp_path: Path) -> None:
+    path = tmp_path / "s.int80"
+    assert run("record", "-o", path, "hello").returncode == 0
+    done = run("play", path, "--text", "--at", "99999")
+    assert done.returncode == 2
+    assert complaint(done).startswith(f"int80: {path}: --at 99999: there are only ")
+    done = run("trace", "--functions", "nosuch", "hello")
+    assert done.stderr.decode().endswith("int80: no function is called nosuch\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="the host has no /dev/full")
+@pytest.mark.parametrize("line", [["syscalls"], ["exec", "hello"]])
+def test_a_full_disk_is_one_line(line: list[str]) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "app.cli", *line],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            cwd=ROOT,
+            check=False,
+        )
+    assert done.returncode == 1
+    assert "no space left on device" in complaint(done)  # type: ignore[arg-type]
