@@ -81,8 +81,12 @@ class PaneKeys(App[int], inherit_bindings=False):
 
     def next_view(self) -> None:
         pane = self.focused_pane()
-        if pane is None or len(pane.views) < 2:
+        if pane is None:
             pane = next(one for one in self.main.board if len(one.views) > 1)
+        elif len(pane.views) < 2:
+            several = ", ".join(one.label for one in self.main.board if len(one.views) > 1)
+            self.say(f"{pane.label} has one picture only; of these there are several: {several}")
+            return
         if not pane.region.area:
             self.pane(pane.id or "")
         pane.next_view()

@@ -151,5 +151,11 @@ def tab_row(panes: Sequence[tuple[str, str, str]], current: str, width: int) -> 
     first = 0
     while first < at and sum(width_of(one) for one in items[first : at + 2]) + 3 > width:
         first += 1
-    spans = [Span("… " if first else " ", "dim")]
-    return padded((*spans, *(span for one in items[first:] for span in one)), width)
+    last, left = first, width - 4
+    while last < len(items) and (left := left - width_of(items[last])) >= (
+        0 if last + 1 < len(items) else -4
+    ):
+        last += 1
+    shown = [span for one in items[first : max(last, at + 1)] for span in one]
+    more = Span("…" if last < len(items) else "", "dim")
+    return padded((Span("… " if first else " ", "dim"), *shown, more), width)

@@ -383,7 +383,9 @@ def _line(plan: Plan, one: Stretch, n: int, cell: Cell | None, width: int, leftw
     owners = len(plan.owners.get(cell.frame, ()))
     text = f"▪ {_frame_text(one, cell)}"
     if cells(text) > width - 1:
-        text = f"▪ {one.pages} frames"
+        text = next(
+            (text for text in (f"▪ {one.pages} frames", f"▪ {one.pages}") if cells(text) < width), "▪"
+        )
     words = [COW] if _cow(plan, cell) else []
     words += ["page cache"] if cell.frame in plan.cached else []
     words += [f"of {owners}"] if owners > 1 else []

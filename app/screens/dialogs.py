@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 HELP_WIDTH = 56
 
 
-def show(app: BranchKeys, title: str, lines: Sequence[str]) -> None:
-    """A text to read. A key that does something does it, and closes the text."""
+def show(app: BranchKeys, title: str, lines: Sequence[str], what: str = "") -> None:
+    """A text to read. A key that does something does it, and closes the text; that of `what` only closes."""
 
     def go_on(name: str | None) -> None:
-        if name:
+        if name and name != what:
             app.action_do(name)
 
     app.push_screen(Text(title, lines, {key: one.name for one in ACTIONS for key in one.keys}), go_on)
@@ -250,4 +250,4 @@ def show_hint(app: Int80, text: str) -> None:
 
 
 def show_help(app: Int80) -> None:
-    show(app, "keys", help_lines())
+    show(app, "keys", help_lines(), "help")

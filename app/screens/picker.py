@@ -13,7 +13,12 @@ from app.lessons import Lesson
 from app.panes.row import short
 
 HEAD = "Real programs on an emulated x86, step by step into the kernel and back. Which one?"
-FOOT = "↑ ↓ choose    Enter opens    q leaves    your own: int80 run ./prog"
+FOOT = "↑ ↓ choose   Enter opens   ? help   q leaves   your own: int80 run ./prog"
+HELP = """\
+Enter opens the one that is marked, q or Esc leaves. Without a screen: int80 trace ./prog.
+
+In a program, lower case goes forwards in time, the same letter in upper case back: i is one \
+instruction, s the next system call; space plays, c runs to the end. Enter explains, ? lists all keys."""
 
 
 class Picker(App[str]):
@@ -28,7 +33,10 @@ class Picker(App[str]):
     #about { height: 1fr; margin-top: 1; border-top: solid $rule; }
     #foot { height: 1; color: $text-muted; }
     """
-    BINDINGS = [Binding("q,escape,ctrl+q", "leave", "leave", show=False)]
+    BINDINGS = [
+        Binding("q,escape,ctrl+q", "leave", "leave", show=False),
+        Binding("question_mark,f1", "help", "help", show=False),
+    ]
 
     def __init__(self, lessons: list[Lesson], light: bool = False) -> None:
         super().__init__()
@@ -62,6 +70,9 @@ class Picker(App[str]):
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         self.exit(event.option.id)
+
+    def action_help(self) -> None:
+        self.query_one("#text", Static).update(HELP)
 
     def action_leave(self) -> None:
         self.exit(None)

@@ -20,12 +20,12 @@ from textual.widgets.option_list import Option
 from app.panes.row import cells, wrapped
 
 TEXT_WIDTH = 76
-CLOSING = ("escape", "enter", "q", "question_mark", "space")
+CLOSING = ("escape", "enter", "q", "space")
 MOVING = ("up", "down", "left", "right", "home", "end", "pageup", "pagedown")
 
 
 class Text(ModalScreen[str]):
-    """A text; any of Esc, Enter, q and ? closes it. So does a key that means something behind it."""
+    """A text; any of Esc, Enter, q and space closes it. So does a key that means something behind it."""
 
     BINDINGS = [Binding(",".join(CLOSING), "dismiss('')", "close", show=False)]
 

@@ -47,3 +47,14 @@ async def test_leave() -> None:
     async with app.run_test(size=SMALL) as pilot:
         await pilot.press("q")
     assert app.return_value is None
+
+
+@pytest.mark.parametrize("size", [WIDE, MEDIUM, SMALL])
+async def test_help(size: tuple[int, int]) -> None:
+    app = Picker(lessons())
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = " ".join(" ".join(strip.text for strip in app.screen._compositor.render_strips()).split())
+        assert "Enter opens the one that is marked" in text
+        assert "int80 trace ./prog" in text
