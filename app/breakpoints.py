@@ -89,15 +89,21 @@ def of_subject(subject: str) -> Breakpoint | None:
 
 
 def parse(
-    text: str, symbols: Iterable[Symbols], place: Callable[[str], int] = lambda _text: -1
+    text: str,
+    symbols: Iterable[Symbols],
+    place: Callable[[str], int] = lambda _text: -1,
+    line: Callable[[str], int] = lambda _text: -1,
 ) -> Breakpoint | None:
     """What a person types.
 
     A system call (`read`, `read error`), an errno, SIGNAL, `vector 14`, `process 3`, an event's name, a
-    function, an address in hexadecimal, or `write counter`: `place` gives the physical address of what is
-    written to, -1 where nothing is.
+    function, an address in hexadecimal, `hello.c:12`, or `write counter`: `place` gives the physical address
+    of what is written to, `line` the address of a line, -1 where nothing is.
     """
     word = text.strip()
+    if ":" in word:
+        begin = line(word)
+        return Breakpoint("code", begin) if begin >= 0 else None
     first, _, rest = word.partition(" ")
     rest = rest.strip()
     if first.lower() == "write" and rest and rest.lower() not in WAYS:

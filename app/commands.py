@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from app.tracing import TraceOptions
 
 TIMED_OUT = 124
-NO_BREAKPOINT = "-b: no system call, signal, event, function or address is called {}"
+NO_BREAKPOINT = "-b: no system call, signal, event, function, address or line is called {}"
 BROKEN = 70
 """sysexits' EX_SOFTWARE: a bug of ours."""
 

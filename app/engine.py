@@ -27,7 +27,7 @@ from app.objects import Objects
 from app.origin import Origin, RegisterOrigin, Target, nothing
 from app.position import ALL_DONE, START, Position
 from app.state.state import IDLE, INIT, State
-from app.view import View, program_symbols
+from app.view import View, line_address, program_symbols
 from app.watching import Watch
 from app.window import Size, tell
 from cpu.events import ENTRIES, Source, TrapTaken
@@ -423,7 +423,7 @@ class Engine:
         kernel = self.machine.kernel
         symbols = program_symbols(kernel, kernel.start.path), kernel.symbols
         for text in texts:
-            point = parse(text, symbols)
+            point = parse(text, symbols, line=lambda word: line_address(kernel, word))
             if point is None:
                 return text or "nothing"
             if point not in self.breakpoints:

@@ -90,6 +90,12 @@ class LineTable:
             return None
         return self._lines[index]
 
+    def address_of(self, name: str, number: int) -> int:
+        """Where line `number` of the source `name` begins, or the next one that has code; -1 for none."""
+        found = [line for line in self._lines if line.name == name and line.number >= number]
+        first = min((line.number for line in found), default=-1)
+        return min((line.start for line in found if line.number == first), default=-1)
+
 
 def read_lines(data: bytes) -> LineTable:
     """The line table of an ELF file; an empty one with the reason if there is none to be had."""

@@ -18,6 +18,7 @@ from kernel.mm.pagetables import shared_owners
 from kernel.thread import PAGE_OFFSET, THREAD_SIZE
 
 if TYPE_CHECKING:
+    from app.source import LineTable
     from kernel.kernel import Kernel
     from kernel.tables import OpenFile, SigAction, Task
 
@@ -78,6 +79,10 @@ class View:
         if va >= PAGE_OFFSET:
             return self._kernel.symbols.label(va)
         return self.label_of(self._kernel.tables.current, va)
+
+    def line_address(self, text: str) -> int:
+        """Where `NAME:NUMBER` begins, -1 for no line of a source."""
+        return line_address(self._kernel, text)
 
     def symbols(self) -> Symbols:
         """Those of the program that the current task runs."""
@@ -241,6 +246,24 @@ IMAGE_FRAME = 0x100
 """Where the kernel's image begins in RAM: at 1 MiB."""
 
 _symbols: dict[tuple[str, int], Symbols] = {}
+
+
+def line_address(kernel: Kernel, text: str) -> int:
+    """Where `NAME:NUMBER`, a line of a source of a guest file from outside, begins; -1 for none."""
+    from app.source import read_lines
+
+    name, colon, number = text.strip().rpartition(":")
+    if not colon or not name or not number.isascii() or not number.isdigit() or len(number) > 7:
+        return -1
+    for blob in dict.fromkeys(file.blob for file in kernel.start.files):
+        if blob not in _lines:
+            _lines[blob] = read_lines(kernel.blobs[blob])
+        if (address := _lines[blob].address_of(name, int(number))) >= 0:
+            return address
+    return -1
+
+
+_lines: dict[str, LineTable] = {}
 
 
 def program_symbols(kernel: Kernel, path: str) -> Symbols:

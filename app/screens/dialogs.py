@@ -82,7 +82,7 @@ def ask_text(app: Int80, before: str) -> None:
 
 def ask_breakpoint(app: Int80) -> None:
     """Where to stop, in words."""
-    hint = "a system call (read, read error), SIGCHLD, ENOENT, vector 14, a function, 0804901b, write counter"
+    hint = "a system call (read, read error), SIGCHLD, ENOENT, vector 14, a function, hello.c:12, 0804901b"
 
     def parsed(text: str) -> Breakpoint | None:
         view = app.moment().view
@@ -93,7 +93,7 @@ def ask_breakpoint(app: Int80) -> None:
             found = named(name, view, 0)
             return found.start if found is not None and not found.register else -1
 
-        return parse(text, view.all_symbols(), place)
+        return parse(text, view.all_symbols(), place, view.line_address)
 
     def go(text: str | None) -> None:
         point = parsed(text) if text is not None else None

@@ -271,3 +271,18 @@ def test_what_is_searched_for() -> None:
     for record in engine.log.records():
         assert text_of_event(record.event) == text_of_event(record.event).lower()
         message_of(record.event)
+
+
+def test_a_line_of_the_source() -> None:
+    engine = engine_for("hello")
+    assert engine.set_breakpoints(["hello.c:1"]) is None  # the first line with code behind it
+    for wrong in ("hello.c:99999", "other.c:1", "hello.c:", ":3", "hello.c:x", "hello.c:" + "9" * 5000):
+        assert engine.set_breakpoints([wrong]) == wrong
+    (point,) = engine.breakpoints
+    assert press(engine, 1)
+    view = engine.view
+    assert view is not None
+    assert view.regs.eip == point.number
+    assert where(engine) == "main"
+    view_of_line = view.line_address(f"hello.c:{1}")
+    assert view_of_line == point.number
