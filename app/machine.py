@@ -103,9 +103,9 @@ class Machine:
                 self._also(tick, pid, event)
 
     def inputs_so_far(self) -> list[Input]:
-        """Those that were given before now; some may still be under way."""
-        done = self.kernel.tables.inputs_done
-        return self.inputs[:done] + [one for one in self.inputs[done:] if one.tick < self.tick]
+        """Those that were given before one that is given now; some may still be under way."""
+        done, now = self.kernel.tables.inputs_done, self.kernel.input_tick
+        return self.inputs[:done] + [one for one in self.inputs[done:] if one.tick < now]
 
     def begin_another_future(self, log: Log, inputs: list[Input], checkpoints: Checkpoints) -> None:
         """From here on other things happen: all three end where the machine stands."""

@@ -24,6 +24,7 @@ from app.tui import Int80
 from cpu.events import TrapTaken
 from kernel.abi import signal as s
 from kernel.edits import ERROR
+from kernel.events import InputArrived
 from kernel.kernel import GuestFile, Start
 from tests.app.pictures import engine_for, run_to_the_end
 from tests.app.random_program import random_program
@@ -232,6 +233,26 @@ def test_what_comes_behind_a_fault_does_not_come_before_it_when_run_again(progra
         for place in (one.length // 2, one.length):
             one.go_to(place)
             assert one.view is not None  # run again, and compared with the log
+
+
+def test_an_input_whose_interrupt_has_come_belongs_to_the_branch() -> None:
+    one = finished("busy")
+    one.go_to(one.length // 2)
+    while one.view is None or one.view.cpl != 3:
+        one.step_instruction(1)
+    assert one.edit("fail", 2, ERROR.pack(4)) == ""
+    run_to_the_end(one)
+    arrived = next(r.seq for r in one.log.records() if isinstance(r.event, InputArrived))
+    assert isinstance(one.log.record(arrived - 1).event, TrapTaken)
+    one.go_to(arrived)  # the interrupt is there, the handler has not asked the device yet
+    assert one.edit("fail", 2, ERROR.pack(5)) == ""
+    run_to_the_end(one)
+    assert [one_input.data for one_input in one.machine.inputs] == [ERROR.pack(4), ERROR.pack(5)]
+    found = [r.event.data for r in one.log.records() if isinstance(r.event, InputArrived)]
+    assert found == [ERROR.pack(4), ERROR.pack(5)]
+    one.go_to(arrived)
+    one.go_end()
+    assert one.view is not None
 
 
 def started(program: str | int) -> Engine:
