@@ -9,6 +9,7 @@ means is the kernel's business.
 from __future__ import annotations
 
 import ctypes
+from array import array
 from collections.abc import Callable, Collection, Iterable
 
 import msgspec
@@ -48,12 +49,14 @@ from cpu.interrupts import (
 )
 from cpu.paging import PF_FETCH, read_linear, translate
 from cpu.ram import Ram
-from cpu.registers import GENERAL, FpuState, Registers
+from cpu.registers import GENERAL, NAMES, FpuState, Registers
 
 NEVER = 1 << 62
 _STRING_IO = (b"\x6c", b"\x6d", b"\x6e", b"\x6f")
 """ins and outs."""
 _SHIFTS = b"\xc0\xc1\xd0\xd1\xd2\xd3"
+_CLEAN = memoryview(array("q", (0, -1, 0)))
+"""The cells from STOPPED on before a run: STOPPED, VECTOR, REFUSED."""
 MOST_IN_BLOCK = 4096
 """More bytes than the emulator ever puts into one block."""
 
@@ -148,17 +151,21 @@ class Core:
         self._template = Context(self.emulator)
         self._now = Context(self.emulator)
         self._power_on = Context(self.emulator)
-        self.emulator.save(self._power_on)
+        self._power_on.save()
         cause = (ctypes.c_uint32 * 2).from_address(self._now.address + self._layout.error)
         self._cause = memoryview(cause).cast("B").cast("I")
         self._operation = ctypes.c_uint32.from_address(self._now.address + self._layout.operation)
         self._pending = ctypes.c_int32.from_address(self._now.address + self._layout.pending)
-        self._fpu_size = self._layout.fpu_end - self._layout.fpu_start
+        self._template_fpu = self._template.view(self._layout.fpu_start, self._layout.fpu_end)
+        self._now_fpu = self._now.view(self._layout.fpu_start, self._layout.fpu_end)
+        bank = self.emulator.bank
         self._load = self.emulator.new_bank(
-            (*GENERAL[:8], "eflags", "cr2", "ds", "es", "fs", "gs"),
+            ("cr2", *GENERAL[:8], "eflags", "ds", "es", "fs", "gs"), over=bank
         )
+        """All but CR2 in the emulator's `bank`, as that was read."""
         self._load_general = self.emulator.new_bank((*GENERAL[:8], "eflags", "cr2"))
         self._eip_bank = self.emulator.new_bank(("eip",))
+        self._eip = self._eip_bank.values
         self._flags_bank = self.emulator.new_bank(("eflags",))
         self._cs_bank = self.emulator.new_bank(("cs",))
         self._result_bank = self.emulator.new_bank(("eax", "edx"))
@@ -169,7 +176,7 @@ class Core:
         """Power on: ring 0, flat segments, paging off, at physical address `entry`."""
         self.eip = entry
         self.emulator.write_fpu(FpuState(0x37F, 0, 0xFFFF, 0x1F80, ((0, 0),) * 8, (bytes(16),) * 8))
-        self.emulator.save(self._power_on)
+        self._power_on.save()
 
     def interrupt_at(self, tick: int, vector: int) -> None:
         self.irq_at = tick
@@ -281,12 +288,13 @@ class Core:
                 raise CoreError(f"the emulator stopped with error {error} at {pc:08x}")
             if error == ERR_OK and not cells[REFUSED] and (eip != pc or cells[VECTOR] == DEBUG):
                 self.ticks += size  # completed: `int n`, or TF, or the next fetch faulted
-            return self._trap(error)
+            return self._trap(error, self.emulator.bank.read())
         self.ticks += size
         self.boundary = instruction is not None and instruction.transfers
         self.bus.tick = self.ticks
         if instruction is not None and instruction.mnemonic == "hlt":
-            return self._hypercall(pc)
+            self.boundary = True
+            return Hypercall(pc)
         return None
 
     def watch(self, addresses: frozenset[int], seen: Callable[[int, int], None] | None) -> None:
@@ -346,8 +354,8 @@ class Core:
             self.emulator.watch(more, self._on_watched, also=True)
         cells = self._cells
         cells[REMAINING] = stop_at - self.ticks
-        cells[STOPPED] = cells[REFUSED] = cells[LAST_SIZE] = 0
-        cells[VECTOR] = -1
+        cells[LAST_SIZE] = 0
+        cells[STOPPED:] = _CLEAN
         pc = self.eip
         self._stop_at = stop_at
         error = self.emulator.start(pc)
@@ -356,44 +364,42 @@ class Core:
             failed, self._seen_failed = self._seen_failed, None
             raise failed
         self.ticks = stop_at - cells[REMAINING]
-        vector = cells[VECTOR]
-        if cells[STOPPED] == SYSENTER:  # with TF set, there is a vector too
-            self.eip = int(self._eip_bank.read()[0])
+        stopped = cells[STOPPED]
+        if stopped == SYSENTER:  # with TF set, there is a vector too
             return self._sysenter()
+        vector = cells[VECTOR]
         if error == ERR_OK and vector < 0 and not cells[REFUSED]:
-            if not cells[STOPPED]:
-                self.eip = cells[LAST_ADDRESS] + cells[LAST_SIZE]
-                self.bus.tick = self.ticks
-                if self.eip == end:
+            self.bus.tick = self.ticks
+            if not stopped:
+                self.eip = eip = cells[LAST_ADDRESS] + cells[LAST_SIZE]
+                if eip == end:
                     self.boundary = False
                     return None
-                return self._hypercall(self.eip - 1)
-            self.eip = int(self._eip_bank.read()[0])
-            self.bus.tick = self.ticks
-            if cells[STOPPED] == INSIDE:
+                self.boundary = True
+                return Hypercall(eip - 1)
+            self._eip_bank.fetch()
+            self.eip = self._eip[0]
+            if stopped == INSIDE:
                 self._abandoned_or_left()
             elif cells[LAST_SIZE]:
                 self.boundary = self._ended_in_transfer()
             return None
         if error not in (ERR_OK, ERR_INSN_INVALID):
             raise CoreError(f"the emulator stopped with error {error} near {pc:08x}")
-        self.eip = int(self._eip_bank.read()[0])
-        start = cells[LAST_ADDRESS]
-        tail = start + cells[LAST_SIZE] - self.eip
-        if 0 < tail <= cells[LAST_SIZE] and vector != DEBUG:  # the tail of the block was not run
+        regs = self.emulator.bank.read()
+        self.eip = regs[r.EIP]
+        size = cells[LAST_SIZE]
+        tail = cells[LAST_ADDRESS] + size - self.eip
+        if 0 < tail <= size and vector != DEBUG:  # the tail of the block was not run
             self.ticks -= tail
         if vector == PAGE_FAULT and end < 0 and (end := self._end_of_present(self.eip)):
             self._forget_fault(self.eip, end)
-            if cells[LAST_SIZE]:
+            if size:
                 self.boundary = self._ended_in_transfer()
             trap = self._slice(stop_at, end)
             self.emulator.stop_before(None)
             return trap
-        return self._trap(error)
-
-    def _hypercall(self, address: int) -> Hypercall:
-        self.boundary = True
-        return Hypercall(address)
+        return self._trap(error, regs)
 
     def _ended_in_transfer(self) -> bool:
         """Whether the block that just ran ended in a control transfer (and not at a limit of its size)."""
@@ -426,7 +432,7 @@ class Core:
         page = self.emulator.read_cr2()
         if page & 0xFFF or not eip < page <= eip + MOST_IN_BLOCK:
             return 0
-        self.emulator.save(self._now)
+        self._now.save()
         if self._cause[1] or not self._cause[0] & PF_FETCH:
             return 0
         at = eip
@@ -440,9 +446,9 @@ class Core:
     def _forget_fault(self, eip: int, end: int | None = None) -> None:
         """The fault just raised never was; go on at `eip`, and up to `end` only."""
         emulator = self.emulator
-        emulator.save(self._now)
+        self._now.save()
         self._pending.value = -1
-        emulator.restore(self._now)
+        self._now.restore()
         emulator.write_cr2(self.cr2)
         emulator.forget_code(eip)
         emulator.stop_before(end)
@@ -450,13 +456,12 @@ class Core:
 
     # Traps.
 
-    def _trap(self, error: int) -> Trap:
+    def _trap(self, error: int, regs: memoryview) -> Trap:
         """An instruction could not be completed, or asked for a vector."""
         emulator = self.emulator
         cells = self._cells
         self.bus.tick = self.ticks
-        emulator.save(self._now)
-        regs = emulator.bank.read()
+        self._now.save()
         source, code, cr2 = Source.EXCEPTION, -1, 0
         if cells[REFUSED]:
             vector = cells[REFUSED]
@@ -484,7 +489,7 @@ class Core:
                         # rcl, rcr: the emulator had worked the flags out already when the access faulted, but
                         # takes them for the operands of the operation before.
                         self._operation.value = 1
-                        emulator.restore(self._now)
+                        self._now.restore()
                         regs = emulator.bank.read()
         return Trapped(self._deliver(regs, vector, source, code, cr2))
 
@@ -495,7 +500,7 @@ class Core:
         """
         emulator = self.emulator
         self.bus.tick = self.ticks
-        emulator.save(self._now)
+        self._now.save()
         regs = emulator.bank.read()
         cs, esp, eip = self.sysenter
         if not cs & 0xFFFC or regs[r.EFLAGS] & r.VM:
@@ -515,7 +520,7 @@ class Core:
         vector = self.irq_vector
         self.irq_at = NEVER
         self.bus.tick = self.ticks
-        self.emulator.save(self._now)
+        self._now.save()
         regs = self.emulator.bank.read()
         regs[r.EIP] = self.eip  # right behind a trap the emulator does not know of its entry yet
         taken = self._deliver(regs, vector, Source.INTERRUPT, -1, 0)
@@ -554,19 +559,18 @@ class Core:
         return vector
 
     def _enter_ring_0(self, regs: memoryview, esp: int, eflags: int, eip: int) -> None:
-        """Go on at `eip` in ring 0, with the general and data registers in `regs` and `_now`'s x87."""
-        shared = self._layout.fpu_start
-        ctypes.memmove(self._template.address + shared, self._now.address + shared, self._fpu_size)
-        self.emulator.restore(self._template)
+        """Go on at `eip` in ring 0, with the general and data registers in `regs` and `_now`'s x87.
+
+        `regs` are the emulator's `bank`.
+        """
+        self._template_fpu[:] = self._now_fpu
+        self._template.restore()
+        regs[r.ESP] = esp
+        regs[r.EFLAGS] = eflags
         load = self._load
-        values = load.values
-        values[0:7] = regs[0:7]
-        values[7] = esp
-        values[8] = eflags
-        values[9] = self.cr2
-        values[10:14] = regs[12:16]
+        load.values[0] = self.cr2
         if load.write():
-            self._load_segments(values[10:14])
+            self._load_segments(regs[r.DS :])
         self.eip = eip
         self.boundary = True
 
@@ -600,7 +604,7 @@ class Core:
     def latch(self) -> None:
         """Remember the ring-0 state for taking traps; to be called after CR3, LDTR or a table changed."""
         self.cr3 = self.emulator.read_cr3()
-        self.emulator.save(self._template)
+        self._template.save()
 
     def latch_tables(self) -> None:
         """Look up where the tables lie that `lgdt`, `lidt` and `ltr` named."""
@@ -625,10 +629,11 @@ class Core:
 
     def set_result(self, eax: int, edx: int = 0) -> None:
         """What the entry code finds in EAX and EDX when it goes on after its `hlt`."""
-        values = self._result_bank.values
+        bank = self._result_bank
+        values = bank.values
         values[0] = eax
         values[1] = edx
-        self._result_bank.write()
+        bank.write()
 
     def flush_tlb(self) -> None:
         self.emulator.write_cr3(self.cr3)
@@ -690,7 +695,7 @@ class Core:
         emulator = self.emulator
         regs = state.registers
         paged = bool(regs.cr0 >> 31)
-        emulator.restore(self._template if paged and self.tables is not None else self._power_on)
+        (self._template if paged and self.tables is not None else self._power_on).restore()
         if not paged:
             self.tables = None
         emulator.write_control(regs.cr0, regs.cr3, regs.cr4, state.efer)
@@ -720,10 +725,16 @@ class Core:
         elif paged:
             emulator.write_register("cs", regs.cs)
             emulator.write_register("ss", regs.ss)
-        bank = self._load if paged else self._load_general
-        for n, name in enumerate(bank.names):
-            bank.values[n] = getattr(regs, name)
-        bank.write()
+        if paged:
+            self._load.values[0] = regs.cr2
+            for n, name in enumerate(NAMES):
+                emulator.bank.values[n] = getattr(regs, name)
+            self._load.write()
+        else:
+            general = self._load_general
+            for n, name in enumerate(general.names):
+                general.values[n] = getattr(regs, name)
+            general.write()
         emulator.write_fpu(state.fpu)
         self.eip = regs.eip
         self.bus.tick = self.ticks

@@ -10,6 +10,7 @@ import ctypes
 import struct
 from array import array
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -58,8 +59,15 @@ class Layout(msgspec.Struct, frozen=True):
     operation: int
 
 
+library: Any = ctypes.PyDLL(uclib._name)
+"""For calls that are over at once: Python's lock is not given away for them."""
+
+
 class Context:
-    """One saved state of the whole processor, in the emulator's own private layout."""
+    """One saved state of the whole processor, in the emulator's own private layout.
+
+    `save()` takes it, `restore()` puts it back.
+    """
 
     def __init__(self, emulator: Emulator) -> None:
         self.pointer = ctypes.c_void_p()
@@ -67,8 +75,15 @@ class Context:
             raise MemoryError("no memory for an emulator context")
         self.address = self.pointer.value or 0
 
+        self.save: Callable[[], int] = partial(library.uc_context_save, emulator.handle, self.pointer)
+        self.restore: Callable[[], int] = partial(library.uc_context_restore, emulator.handle, self.pointer)
+
     def bytes(self, size: int) -> bytes:
         return ctypes.string_at(self.address, size)
+
+    def view(self, start: int, end: int) -> memoryview:
+        """A part of it, in place."""
+        return memoryview((ctypes.c_char * (end - start)).from_address(self.address + start)).cast("B")
 
     def __del__(self) -> None:
         uclib.uc_context_free(self.pointer)
@@ -91,23 +106,18 @@ class Emulator:
         self.uc.ctl_set_exits([])
         self.handle = self.uc._uch
         self.clock = Clock(uclib, self.handle, native_clock)
-        self.bank = Bank(uclib, self.handle, NAMES)
-        self.control = Bank(uclib, self.handle, ("cr0", "cr2", "cr3", "cr4"))
-        self._cr2 = Bank(uclib, self.handle, ("cr2",))
-        self._cr3 = Bank(uclib, self.handle, ("cr3",))
+        self.bank = self.new_bank(NAMES)
+        self.control = self.new_bank(("cr0", "cr2", "cr3", "cr4"))
+        self._cr2 = self.new_bank(("cr2",))
+        self._cr3 = self.new_bank(("cr3",))
         self._counting = False
         self._scratch: Context | None = None
-        start = ctypes.CFUNCTYPE(
-            ctypes.c_int,
-            ctypes.c_void_p,
-            ctypes.c_uint64,
-            ctypes.c_uint64,
-            ctypes.c_uint64,
-            ctypes.c_size_t,
-        )
-        self._start: Callable[..., int] = start(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
-        self._save: Callable[[Any, Any], int] = uclib.uc_context_save
-        self._restore: Callable[[Any, Any], int] = uclib.uc_context_restore
+        start = ctypes.CFUNCTYPE(ctypes.c_int)(ctypes.cast(uclib.uc_emu_start, ctypes.c_void_p).value or 0)
+        pc, count, none = ctypes.c_uint64(), ctypes.c_size_t(), ctypes.c_uint64()
+        self._pc = memoryview(pc).cast("B").cast("Q")
+        self._count = memoryview(count).cast("B").cast("Q")
+        self._start: Callable[[], int] = partial(start, self.handle, pc, none, none, count)
+        """Run `_count` instructions (0: without end) from `_pc`."""
         self._cells = self.clock.cells
         self._watches: list[int] = []
         self._writes = 0
@@ -125,13 +135,13 @@ class Emulator:
         that still runs reaches memory.
         """
         cells = self._cells
-        save, cr3 = self._save, self._cr3
-        handle, context, clock = self.handle, self._before_refused.pointer, self._clock_before_refused
+        save, cr3 = self._before_refused.save, self._cr3
+        clock = self._clock_before_refused
 
         def refuse(uc: Any, vector: int) -> None:
             if not cells[REFUSED]:
                 cells[REFUSED] = vector
-                save(handle, context)
+                save()
                 clock[:] = cells[REMAINING], cells[LAST_SIZE], cells[LAST_ADDRESS]
                 cr3.values[0] = NO_TABLES
                 cr3.write()
@@ -154,14 +164,15 @@ class Emulator:
         add(UC_HOOK_INSN, on_out, aux1=x86.UC_X86_INS_OUT)
         add(UC_HOOK_INSN, on_syscall, aux1=x86.UC_X86_INS_SYSCALL)
 
-    def new_bank(self, names: tuple[str, ...]) -> Bank:
-        return Bank(uclib, self.handle, names)
+    def new_bank(self, names: tuple[str, ...], over: Bank | None = None) -> Bank:
+        return Bank(library, self.handle, names, over)
 
     def start(self, pc: int) -> int:
         """Run from `pc` until something stops it; the emulator's error code."""
         if self._counting:
             self._leave_counting(pc)
-        error = self._start(self.handle, pc, 0, 0, 0)
+        self._pc[0] = pc
+        error = self._start()
         if self._cells[REFUSED]:
             self._undo_refused()
         return error
@@ -176,10 +187,11 @@ class Emulator:
         kept = cells.tolist()
         if self._scratch is None:
             self._scratch = Context(self)
-        self.save(self._scratch)
+        self._scratch.save()
         cells[REMAINING] = 0
-        self._start(self.handle, pc, 0, 0, 0)
-        self.restore(self._scratch)
+        self._pc[0] = pc
+        self._start()
+        self._scratch.restore()
         cells[:] = memoryview(array("q", kept))
         self.uc.ctl_flush_tb()
         self._counting = False
@@ -189,7 +201,9 @@ class Emulator:
         if not self._counting:
             self._counting = True
             self.uc.ctl_flush_tb()
-        error = self._start(self.handle, pc, 0, 0, count)
+        self._pc[0], self._count[0] = pc, count
+        error = self._start()
+        self._count[0] = 0
         if self._cells[REFUSED]:
             self._undo_refused()
         return error
@@ -197,7 +211,7 @@ class Emulator:
     def _undo_refused(self) -> None:
         """Take back what ran after the instruction that was refused."""
         cells = self._cells
-        self.restore(self._before_refused)
+        self._before_refused.restore()
         cells[REMAINING], cells[LAST_SIZE], cells[LAST_ADDRESS] = self._clock_before_refused
         cells[VECTOR] = -1
 
@@ -216,14 +230,14 @@ class Emulator:
 
         if self._scratch is None:
             self._scratch = Context(self)
-        self.save(self._scratch)
+        self._scratch.save()
         if not also:
             for hook in self._watches:
                 self.uc.hook_del(hook)
             self._watches.clear()
         self._watches += [self.uc.hook_add(UC_HOOK_CODE, on_code, None, one, one) for one in addresses]
         self.uc.ctl_flush_tb()
-        self.restore(self._scratch)
+        self._scratch.restore()
 
     def watch_writes(self, written: Callable[[int, bytes, int], None] | None) -> None:
         """Tell of every write that is about to go through: physical address, bytes, where from.
@@ -232,7 +246,7 @@ class Emulator:
         """
         if self._scratch is None:
             self._scratch = Context(self)
-        self.save(self._scratch)
+        self._scratch.save()
         if self._writes:
             self.uc.hook_del(self._writes)
             self._writes = 0
@@ -245,17 +259,11 @@ class Emulator:
 
             self._writes = self.uc.hook_add(UC_HOOK_MEM_WRITE, on_write)
         self.uc.ctl_flush_tb()
-        self.restore(self._scratch)
+        self._scratch.restore()
 
     def forget_code(self, va: int) -> None:
         """Forget the translations that hold the instruction at `va`."""
         self.uc.ctl_remove_cache(va, va + 1)
-
-    def save(self, context: Context) -> None:
-        self._save(self.handle, context.pointer)
-
-    def restore(self, context: Context) -> None:
-        self._restore(self.handle, context.pointer)
 
     def read_cr2(self) -> int:
         return int(self._cr2.read()[0]) & 0xFFFF_FFFF
@@ -344,7 +352,7 @@ def _measure() -> Layout:
     emulator = Emulator(ram, native_clock=None)
     size = int(uclib.uc_context_size(emulator.handle))
     context = Context(emulator)
-    emulator.save(context)
+    context.save()
     one = context.bytes(size)
     emulator.write_fpu(
         FpuState(
@@ -356,7 +364,7 @@ def _measure() -> Layout:
             xmm=tuple(bytes([0xA0 + n]) * 16 for n in range(8)),
         )
     )
-    emulator.save(context)
+    context.save()
     two = context.bytes(size)
     changed = [n for n in range(size) if one[n] != two[n]]
     if not changed or changed[-1] - changed[0] > 1024:
@@ -374,31 +382,31 @@ def _measure() -> Layout:
         return cells[VECTOR]
 
     def words() -> tuple[int, ...]:
-        emulator.save(context)
+        context.save()
         return struct.unpack(f"<{size // 4}i", context.bytes(size & ~3))
 
     clean = Context(emulator)
-    emulator.save(clean)
+    clean.save()
     before = words()
     found = vector_at(b"\xcd\x80") == 0x80
-    emulator.save(context)
+    context.save()
     error = context.bytes(size).find(struct.pack("<iQ", 1, code + 2)) - 4
     if not found or error < 0:
         raise RuntimeError("this build of the emulator keeps its error code where int80 cannot find it")
 
-    emulator.restore(clean)
+    clean.restore()
     found = vector_at(b"\xb8\x08\x00\x00\x00\x8e\xd8") == PROTECTION  # mov eax, 8; mov ds, eax
     after_protection = words()
-    emulator.restore(clean)
+    clean.restore()
     found = found and vector_at(b"\x31\xc9\xf7\xf1") == 0  # xor ecx, ecx; div ecx
     seen = list(zip(before, after_protection, words(), strict=True))
     if not found or seen.count((-1, PROTECTION, 0)) != 1:
         raise RuntimeError("this build of the emulator keeps its last exception where int80 cannot find it")
     pending = 4 * seen.index((-1, PROTECTION, 0))
 
-    emulator.restore(clean)
+    clean.restore()
     found = vector_at(b"\xb8\x78\x56\x34\x12\x05\x01\x01\x01\x01\xcd\x80") == 0x80  # mov, add eax, 0x01010101
-    emulator.save(context)
+    context.save()
     operands = context.bytes(size).find(struct.pack("<QQ", 0x1335_5779, 0x0101_0101))
     operation = operands + 24
     if not found or operands < 0 or before[operation // 4] != 1 or words()[operation // 4] in (0, 1):

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 PAGE_OFFSET = 0xC000_0000
 THREAD_SIZE = 8192
 PT_SIZE = 0x44
+REGS_BELOW = PAGE_OFFSET - (THREAD_SIZE - PT_SIZE)
+"""From the address of a task's thread_info to where its pt_regs lie in RAM."""
 TI_FLAGS, TI_ESP, TI_CR3, TI_LDT, TI_PID = 0x00, 0x04, 0x08, 0x0C, 0x10
 TI_FXSAVE, TI_SYSENTER_RETURN = 0x20, 0x220
 TIF_SIGPENDING = 1
@@ -44,36 +46,36 @@ PT_REGS = (
 EBX, ECX, EDX, ESI, EDI, EBP, EAX, DS, ES, FS, GS, ORIG_EAX, EIP, CS, EFLAGS, ESP, SS = range(len(PT_REGS))
 """Where each is in what `Regs.all` gives."""
 _WORDS = Struct(f"<{len(PT_REGS)}I")
-_PLACE = {name: place for place, name in enumerate(PT_REGS)}
 
 
 def regs_index(thread: int) -> int:
     """Where the task's user-mode pt_regs begins, as an index into `Ram.u32`."""
-    return (thread - PAGE_OFFSET + THREAD_SIZE - PT_SIZE) >> 2
+    return thread - REGS_BELOW >> 2
+
+
+def _word(place: int) -> property:
+    def read(regs: Regs) -> int:
+        return regs._words[regs._at + place]
+
+    def write(regs: Regs, value: int) -> None:
+        regs._words[regs._at + place] = value & 0xFFFF_FFFF
+
+    return property(read, write)
 
 
 class Regs:
     """pt_regs of a task in guest RAM; each attribute is that word, read and written in place."""
 
     __slots__ = ("_at", "_words")
-    _at: int
-    _words: memoryview[int]
 
     def __init__(self, k: Kernel, task: Task) -> None:
-        object.__setattr__(self, "_words", k.ram.u32)
-        object.__setattr__(self, "_at", regs_index(task.thread))
+        self._words: memoryview[int] = k.ram.u32
+        self._at = task.thread - REGS_BELOW >> 2
 
-    def __getattr__(self, name: str) -> int:
-        try:
-            return self._words[self._at + _PLACE[name]]
-        except KeyError:
-            raise AttributeError(name) from None
+    if TYPE_CHECKING:
 
-    def __setattr__(self, name: str, value: int) -> None:
-        try:
-            self._words[self._at + _PLACE[name]] = value & 0xFFFF_FFFF
-        except KeyError:
-            raise AttributeError(name) from None
+        def __getattr__(self, name: str) -> int: ...
+        def __setattr__(self, name: str, value: int) -> None: ...
 
     def all(self) -> list[int]:
         return self._words[self._at : self._at + len(PT_REGS)].tolist()
@@ -81,6 +83,10 @@ class Regs:
     def load(self, values: Sequence[int]) -> None:
         """All 17, each of 32 bits."""
         _WORDS.pack_into(self._words, self._at << 2, *values)
+
+
+for _place, _name in enumerate(PT_REGS):
+    setattr(Regs, _name, _word(_place))
 
 
 def set_flag(k: Kernel, task: Task, flag: int) -> None:
