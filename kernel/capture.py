@@ -572,6 +572,12 @@ class Capture:
         called, inner_args = inner
         return block + _run_enter(self._inner_plans[called.name], inner_args, read_user)
 
+    def captures(self, row: Row) -> tuple[bool, bool]:
+        """Whether `enter` and `exit` may give anything for this row at all."""
+        plan = self._plans[row.number]
+        inner = row.name in HAS_INNER_CALL
+        return bool(plan.enter) or inner, bool(plan.leave or plan.interrupted or plan.failed) or inner
+
     def exit(self, row: Row, args: Args, result: int, read_user: Reader) -> Items:
         """What the call wrote to user memory, given its signed `result`: nothing unless it succeeded.
 
@@ -598,3 +604,4 @@ capture_enter = _PLAIN.enter
 """What the log has of a call's beginning."""
 capture_exit = _PLAIN.exit
 """And of its end."""
+captures = _PLAIN.captures

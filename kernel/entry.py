@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from kernel import boot, exceptions, sched
 from kernel.abi.errno import Errno
 from kernel.abi.mman import TASK_SIZE
-from kernel.capture import capture_enter, capture_exit
+from kernel.capture import capture_enter, capture_exit, captures
 from kernel.errors import Blocked, Fault, KernelError, Panic, Stopped
 from kernel.events import FaultHandled, SyscallEntered, SyscallExited, SyscallInjected
 from kernel.fs import disk
@@ -24,7 +24,7 @@ from kernel.signals.state import force_signal, signal_pending
 from kernel.syscalls import registry
 from kernel.table import TABLE, Row
 from kernel.tables import SigInfo
-from kernel.thread import PAGE_OFFSET, Regs, regs_index
+from kernel.thread import PAGE_OFFSET, REGS_BELOW, Regs, regs_index
 from kernel.wait import sleep_on
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from kernel.tables import Task
 
 Body = Callable[["Kernel"], None]
+Call = Callable[["Kernel", "Task"], None]
 MUST_WAIT = 1
 DEBUG = 1
 
@@ -66,7 +67,7 @@ def bodies(k: Kernel) -> dict[int, Body]:
         elif name:
             at("do_" + name, plain(exception(vector)))
     handlers = registry.handlers()
-    calls: dict[int, Body] = {}
+    calls: dict[int, Call] = {}
     for row in TABLE:
         if row is not None:
             at("sys_" + row.name, system_call(row, handlers.get(row.name), calls))
@@ -74,38 +75,41 @@ def bodies(k: Kernel) -> dict[int, Body]:
     return out
 
 
-def system_call(row: Row, handler: Callable[..., int] | None, others: dict[int, Body]) -> Body:
+def system_call(row: Row, handler: Callable[..., int] | None, others: dict[int, Call]) -> Body:
     """The body of one system call. A tracer may have it be another one: of `others`, by number."""
     number = row.number
     count = len(row.args)
     cost = row.cost
     shows_esp = row.name in ("sigreturn", "rt_sigreturn")
 
+    shows_in, shows_out = captures(row)
+
     def body(k: Kernel) -> None:
-        task = k.task
+        t = k.tables
+        task = t.tasks[t.current]
         if task.trace is not None or task.trap:
             _traced_call(k, task, others)
         else:
-            make(k)
+            make(k, task)
 
-    def make(k: Kernel) -> None:
-        task = k.task
+    def make(k: Kernel, task: Task) -> None:
         core = k.core
-        index = regs_index(task.thread)
+        index = task.thread - REGS_BELOW >> 2
         a, b, c, d, e, f = k.ram.u32[index : index + 6].tolist()
         args = (a, b, c, d, e, f)
         if task.syscall < 0:
             task.syscall = number
             if shows_esp:  # their only argument is where the stack is
                 args = (k.ram.u32[index + 15], b, c, d, e, f)
-            k.emit(SyscallEntered(number, args, capture_enter(row, args, k.peek)))
+            taken = capture_enter(row, args, k.peek) if shows_in else ()
+            k.emit(SyscallEntered(number, args, taken))
             if task.seccomp_mode or task.fail_next:
                 instead = _instead(k, task, number)
                 if instead is not None:
                     _finish_filtered(k, task, row, args, instead)
                     return
         elif task.syscall != number:  # a tracer that is gone has changed it
-            others.get(task.syscall, _make_unknown)(k)
+            others.get(task.syscall, _make_unknown)(k, task)
             return
         elif task.woken_by_signal and not signal_pending(k, task):
             task.woken_by_signal = False  # another thread has taken it
@@ -125,19 +129,18 @@ def system_call(row: Row, handler: Callable[..., int] | None, others: dict[int, 
                 core.set_result(0, MUST_WAIT)
                 return
             result = _interrupted(k, handler, args[:count], blocked)
-        core.ticks += cost
-        core.bus.tick = core.ticks
+        core.bus.tick = core.ticks = core.ticks + cost
         task.system_ticks += cost
         if task.exit_status >= 0:
             core.set_result(0, 0)
             return
-        _finish(k, row, args, result)
+        _finish(k, task, row, args if shows_out else None, result)
 
     others[number] = make
     return body
 
 
-def _traced_call(k: Kernel, task: Task, calls: dict[int, Body]) -> None:
+def _traced_call(k: Kernel, task: Task, calls: dict[int, Call]) -> None:
     """A call of a task that is traced, or was when it stopped: perhaps a stop, another call, or none."""
     number = task.syscall
     if number < 0:
@@ -150,7 +153,7 @@ def _traced_call(k: Kernel, task: Task, calls: dict[int, Body]) -> None:
             k.core.set_result(Regs(k, task).eax, 0)
             return
     stops.gone_on_inside(task)
-    calls.get(number, _make_unknown)(k)
+    calls.get(number, _make_unknown)(k, task)
 
 
 def _interrupted(
@@ -169,11 +172,11 @@ def _interrupted(
         return -again.restart
 
 
-def _finish(k: Kernel, row: Row, args: tuple[int, ...], result: int) -> None:
-    task = k.task
+def _finish(k: Kernel, task: Task, row: Row, args: tuple[int, ...] | None, result: int) -> None:
+    """`args` only where what they point to may have been written."""
     value = result & 0xFFFF_FFFF
     signed = value - 0x1_0000_0000 if value > 0xFFFF_F000 else value
-    given = capture_exit(row, args, signed, k.peek)
+    given = capture_exit(row, args, signed, k.peek) if args is not None else ()
     task.syscall = -1
     task.woken_by_signal = False
     if task.progress:
@@ -200,10 +203,10 @@ def _finish_filtered(k: Kernel, task: Task, row: Row, args: tuple[int, ...], res
     if task.exit_status >= 0:
         k.core.set_result(0, 0)
     else:
-        _finish(k, row, args, result)
+        _finish(k, task, row, args, result)
 
 
-def unknown_system_call(calls: dict[int, Body]) -> Body:
+def unknown_system_call(calls: dict[int, Call]) -> Body:
     """A number beyond the table, or one that was never given out: ENOSYS."""
 
     def body(k: Kernel) -> None:
@@ -211,13 +214,12 @@ def unknown_system_call(calls: dict[int, Body]) -> Body:
         if task.trace is not None or task.trap:
             _traced_call(k, task, calls)
         else:
-            _make_unknown(k)
+            _make_unknown(k, task)
 
     return body
 
 
-def _make_unknown(k: Kernel) -> None:
-    task = k.task
+def _make_unknown(k: Kernel, task: Task) -> None:
     index = regs_index(task.thread)
     words = k.ram.u32[index : index + 12].tolist()
     number = words[11]

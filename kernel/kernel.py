@@ -194,7 +194,10 @@ class Kernel:
                 return Halted(t.first_status)
             return Idle(-1 if self.core.irq_at == NEVER else self.core.irq_at)
         trap = self.core.run(limit)
-        self._serve(trap)
+        if type(trap) is Hypercall and (body := self._bodies.get(trap.address)) is not None:
+            body(self)
+        else:
+            self._serve(trap)
         return None
 
     def step_instruction(self) -> Idle | Halted | None:

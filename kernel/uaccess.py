@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpu.paging import FRAME_MASK, PRESENT
+from cpu.paging import FRAME_MASK, PRESENT, USER, WRITABLE
 from kernel.abi.errno import Errno
 from kernel.abi.mman import TASK_SIZE
 from kernel.errors import Fault, KernelError
@@ -18,6 +18,10 @@ from kernel.mm.pagetables import get_pte
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
+
+READABLE = PRESENT | USER
+WRITABLE_TOO = READABLE | WRITABLE
+"""What an entry of the page tables has to say, so that no fault is needed first."""
 
 
 def signed(value: int) -> int:
@@ -45,7 +49,8 @@ def copy_from_user(k: Kernel, address: int, length: int) -> bytes:
     if length and address + length > TASK_SIZE:
         raise KernelError(Errno.EFAULT)
     if 0 < length <= 0x1000 - (address & 0xFFF):
-        return k.ram.read(_one_page(k, address, write=False), length)
+        pa = _one_page(k, address, READABLE)
+        return bytes(k.ram.u8[pa : pa + length])
     data = copy_from_user_partial(k, address, length)
     if len(data) < length:
         raise KernelError(Errno.EFAULT)
@@ -73,18 +78,23 @@ def copy_to_user(k: Kernel, address: int, data: bytes) -> None:
     if data and address + len(data) > TASK_SIZE:
         raise KernelError(Errno.EFAULT)
     if 0 < len(data) <= 0x1000 - (address & 0xFFF):
-        pa = _one_page(k, address, write=True)
+        pa = _one_page(k, address, WRITABLE_TOO)
         touch_code(k, pa >> 12)
-        k.ram.write(pa, data)
+        k.ram.u8[pa : pa + len(data)] = data
         return
     if copy_to_user_partial(k, address, data) < len(data):
         raise KernelError(Errno.EFAULT)
 
 
-def _one_page(k: Kernel, address: int, write: bool) -> int:
+def _one_page(k: Kernel, address: int, rights: int) -> int:
     """Most of what is copied lies in one page: its physical address, or EFAULT."""
+    t = k.tables
+    space = t.spaces[t.tasks[t.current].space]
+    pte = get_pte(k, space.pgd, address)
+    if pte & rights == rights:
+        return pte & FRAME_MASK | address & 0xFFF
     try:
-        return user_page(k, k.tables.spaces[k.task.space], address, write)
+        return user_page(k, space, address, rights == WRITABLE_TOO)
     except Fault:
         raise KernelError(Errno.EFAULT) from None
 
@@ -124,6 +134,11 @@ def peek_user(k: Kernel, address: int, length: int) -> bytes | None:
     space = k.tables.spaces.get(task.space)
     if space is None or length < 0 or address + length > TASK_SIZE:
         return None
+    if 0 < length <= 0x1000 - (address & 0xFFF):
+        pte = get_pte(k, space.pgd, address)
+        if pte & PRESENT:
+            pa = pte & FRAME_MASK | address & 0xFFF
+            return bytes(k.ram.u8[pa : pa + length])
     parts = []
     while length > 0:
         n = min(length, 0x1000 - (address & 0xFFF))

@@ -100,8 +100,10 @@ def remember(k: Kernel, task: Task) -> None:
 def hold(k: Kernel, task: Task) -> None:
     """TF again, where it was taken away: a signal's frame, a program that loads its flags."""
     trace = task.trace
+    if trace is None or not armed(trace):
+        return
     regs = Regs(k, task)
-    if trace is not None and armed(trace) and not regs.eflags & TF:
+    if not regs.eflags & TF:
         regs.eflags |= TF
         trace.forced_tf = True
 

@@ -230,8 +230,9 @@ def _handle(k: Kernel, task: Task, info: SigInfo, action: SigAction, taken: bool
         reset = SigAction(SIG_DFL, action.flags, action.restorer, action.mask)
         k.tables.sighands[task.sighand].actions[signo] = reset
         k.emit(SignalActionSet(task.pid, signo, SIG_DFL, reset.flags, reset.mask))
-    call = restart_system_call(Regs(k, task), action)
-    frame = setup_frame(k, task, action, info)
+    regs = Regs(k, task)
+    call = restart_system_call(regs, action)
+    frame = setup_frame(k, task, regs, action, info)
     if frame is None:
         k.emit(_delivered(task, info, "handler", action.handler, call=call, taken=taken))
         force_signal(k, task, SigInfo(SIGSEGV, SI_KERNEL), default=signo == SIGSEGV)

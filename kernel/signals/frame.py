@@ -168,12 +168,11 @@ def _altstack(task: Task) -> StackT:
 # --- before the handler -------------------------------------------------------------------------------------
 
 
-def setup_frame(k: Kernel, task: Task, action: SigAction, info: SigInfo) -> int | None:
-    """Build the frame for this handler and point the registers to it.
+def setup_frame(k: Kernel, task: Task, regs: Regs, action: SigAction, info: SigInfo) -> int | None:
+    """Build the frame for this handler and point the task's registers to it.
 
     Its address, or None if the stack cannot take it; then nothing but memory has changed.
     """
-    regs = Regs(k, task)
     words = regs.all()
     rt = bool(action.flags & SA_SIGINFO)
     places = _places(task, action, words[ESP], RT_SIGFRAME_SIZE if rt else SIGFRAME_SIZE)
@@ -234,11 +233,26 @@ def _places(task: Task, action: SigAction, sp: int, size: int) -> tuple[int, int
 def _context(k: Kernel, task: Task, words: list[int], fpstate: int, mask: int) -> Sigcontext:
     trap_nr, error_code, cr2 = last_trap(k, task)
     ebx, ecx, edx, esi, edi, ebp, eax, ds, es, fs, gs, _orig_eax, eip, cs, eflags, esp, ss = words
-    segments = (gs & 0xFFFF, fs & 0xFFFF, es & 0xFFFF, ds & 0xFFFF)
     return Sigcontext(
-        *segments,
-        *(edi, esi, ebp, esp, ebx, edx, ecx, eax),
-        *(trap_nr, error_code, eip, cs & 0xFFFF, eflags, esp, ss & 0xFFFF),
+        gs & 0xFFFF,
+        fs & 0xFFFF,
+        es & 0xFFFF,
+        ds & 0xFFFF,
+        edi,
+        esi,
+        ebp,
+        esp,
+        ebx,
+        edx,
+        ecx,
+        eax,
+        trap_nr,
+        error_code,
+        eip,
+        cs & 0xFFFF,
+        eflags,
+        esp,
+        ss & 0xFFFF,
         fpstate,
         mask & 0xFFFF_FFFF,
         cr2,
@@ -253,13 +267,16 @@ def do_sigreturn(k: Kernel) -> int:
 
     A frame that cannot be read is SIGSEGV.
     """
-    address = Regs(k, k.task).esp - SIGRETURN_POPPED
+    task = k.task
+    regs = Regs(k, task)
+    address = regs.esp - SIGRETURN_POPPED
     try:
         data = copy_from_user(k, address + SIGFRAME_CONTEXT, SIGFRAME_RETCODE - SIGFRAME_CONTEXT)
     except KernelError:
         return _bad_frame(k)
     context = Sigcontext.unpack(data)
-    return _restore(k, address, context, context.oldmask | int.from_bytes(data[-4:], "little") << 32)
+    mask = context.oldmask | int.from_bytes(data[-4:], "little") << 32
+    return _restore(k, task, regs, address, context, mask)
 
 
 def do_rt_sigreturn(k: Kernel) -> int:
@@ -273,14 +290,12 @@ def do_rt_sigreturn(k: Kernel) -> int:
         stack = StackT.unpack(copy_from_user(k, address + RT_SIGFRAME_UCONTEXT + 8, StackT.SIZE))
     except KernelError:
         return _bad_frame(k)
-    result = _restore(k, address, context, mask)
+    result = _restore(k, task, regs, address, context, mask)
     set_altstack(task, stack, regs.esp)
     return result
 
 
-def _restore(k: Kernel, address: int, context: Sigcontext, mask: int) -> int:
-    task = k.task
-    regs = Regs(k, task)
+def _restore(k: Kernel, task: Task, regs: Regs, address: int, context: Sigcontext, mask: int) -> int:
     gs, fs, es, ds, edi, esi, ebp, esp, ebx, edx, ecx, eax, _trap, _error, eip, cs, eflags, _sp, ss, *_ = (
         msgspec.structs.astuple(context)
     )

@@ -64,7 +64,7 @@ def pending_mask(infos: Iterable[SigInfo]) -> int:
 
 def signal_pending(k: Kernel, task: Task) -> bool:
     """Whether the task has to see to a signal, or to its process's stop, before it goes on."""
-    leader = leader_of(k, task)
+    leader = k.tables.tasks.get(task.tgid, task)
     if leader.fatal_signal:
         return True
     if task.pending and pending_mask(task.pending) & ~task.blocked:
@@ -81,7 +81,7 @@ def is_dying(k: Kernel, task: Task) -> bool:
 
     One that came while it was blocked is not told apart from the others: they are dealt with in their order.
     """
-    return leader_of(k, task).fatal_signal != 0
+    return k.tables.tasks.get(task.tgid, task).fatal_signal != 0
 
 
 def is_fatal(k: Kernel, task: Task, signo: int) -> bool:
@@ -94,11 +94,12 @@ def next_signal(k: Kernel, task: Task, blocked: int) -> tuple[list[SigInfo], int
     What the processor raised first, then the thread's own before its process's, low numbers before high ones,
     and of one number the oldest.
     """
-    queues = (task.pending, leader_of(k, task).shared_pending)
     for place, info in enumerate(task.pending):  # raised by the processor: in the order of their coming
         if info.signo in SYNCHRONOUS_SIGNALS and info.code > SI_USER and not blocked & sigmask(info.signo):
             return task.pending, place
-    for queue in queues:
+    for queue in (task.pending, leader_of(k, task).shared_pending):
+        if not queue:
+            continue
         ready = [
             (info.signo not in SYNCHRONOUS_SIGNALS, info.signo, place)
             for place, info in enumerate(queue)

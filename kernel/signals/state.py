@@ -86,8 +86,8 @@ def set_blocked(k: Kernel, task: Task, mask: int) -> None:
 
 def retarget_shared(k: Kernel, task: Task, newly_blocked: int) -> None:
     """Signals of the process that this thread blocks now are another one's (retarget_shared_pending)."""
-    leader = leader_of(k, task)
-    waiting = newly_blocked & pending_mask(leader.shared_pending)
+    shared = leader_of(k, task).shared_pending
+    waiting = newly_blocked & pending_mask(shared) if newly_blocked and shared else 0
     if not waiting:
         return
     for other in thread_group(k, task):
@@ -152,7 +152,7 @@ def send_signal(k: Kernel, task: Task, info: SigInfo, shared: bool = True, reser
     dropped = not group or task.pid <= INIT_PID or is_dying(k, task) or _is_ignored(k, task, signo)
     leader = leader_of(k, task)
     queue = leader.shared_pending if shared else task.pending
-    again = signo < SIGRTMIN and any(other.signo == signo for other in queue)
+    again = bool(queue) and signo < SIGRTMIN and any(other.signo == signo for other in queue)
     if not (dropped or again or reserved) and _is_full(k, task, info, queue):
         if signo >= SIGRTMIN and info.code != SI_USER:
             return Errno.EAGAIN

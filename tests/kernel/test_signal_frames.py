@@ -55,7 +55,11 @@ def registers(m: Machine) -> Regs:
 
 def build(m: Machine, flags: int = 0, info: SigInfo | None = None) -> int | None:
     action = SigAction(HANDLER, flags | SA_RESTORER, RESTORER)
-    return frames.setup_frame(m.kernel, m.task, action, info or SigInfo(SIGUSR1))
+    return set_up(m, action, info)
+
+
+def set_up(m: Machine, action: SigAction, info: SigInfo | None = None) -> int | None:
+    return frames.setup_frame(m.kernel, m.task, Regs(m.kernel, m.task), action, info or SigInfo(SIGUSR1))
 
 
 def words(m: Machine, address: int, count: int) -> list[int]:
@@ -104,10 +108,10 @@ def test_a_frame_with_information(m: Machine) -> None:
 
 def test_without_a_restorer_the_code_is_in_the_frame(m: Machine) -> None:
     registers(m)
-    plain = frames.setup_frame(m.kernel, m.task, SigAction(HANDLER), SigInfo(SIGUSR1))
+    plain = set_up(m, SigAction(HANDLER))
     assert plain is not None
     assert words(m, plain, 1) == [plain + 724]
-    rt = frames.setup_frame(m.kernel, m.task, SigAction(HANDLER, SA_SIGINFO), SigInfo(SIGUSR1))
+    rt = set_up(m, SigAction(HANDLER, SA_SIGINFO))
     assert rt is not None
     assert words(m, rt, 1) == [rt + 260]
 
