@@ -116,6 +116,8 @@ class Int80(TakingOver, inherit_bindings=False):
         """Set when a wait for keys or time is over."""
         self._text = ""
         """What was searched for last."""
+        self._found = ""
+        """The same, as long as its places are marked."""
         self._sought: tuple[Target, int] | None = None
         """Whose writer is being searched for, and in which direction."""
         self._object: tuple[Objects, Position] | None = None
@@ -179,6 +181,7 @@ class Int80(TakingOver, inherit_bindings=False):
             breakpoints=tuple(engine.breakpoints),
             branch=engine.branches.here.name if len(engine.branches) > 1 else "",
             notes=engine.notes_here,
+            search=self._found,
         )
 
     def paint(self) -> None:
@@ -485,7 +488,7 @@ class Int80(TakingOver, inherit_bindings=False):
 
     def search(self, text: str, direction: int = 1) -> None:
         """To the next event with these words, or the last one."""
-        self._text = text
+        self._text = self._found = text
         self._move(lambda way: self.engine.search(text, way), direction, f'"{text}"')
 
     def search_on(self, direction: int) -> None:
@@ -589,6 +592,10 @@ class Int80(TakingOver, inherit_bindings=False):
             self.zoom()
         elif self.main.focused is not None:
             self.main.set_focus(None)
+            self.paint()
+        elif self._found:
+            self.say(f'the marks of "{self._found}" are gone; > and < still go to it')
+            self._found = ""
             self.paint()
         else:
             self.say("nothing is open; q leaves")

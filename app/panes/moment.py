@@ -49,6 +49,8 @@ class Moment:
     """How fast it would go, '' at the usual speed."""
     branch: str = ""
     """The branch's name, where there are several."""
+    search: str = ""
+    """The words whose places are marked."""
 
     @property
     def trap(self) -> Entry | None:

@@ -1,10 +1,13 @@
-"""Timeline: a lane per process over the log, what stands out, notes, and the cursor. A click goes there.
+"""Timeline: a lane per process over the log, what stands out, notes, results of a search, and the cursor.
 
-The whole log, or a window of it: half as long with each step of the zoom, and with the cursor in sight. Of a
-short one the boot is only shown while the cursor is in it.
+A click goes there. The whole log, or a window of it: half as long with each step of the zoom, and with the
+cursor in sight. Of a short one the boot is only shown while the cursor is in it.
 """
 
 from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Sequence
 
 from textual import events
 
@@ -12,16 +15,21 @@ from app.notes import CHAPTER, GLYPHS
 from app.panes.base import Pane, Picked
 from app.panes.lanes import Column, Lanes
 from app.panes.moment import Moment, letter_style, task_name
+from app.panes.results import Results
 from app.panes.row import Row, Sheet, Span, row, short
 from app.state.state import State
 from app.units import count
 
 HEIGHTS = " ▁▂▃▄▅▆▇█"
 MARKS = " ◆✕▲!"
+FOUND = "*"
+"""In this column is what was searched for."""
 LABEL = 4
 LEGEND = "◆ new process or program   ▲ signal   ! fault   ✕ end"
 TITLE = 30
 """Columns that the chapter's title may take in the header."""
+WORDS = 20
+"""The same for what was searched for."""
 ROOMY = 120
 """Columns from which on the tick stands in the header."""
 SHORT = 16
@@ -55,8 +63,15 @@ def event_of(column: int, window: Window, columns: int) -> int:
     return first - (-column * (last - first) // columns)
 
 
-def rows(now: Moment, width: int, height: int, lanes: Lanes, window: Window | None = None) -> Sheet:
-    """Lanes, and under them the line with marks and cursor."""
+def rows(
+    now: Moment,
+    width: int,
+    height: int,
+    lanes: Lanes,
+    window: Window | None = None,
+    found: Sequence[int] = (),
+) -> Sheet:
+    """Lanes, and under them the line with marks, notes, the places of what was `found`, and the cursor."""
     columns = max(width - LABEL, 1)
     window = window if window is not None else (0, now.length)
     data = lanes.columns(now.log, *window, columns)
@@ -65,9 +80,9 @@ def rows(now: Moment, width: int, height: int, lanes: Lanes, window: Window | No
         (pid for pid in lanes.totals if pid > 1),
         key=lambda pid: lanes.letters.letters.get(pid, 1 << 30 | pid),
     )
+    axis = axis_row(data, here, noted(now, window, columns) | sought(found, window, columns))
     if len(tasks) > height - 1:
-        return Sheet([who_row(lanes.letters, data, here), axis_row(data, here, noted(now, window, columns))])
-    axis = axis_row(data, here, noted(now, window, columns))
+        return Sheet([who_row(lanes.letters, data, here), axis])
     return Sheet([*(lane_row(lanes.letters, pid, data, here) for pid in tasks), axis])
 
 
@@ -80,6 +95,12 @@ def noted(now: Moment, window: Window, columns: int) -> dict[int, str]:
             if one.kind == CHAPTER or column not in found:
                 found[column] = GLYPHS[one.kind]
     return found
+
+
+def sought(found: Sequence[int], window: Window, columns: int) -> dict[int, str]:
+    """Columns with something that was searched for; `found` ascends."""
+    inside = found[bisect_left(found, window[0]) : bisect_right(found, window[1])]
+    return dict.fromkeys((column_of(place, window, columns) for place in inside), FOUND)
 
 
 def chapter_of(now: Moment) -> str:
@@ -137,14 +158,17 @@ class Timeline(Pane):
     def __init__(self, name: str) -> None:
         super().__init__(name)
         self.lanes = Lanes()
+        self.results = Results()
         self.zoom = 0
         """So many times the window is half as long as the log."""
         self._window: Window = (0, 0)
 
     def sheet(self, now: Moment, width: int, height: int) -> Sheet:
-        if now.log is not None and not self.lanes.follow(now.log):
-            self.set_timer(0.03, self.repaint)
-        return rows(now, width, height, self.lanes, self.window(now))
+        if now.log is not None:
+            followed = self.lanes.follow(now.log), self.results.follow(now.log, now.search)
+            if not all(followed):
+                self.set_timer(0.03, self.repaint)
+        return rows(now, width, height, self.lanes, self.window(now), self.results.places)
 
     def window(self, now: Moment) -> Window:
         self._window = window_of(now.cursor.seq, now.length, self.zoom, self._window)
@@ -177,8 +201,17 @@ class Timeline(Pane):
             Span(f" · event {count(now.cursor.seq)} of {count(now.length)}{tick}", "dim"),
             Span(f" · {GLYPHS[CHAPTER]} {short(chapter, TITLE)}" if chapter else "", "mark"),
             Span(part, "mark"),
+            Span(self._found(now), "mark"),
             Span(legend, "dim"),
         )
+
+    def _found(self, now: Moment) -> str:
+        """What was searched for, and how often it has been met."""
+        if not now.search:
+            return ""
+        places = len(self.results.places) if self.results.text == now.search else 0
+        times = "once" if places == 1 else f"{count(places)}{'+' if self.results.full else ''} times"
+        return f' · {FOUND} "{short(now.search, WORDS)}" {times}'
 
     def _columns(self) -> int:
         return self.room()[0] - LABEL

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from app.checkpoints import LEAST, MOST, Checkpoint, Checkpoints
 from app.log import Log
 from app.panes.lanes import Lanes
-from app.panes.timeline import column_of, event_of, window_of
+from app.panes.results import AT_ONCE, MOST, Results
+from app.panes.timeline import column_of, event_of, sought, window_of
 from cpu.checkpoint import MachineState
 from kernel.events import TaskSwitched
 
@@ -54,6 +55,41 @@ def test_columns_of_a_window_count_its_events() -> None:
             assert total == 4000
     alone = lanes.columns(log, 300, 350, 50)
     assert all(one.counts == {3: 1} for one in alone)
+
+
+def test_results_are_read_piece_by_piece_and_again_for_another_text_or_log() -> None:
+    log = switches(2 * AT_ONCE + 100)
+    log.append(9, 2, TaskSwitched(previous=7, next=3, voluntary=True))
+    results = Results()
+    assert not results.follow(log, "previous 7")
+    assert not results.follow(log, "previous 7")
+    assert results.follow(log, "previous 7")
+    assert results.places == [len(log)]
+    log.append(10, 2, TaskSwitched(previous=7, next=2, voluntary=True))
+    assert results.follow(log, "previous 7")
+    assert results.places == [len(log) - 1, len(log)]
+    assert results.follow(log, "")
+    assert results.places == []
+    while not results.follow(log, "switched"):
+        pass
+    assert len(results.places) == len(log) < MOST
+    results.follow(switches(3), "switched")
+    assert results.places == [1, 2, 3]
+
+
+def test_no_more_results_are_kept_than_say_something() -> None:
+    log = switches(MOST + 2000)
+    results = Results()
+    while not results.follow(log, "next 3"):
+        pass
+    assert results.full
+    assert results.places == list(range(1, MOST + 1))
+
+
+def test_results_in_the_window_have_their_columns() -> None:
+    assert sought([1, 40, 41, 99], (40, 80), 40) == {0: "*", 1: "*"}
+    assert sought([1, 40, 99], (0, 100), 10) == {0: "*", 4: "*", 9: "*"}
+    assert sought([], (0, 100), 10) == {}
 
 
 def kept(places: list[tuple[int, int]], frames: int = 3) -> Checkpoints:

@@ -255,6 +255,16 @@ async def test_a_search_goes_on_until_it_is_found() -> None:
         assert on.engine.moved[0] == "syscall+1"
 
 
+async def test_what_was_searched_for_is_marked_until_escape() -> None:
+    async with session() as on:
+        await on.press("slash", *"syscall", "enter")
+        assert '* "syscall"' in on.text("timeline")
+        assert on.text("timeline").count("*") == 4
+        await on.press("escape")
+        assert "*" not in on.text("timeline")
+        assert "> and < still go to it" in on.text("message")
+
+
 # Panes.
 
 
