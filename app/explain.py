@@ -117,7 +117,8 @@ TIMELINE = (
     "A lane for each process, from the first event at the left to the last at the right: the higher a block,"
     " the more of what happened there was this process's doing. Under the lanes lie marks.",
     "◆ a new process or program, ▲ a signal is delivered, ! a fault, ✕ an end, § a chapter. ] and [ go from"
-    " mark to mark. • is a note; a adds notes and chapters, A lists them. * is what / searched for, until Esc.",
+    " mark to mark. • is a note; a adds notes and chapters, A lists them. * is what / searched for, until"
+    " Esc.",
     "The arrows move the cursor by a column, + and - show a smaller or a larger part around it, a click goes"
     " to a place.",
 )

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from app.checkpoints import LEAST, MOST, Checkpoint, Checkpoints
 from app.log import Log
+from app.panes import results as finds
 from app.panes.lanes import Lanes
-from app.panes.results import AT_ONCE, MOST, Results
+from app.panes.results import AT_ONCE, Results
 from app.panes.timeline import column_of, event_of, sought, window_of
 from cpu.checkpoint import MachineState
 from kernel.events import TaskSwitched
@@ -72,18 +73,18 @@ def test_results_are_read_piece_by_piece_and_again_for_another_text_or_log() -> 
     assert results.places == []
     while not results.follow(log, "switched"):
         pass
-    assert len(results.places) == len(log) < MOST
+    assert len(results.places) == len(log) < finds.MOST
     results.follow(switches(3), "switched")
     assert results.places == [1, 2, 3]
 
 
 def test_no_more_results_are_kept_than_say_something() -> None:
-    log = switches(MOST + 2000)
+    log = switches(finds.MOST + 2000)
     results = Results()
     while not results.follow(log, "next 3"):
         pass
     assert results.full
-    assert results.places == list(range(1, MOST + 1))
+    assert results.places == list(range(1, finds.MOST + 1))
 
 
 def test_results_in_the_window_have_their_columns() -> None:

@@ -262,7 +262,7 @@ async def test_what_was_searched_for_is_marked_until_escape() -> None:
         assert on.text("timeline").count("*") == 4
         await on.press("escape")
         assert "*" not in on.text("timeline")
-        assert "> and < still go to it" in on.text("message")
+        assert "> and < still go to it" in on.text("footer")
 
 
 # Panes.
