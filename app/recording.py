@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from app.branches import Branches, stored
+from app.branches import Branches, Past, stored
 from app.checkpoints import Checkpoint
 from app.history import History
 from app.host import Driver, complain, output_to_host
@@ -52,14 +52,15 @@ class Recording:
         history: History,
         others: Branches | None = None,
         notes: Notes | None = None,
+        trunk: Past | None = None,
     ) -> None:
-        """Of the branch that the machine is on now; the `others` and `notes` are written down beside it."""
+        """Of the `trunk` (None: where the machine is now); the `others` and `notes` are written beside it."""
         self._notes = notes if notes is not None else Notes()
         self._noted = 0
         self._recorder = Recorder(path, start, image, blobs)
         self._machine = machine
-        self._log = machine.log
-        self._given = machine.inputs
+        self._log = trunk.log if trunk is not None else machine.log
+        self._given = trunk.inputs if trunk is not None else machine.inputs
         self._history = history
         self._others = others
         self._branches: list[tuple[int, str, int, int]] = []
@@ -122,9 +123,9 @@ class Recording:
             recorder.chunk(first, end - first, log.encoded(self._chunks))
             self._chunks += 1
             self._closed_at = time.monotonic()
-        if recorder.events - self._keyframe >= KEYFRAME_EVERY:
-            self._keyframe = recorder.events
-            recorder.keyframe(self._keyframe, self._history.keyframe(self._keyframe))
+            if recorder.events - self._keyframe >= KEYFRAME_EVERY:
+                self._keyframe = recorder.events
+                recorder.keyframe(self._keyframe, self._history.keyframe(self._keyframe))
         machine = self._machine
         if (
             machine.log is log

@@ -1,6 +1,6 @@
 """From playback into a live machine: what was recorded stays, another branch goes on from the cursor.
 
-The file that is played is not changed: nothing that comes now is written anywhere.
+The file that is played is not changed: what comes now is written when somebody saves it.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app import branches
-from app.note_keys import NoteKeys
+from app.saving import Saving
 from app.units import count
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def take_over(engine: Engine) -> str:
     return ""
 
 
-class TakingOver(NoteKeys, inherit_bindings=False):
+class TakingOver(Saving, inherit_bindings=False):
     """Its method is what an action calls."""
 
     player: Player
@@ -59,4 +59,4 @@ class TakingOver(NoteKeys, inherit_bindings=False):
         self.keeper = None
         self.forget_marks()
         here = count(self.engine.cursor.seq)
-        return f"live from event {here} on: c runs, F5 twice types; f leads back, the file stays as it is"
+        return f"live from event {here} on: c runs, F5 twice types; f leads back, r saves"

@@ -23,6 +23,7 @@ from kernel.abi.signal import DEFAULT_ACTIONS, SIGRTMAX, signal_name
 if TYPE_CHECKING:
     from app.branch_keys import BranchKeys
     from app.by_hand import ByHand
+    from app.saving import Saving
     from app.tui import Int80
 
 
@@ -162,6 +163,17 @@ def ask_core(app: Int80) -> None:
             app.push_screen(question, lambda text: save(known[name], text))
 
     app.push_screen(Choose("a core file of", items), ask)
+
+
+def ask_save(app: Saving) -> None:
+    """Into which file the session goes."""
+
+    def path(text: str) -> str:
+        return os.path.expanduser(text.strip())
+
+    hint = "the name of a new file on your computer; int80 play opens it"
+    question = Ask("save the session", hint, lambda text: why_not(path(text)))
+    app.push_screen(question, lambda text: app.save_session(path(text)) if text is not None else None)
 
 
 def ask_signal(app: ByHand, pid: int) -> None:
