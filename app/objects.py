@@ -21,6 +21,7 @@ FIELDS = {
     "pipe": "pipe", "pty": "tty", "terminal": "tty", "stream": "stream", "timer": "timer",
     "signo": "signal", "old": "frame", "new": "frame", "frame": "frame",
     "inode": "inode", "file": "file", "eventfd": "eventfd", "timerfd": "timerfd", "signalfd": "signalfd",
+    "socket": "socket", "peer": "socket", "listener": "socket",
     "epoll": "epoll", "inotify": "inotify", "mount": "mount", "vector": "gate", "nr": "sys",
     "task": "task", "child": "task", "parent": "task", "previous": "task", "next": "task", "by": "task",
     "sender": "task", "leader": "task", "tracer": "task", "space": "space", "fdtable": "fdtable",
@@ -32,11 +33,12 @@ OTHERWISE: dict[tuple[type, str], str] = {
     (e.AddressSpaceForked, "child"): "space",
     (e.AddressSpaceForked, "parent"): "space",
     (e.Mounted, "parent"): "mount",
+    (e.SocketSent, "sender"): "socket",
 }
 """Fields of these names that mean something else; '' for no object."""
 PAGES = ("va", "address")
 PAGE_SHIFT = 12
-LEAST = {"task": 1, "signal": 1, "frame": 1}
+LEAST = {"task": 1, "socket": 1, "signal": 1, "frame": 1}
 """Smaller numbers are nobody."""
 
 

@@ -15,7 +15,8 @@ import msgspec
 from cpu.paging import ACCESSED, DIRTY, FRAME_MASK, NX, PRESENT
 from cpu.ram import Ram
 from kernel.abi.files import MS_RDONLY
-from kernel.tables import Epoll, Mount, Space, Tables, Task, TaskState
+from kernel.net.socket import LISTENING
+from kernel.tables import Epoll, Mount, Socket, Space, Tables, Task, TaskState
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -151,6 +152,18 @@ class PtyView(msgspec.Struct, array_like=True):
     slaves: int = 0
 
 
+class SocketView(msgspec.Struct, array_like=True):
+    """A socket: `backlog` is -1 unless it listens; `queue` has the data of each message and open files."""
+
+    type: int
+    name: bytes = b""
+    peer: int = 0
+    backlog: int = -1
+    pending: list[int] = []
+    queue: list[tuple[bytes, tuple[int, ...]]] = []
+    shut: int = 0
+
+
 class Description(msgspec.Struct, array_like=True):
     """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
 
@@ -174,6 +187,7 @@ class Description(msgspec.Struct, array_like=True):
     inotifies: dict[int, InotifyView] = {}
     disk: dict[int, tuple[int, int, bool]] = {}
     """Requests of the disk by their place in the queue: first page, number of pages, whether to write."""
+    sockets: dict[int, SocketView] = {}
 
 
 def describe(k: Kernel) -> Description:
@@ -220,7 +234,15 @@ def describe(k: Kernel) -> Description:
             )
             for number, one in t.inotifies.items()
         },
+        sockets={number: _socket(t, one) for number, one in t.sockets.items() if not one.closed},
     )
+
+
+def _socket(t: Tables, one: Socket) -> SocketView:
+    peer = one.peer if one.peer and not t.sockets[one.peer].closed else 0
+    backlog = one.backlog if one.state == LISTENING else -1
+    queue = [(message.data, tuple(message.files)) for message in one.queue]
+    return SocketView(one.type, one.name, peer, backlog, list(one.pending), queue, one.shut)
 
 
 def _watched(t: Tables, epoll: Epoll) -> dict[str, tuple[int, int]]:

@@ -742,6 +742,75 @@ class ClockSet(KernelEvent, frozen=True, tag="ClockSet"):
     epoch: int
 
 
+class SocketCreated(KernelEvent, frozen=True, tag="SocketCreated"):
+    """A socket of AF_UNIX; `type` is SOCK_STREAM and so on."""
+
+    socket: int
+    type: int
+
+
+class SocketBound(KernelEvent, frozen=True, tag="SocketBound"):
+    """Its name, as in sun_path."""
+
+    socket: int
+    name: bytes
+
+
+class SocketListening(KernelEvent, frozen=True, tag="SocketListening"):
+    """Connections can wait to be accepted, `backlog` and one."""
+
+    socket: int
+    backlog: int
+
+
+class SocketConnected(KernelEvent, frozen=True, tag="SocketConnected"):
+    """What `socket` sends goes to `peer` from now on; 0: to nobody.
+
+    `listener` is the socket in whose queue the connection (its end `peer`) waits to be accepted.
+    """
+
+    socket: int
+    peer: int
+    listener: int = 0
+
+
+class SocketAccepted(KernelEvent, frozen=True, tag="SocketAccepted"):
+    """The first connection that waited at `listener`, its end `socket`, was taken."""
+
+    listener: int
+    socket: int
+
+
+class SocketSent(KernelEvent, frozen=True, tag="SocketSent"):
+    """A message from `sender` waits at `socket`; `files` are open files that are passed along."""
+
+    socket: int
+    sender: int
+    data: bytes
+    files: tuple[int, ...] = ()
+
+
+class SocketReceived(KernelEvent, frozen=True, tag="SocketReceived"):
+    """`messages` have left the front of the queue, and `count` bytes of the next one."""
+
+    socket: int
+    messages: int
+    count: int
+
+
+class SocketShutdown(KernelEvent, frozen=True, tag="SocketShutdown"):
+    """`how` is all that is shut now: 1 receiving, 2 sending."""
+
+    socket: int
+    how: int
+
+
+class SocketClosed(KernelEvent, frozen=True, tag="SocketClosed"):
+    """It is gone, with what nobody has read; who was connected with it no longer is."""
+
+    socket: int
+
+
 class MachineHalted(KernelEvent, frozen=True, tag="MachineHalted"):
     """Nothing is left to run. `status` is the first program's, as wait4 gives it."""
 
@@ -845,4 +914,13 @@ Event = (
     | ClockSet
     | MachineHalted
     | Panicked
+    | SocketCreated
+    | SocketBound
+    | SocketListening
+    | SocketConnected
+    | SocketAccepted
+    | SocketSent
+    | SocketReceived
+    | SocketShutdown
+    | SocketClosed
 )

@@ -444,7 +444,7 @@ class OpenFile(msgspec.Struct):
     id: int
     kind: str
     """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH),
-    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify', 'disk'."""
+    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify', 'disk', 'socket'."""
     flags: int
     """O_* as F_GETFL gives them."""
     inode: int = 0
@@ -497,6 +497,58 @@ class Pipe(msgspec.Struct):
     read_opens: int = 0
     write_opens: int = 0
     """How often each end was opened: what an open of a named pipe waits for."""
+
+
+class Message(msgspec.Struct, array_like=True):
+    """What waits in a socket's queue: of a stream a piece of it, else a message with its bounds."""
+
+    data: bytes
+    sender: int
+    """The socket that sent it, while that is there."""
+    memory: int
+    """What it takes of the sender's SO_SNDBUF."""
+    name: bytes = b""
+    """The sender's name when it was sent."""
+    files: list[int] = []
+    """Open files that are passed along (SCM_RIGHTS); it holds on to them."""
+    cred: list[int] = []
+    """pid, uid, gid of who sent it, where the sockets wanted that (SO_PASSCRED)."""
+
+
+class Socket(msgspec.Struct):
+    """A socket of AF_UNIX (man 7 unix)."""
+
+    id: int
+    type: int
+    """SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET."""
+    state: int = 0
+    """As `net.socket` names them: CLOSED, LISTENING, ESTABLISHED."""
+    file: int = 0
+    """Its open file: 0 before it was accepted, and once it was closed."""
+    closed: bool = False
+    """Only its peers still know of it."""
+    name: bytes = b""
+    """As in sun_path; an abstract name begins with a NUL, a path has one behind it."""
+    bound: int = 0
+    """Inode number of its name in the file system; -1 for an abstract name."""
+    peer: int = 0
+    backlog: int = 10
+    """How many may wait in its queue: connections, or the messages of strangers."""
+    pending: list[int] = []
+    """Of one that listens: connections that nobody has accepted yet."""
+    queue: list[Message] = []
+    memory: int = 0
+    """What the messages that it has sent and nobody has read take."""
+    shut: int = 0
+    """RCV_SHUTDOWN, SEND_SHUTDOWN."""
+    error: int = 0
+    """What SO_ERROR gives, once."""
+    no_space: bool = False
+    """Somebody found no room to send: SIGIO for it is due."""
+    peer_cred: list[int] = msgspec.field(default_factory=lambda: [0, 0xFFFF_FFFF, 0xFFFF_FFFF])
+    """pid, uid, gid of who made the other end of the connection (SO_PEERCRED), or of who listens."""
+    options: dict[int, int] = {}
+    """What setsockopt was told, by SO_*; times in ticks."""
 
 
 class Terminal(msgspec.Struct):
@@ -797,5 +849,13 @@ class Tables(msgspec.Struct):
     idle: bool = False
     halted: bool = False
     """Nothing is left to run, and that has been told."""
+    sockets: dict[int, Socket] = {}
+    passed: dict[int, int] = {}
+    """Open files on their way through sockets, and how many messages have them."""
+    dropped: list[int] = []
+    """Open files of messages that are gone, to be let go of; empty between events."""
+    dropping: bool = False
+    autobind: int = 0
+    """The name that the kernel gave last to a socket without one."""
     inputs_done: int = 0
     """How many recorded inputs have been taken."""

@@ -5,7 +5,16 @@ from __future__ import annotations
 from app.state.handlers import Handlers
 from app.state.state import Output, State, Traffic, Transfer, append_output, resize_output
 from kernel import events as e
-from kernel.describe import EventfdView, FileView, InotifyView, MountView, PipeView, PtyView, TimerfdView
+from kernel.describe import (
+    EventfdView,
+    FileView,
+    InotifyView,
+    MountView,
+    PipeView,
+    PtyView,
+    SocketView,
+    TimerfdView,
+)
 from kernel.kernel import ORDERS
 
 TRANSFER_SHOWN = 256
@@ -242,6 +251,68 @@ def unmounted(state: State, event: e.Unmounted) -> None:
     del state.machine.mounts[event.mount]
 
 
+def socket_created(state: State, event: e.SocketCreated) -> None:
+    state.machine.sockets[event.socket] = SocketView(event.type)
+    state.traffic[event.socket] = Traffic()
+
+
+def socket_bound(state: State, event: e.SocketBound) -> None:
+    state.machine.sockets[event.socket].name = event.name
+
+
+def socket_listening(state: State, event: e.SocketListening) -> None:
+    state.machine.sockets[event.socket].backlog = event.backlog
+
+
+def socket_connected(state: State, event: e.SocketConnected) -> None:
+    sockets = state.machine.sockets
+    sockets[event.socket].peer = event.peer
+    if event.listener:
+        sockets[event.peer].peer = event.socket
+        sockets[event.listener].pending.append(event.peer)
+
+
+def socket_accepted(state: State, event: e.SocketAccepted) -> None:
+    state.machine.sockets[event.listener].pending.remove(event.socket)
+
+
+def socket_sent(state: State, event: e.SocketSent) -> None:
+    state.machine.sockets[event.socket].queue.append((event.data, event.files))
+    traffic = state.traffic[event.socket]
+    traffic.bytes_in += len(event.data)
+    traffic.writes += 1
+    state.transfer = Transfer(
+        state.events_seen, state.pid, f"socket:{event.socket}", False, event.data[:TRANSFER_SHOWN]
+    )
+
+
+def socket_received(state: State, event: e.SocketReceived) -> None:
+    queue = state.machine.sockets[event.socket].queue
+    data = b"".join(data for data, _files in queue[: event.messages])
+    del queue[: event.messages]
+    if event.count:
+        first, _files = queue[0]
+        data += first[: event.count]
+        queue[0] = (first[event.count :], ())
+    traffic = state.traffic[event.socket]
+    traffic.bytes_out += len(data)
+    traffic.reads += 1
+    channel = f"socket:{event.socket}"
+    state.transfer = Transfer(state.events_seen, state.pid, channel, True, data[:TRANSFER_SHOWN])
+
+
+def socket_shutdown(state: State, event: e.SocketShutdown) -> None:
+    state.machine.sockets[event.socket].shut = event.how
+
+
+def socket_closed(state: State, event: e.SocketClosed) -> None:
+    sockets = state.machine.sockets
+    del sockets[event.socket], state.traffic[event.socket]
+    for other in sockets.values():
+        if other.peer == event.socket:
+            other.peer = 0
+
+
 HANDLERS: Handlers = {
     e.DescriptorTableCreated: descriptor_table_created,
     e.DescriptorTableDropped: descriptor_table_dropped,
@@ -258,6 +329,15 @@ HANDLERS: Handlers = {
     e.PipeResized: pipe_resized,
     e.FileLocksSet: file_locks_set,
     e.EventfdSet: eventfd_set,
+    e.SocketCreated: socket_created,
+    e.SocketBound: socket_bound,
+    e.SocketListening: socket_listening,
+    e.SocketConnected: socket_connected,
+    e.SocketAccepted: socket_accepted,
+    e.SocketSent: socket_sent,
+    e.SocketReceived: socket_received,
+    e.SocketShutdown: socket_shutdown,
+    e.SocketClosed: socket_closed,
     e.TimerfdSet: timerfd_set,
     e.TimerfdExpired: timerfd_expired,
     e.SignalfdSet: signalfd_set,

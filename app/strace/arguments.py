@@ -261,7 +261,7 @@ def _envp(call: Call, place: int) -> str:
 
 def struct_at(data: bytes | None, of: str, where: int) -> str:
     """A structure by its name; its address where it could not be read."""
-    if data is None:
+    if data is None or (of == "sockaddr" and len(data) == 1):
         return address(where)
     show = structs.STRUCTS.get(of)
     return show(data) if show is not None else text.hex_of(data)
@@ -311,9 +311,9 @@ def _message(message: Message, name_size: str) -> str:
     fields = [f"msg_name={shown}", f"msg_namelen={name_size}", f"msg_iov={data}", f"msg_iovlen={how_many}"]
     if control_size:
         control = message.control
-        fields.append(
-            f"msg_control={socket_structs.control(control) if control is not None else address(control_at)}"
-        )
+        at = address(control_at)
+        told = socket_structs.control(control, control_at) if control is not None else at
+        fields.append(f"msg_control={told}")
     return text.structure([*fields, f"msg_controllen={control_size}", f"msg_flags={text.flags(how, 'msg')}"])
 
 

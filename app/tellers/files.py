@@ -11,6 +11,7 @@ from app.tellers.people import open_file, plural, who, with_table
 from app.tellers.quoting import data
 from kernel import events as e
 from kernel.abi import files as f
+from kernel.abi.ipc import SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
 
 KINDS = {
     f.S_IFDIR: "directory",
@@ -83,6 +84,58 @@ def _ends(event: e.PipeEndsChanged, state: State) -> str:
     return f"{told}."
 
 
+SOCKET_TYPES = {SOCK_STREAM: "a stream", SOCK_DGRAM: "datagrams", SOCK_SEQPACKET: "messages in their order"}
+
+
+def _socket_name(name: bytes) -> str:
+    text = name.lstrip(b"\0").rstrip(b"\0").decode(errors="replace")
+    return f"@{text}, an abstract name" if name[:1] == b"\0" else text
+
+
+def _connected(event: e.SocketConnected, state: State) -> str:
+    if not event.peer:
+        return f"Socket {event.socket} is connected with nobody any more."
+    if event.listener:
+        return (
+            f"{who(state)} connects socket {event.socket}: its other end, socket {event.peer}, waits at"
+            f" socket {event.listener} to be accepted."
+        )
+    return f"What is sent through socket {event.socket} goes to socket {event.peer} from now on."
+
+
+def _sent(event: e.SocketSent, state: State) -> str:
+    one = state.machine.sockets.get(event.socket)
+    waiting = sum(len(data) for data, _files in one.queue) if one is not None else 0
+    passed = f", with {plural(len(event.files), 'open file')} passed along" if event.files else ""
+    return (
+        f"{who(state)} sends {plural(len(event.data), 'byte')} to socket {event.socket}: {data(event.data)}"
+        f"{passed}. {waiting:,} {'waits' if waiting == 1 else 'wait'} there to be received."
+    )
+
+
+def _received(event: e.SocketReceived, state: State) -> str:
+    one = state.machine.sockets.get(event.socket)
+    left = sum(len(data) for data, _files in one.queue) if one is not None else 0
+    last = state.transfer
+    what = f": {data(last.data)}" if last is not None and last.taken and last.data else ""
+    parts = [plural(event.messages, "message")] if event.messages else []
+    parts += [f"{plural(event.count, 'byte')} of one"] if event.count else []
+    taken = " and ".join(parts)
+    return (
+        f"{who(state)} receives {taken} from socket {event.socket}{what}."
+        f" {f'{left:,} bytes are left in it' if left else 'Nothing is left in it'}."
+    )
+
+
+def _shutdown(event: e.SocketShutdown, state: State) -> str:
+    match event.how:
+        case 1:
+            return f"Socket {event.socket} receives nothing more: a read of it is at the end of file."
+        case 2:
+            return f"Socket {event.socket} sends nothing more: its peer reads the end of file."
+    return f"Socket {event.socket} neither receives nor sends any more; what waits in it can still be read."
+
+
 def _file_written(event: e.FileWritten, state: State) -> str:
     path = state.paths.get(event.inode, "") or next(
         (one.path for one in state.machine.files.values() if one.inode == event.inode and one.path),
@@ -104,6 +157,21 @@ def _created(event: e.InodeCreated, state: State) -> str:
 
 
 TELLERS: dict[type, Callable[[Any, State], str]] = {
+    e.SocketCreated: lambda ev, s: (
+        f"{who(s)} makes socket {ev.socket}, for {SOCKET_TYPES.get(ev.type, 'messages')}."
+    ),
+    e.SocketBound: lambda ev, s: f"Socket {ev.socket} has a name now: {_socket_name(ev.name)}.",
+    e.SocketListening: lambda ev, s: (
+        f"Socket {ev.socket} listens: {plural(ev.backlog + 1, 'connection')} may wait to be accepted."
+    ),
+    e.SocketConnected: _connected,
+    e.SocketAccepted: lambda ev, s: (
+        f"{who(s)} accepts the connection that waited longest at socket {ev.listener}: socket {ev.socket}."
+    ),
+    e.SocketSent: _sent,
+    e.SocketReceived: _received,
+    e.SocketShutdown: _shutdown,
+    e.SocketClosed: lambda ev, s: f"Socket {ev.socket} is gone, with what nobody has received from it.",
     e.DescriptorTableCreated: _table,
     e.DescriptorTableDropped: lambda ev, s: (
         f"{who(s)}'s table of descriptors is given back; every descriptor in it is closed."

@@ -89,7 +89,7 @@ def writable_parent(k: Kernel, found: Found) -> Inode:
     return parent
 
 
-def _free_name(k: Kernel, path: str, start: int, directory: bool = False) -> Found:
+def free_name(k: Kernel, path: str, start: int = 0, directory: bool = False) -> Found:
     """Where a new name can go (`filename_create`): EEXIST; ENOENT for a trailing slash unless `directory`."""
     found = look_up(k, walk(k, k.task, path, start, naming=True))
     if found.inode or not found.name:
@@ -100,7 +100,7 @@ def _free_name(k: Kernel, path: str, start: int, directory: bool = False) -> Fou
 
 
 def mkdir(k: Kernel, path: str, mode: int, start: int = 0) -> None:
-    found = _free_name(k, path, start, directory=True)
+    found = free_name(k, path, start, directory=True)
     create(k, found, S_IFDIR | mode & 0o1777)
 
 
@@ -115,7 +115,7 @@ def check_mknod(mode: int) -> None:
 def mknod(k: Kernel, path: str, mode: int, dev: int, start: int = 0) -> None:
     """A file of a type that `check_mknod` has passed. EPERM for devices without CAP_MKNOD, but for 0:0."""
     kind = mode & S_IFMT or S_IFREG
-    found = _free_name(k, path, start)
+    found = free_name(k, path, start)
     whiteout = kind == S_IFCHR and not dev
     if kind in (S_IFCHR, S_IFBLK) and not whiteout and not capable(k, CAP_MKNOD):
         raise KernelError(Errno.EPERM)
@@ -125,7 +125,7 @@ def mknod(k: Kernel, path: str, mode: int, dev: int, start: int = 0) -> None:
 def symlink(k: Kernel, target: str, path: str, start: int = 0) -> None:
     if not target:
         raise KernelError(Errno.ENOENT)
-    found = _free_name(k, path, start)
+    found = free_name(k, path, start)
     inode = create(k, found, S_IFLNK | 0o777)
     inode.target = target
     inode.size = len(encode_name(target))
@@ -133,7 +133,7 @@ def symlink(k: Kernel, target: str, path: str, start: int = 0) -> None:
 
 def link(k: Kernel, inode: Inode, mount: int, path: str, start: int = 0) -> None:
     """One more name for `inode`, found in `mount`. EPERM for directories, EXDEV from one mount to another."""
-    found = _free_name(k, path, start)
+    found = free_name(k, path, start)
     if k.task.cred.fsuid != inode.uid and not capable(k, CAP_FOWNER) and not _is_harmless(k, inode):
         raise KernelError(Errno.EPERM)
     parent = writable_parent(k, found)

@@ -57,7 +57,7 @@ from kernel.tables import OpenFile, SigInfo, Task
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-KINDS = ("pipe", "tty", "ptmx", "inotify", "random")
+KINDS = ("pipe", "tty", "ptmx", "inotify", "random", "socket")
 """What can tell its owner (file_operations with `fasync`); of other files O_ASYNC cannot be set."""
 BANDS = (
     0,

@@ -24,6 +24,7 @@ from kernel.events import (
 )
 from kernel.fs import dnotify, epoll, eventfd, fasync, inotify, leases, locks, pipe, pty, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
+from kernel.net import socket
 from kernel.tables import FdTable, OpenFile
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ RELEASES: dict[str, Callable[[Kernel, OpenFile], None]] = {
     "signalfd": signalfd.release,
     "epoll": epoll.release,
     "inotify": inotify.release,
+    "socket": socket.release,
 }
 """What there is to be done when the last descriptor of a kind is closed."""
 
@@ -97,6 +99,19 @@ def close_file(k: Kernel, file: OpenFile) -> None:
     if file.kind in RELEASES:
         RELEASES[file.kind](k, file)
     release_inode(k, file.inode)
+    if k.tables.dropped:
+        put_dropped(k)
+
+
+def put_dropped(k: Kernel) -> None:
+    """What messages held that are gone, one after the other: a socket's messages may hold sockets."""
+    t = k.tables
+    if t.dropping:
+        return
+    t.dropping = True
+    while t.dropped:
+        put_file(k, t.files[t.dropped.pop(0)], 0)
+    t.dropping = False
 
 
 def put_file(k: Kernel, file: OpenFile, fdtable: int) -> None:

@@ -260,7 +260,7 @@ def _reopen(k: Kernel, file: OpenFile, flags: int) -> OpenFile:
         return again
     if flags & O_DIRECTORY:
         raise KernelError(Errno.ENOTDIR)
-    if file.inode == k.tables.anon_inode:
+    if file.inode == k.tables.anon_inode or file.kind == "socket":
         raise KernelError(Errno.ENXIO)
     if file.kind == "pipe" and flags & O_ACCMODE > O_RDWR:
         raise KernelError(Errno.EINVAL)

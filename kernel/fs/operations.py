@@ -32,6 +32,7 @@ from kernel.fs import (
     tty_ioctl,
 )
 from kernel.fs.iov import IovIter
+from kernel.net import af_unix, socket
 from kernel.tables import OpenFile
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ OPERATIONS: dict[str, Operations] = {
     "epoll": Operations(None, None, False, epoll.poll, _no_ioctl),
     "pidfd": Operations(None, None, False, pidfd.poll, _no_ioctl),
     "inotify": Operations(inotify.read, None, False, inotify.poll, inotify.ioctl),
+    "socket": Operations(af_unix.read, af_unix.write, False, socket.poll, socket.ioctl),
 }
 
 

@@ -24,7 +24,7 @@ from kernel.abi.files import (
 from kernel.errors import KernelError
 from kernel.fs import sysfs
 from kernel.fs.iov import IovIter
-from kernel.fs.proc import access, fdinfo, memory, mounts, process, records, system
+from kernel.fs.proc import access, fdinfo, memory, mounts, net, process, records, system
 from kernel.fs.proc.tree import Tree
 from kernel.tables import Inode, OpenFile, Space, Task, TaskState
 
@@ -98,12 +98,13 @@ NODES: dict[str, Node] = {
     "syscall": Node(S_IFREG | 0o400, process.syscall, guarded=True),
     "task": Node(_DIR, whole_only=True),
     "wchan": Node(S_IFREG | 0o444, process.wchan),
+    "net/unix": Node(S_IFREG | 0o444, net.unix),
 }
 _NAMES = list(NODES)
 _MEM = _NAMES.index("mem")
 _LISTS = (_NAMES.index("maps"), _NAMES.index("smaps"))
 _CWD, _EXE, _ROOT_LINK = (_NAMES.index(name) for name in ("cwd", "exe", "root"))
-_FD, _FDINFO, _TASK = (_NAMES.index(name) for name in ("fd", "fdinfo", "task"))
+_FD, _FDINFO, _TASK, _NET = (_NAMES.index(name) for name in ("fd", "fdinfo", "task", "net"))
 
 STATIC = Tree(ROOT, system.ENTRIES)
 SYS = Tree(SYS_ROOT, sysfs.ENTRIES)
@@ -192,6 +193,8 @@ def _node_inode(k: Kernel, task: Task, kind: int, which: int, ino: int) -> Inode
     if which == 0:
         made.parent = ROOT if kind == _PROCESS else _number(_PROCESS, task.tgid, _TASK)
         made.nlink = 9 if kind == _PROCESS else 7
+    elif "/" in _NAMES[which]:
+        made.parent = _number(kind, task.pid, _NET)
     elif which == _TASK:
         made.nlink = 2 + len(process.threads(k, task))
     elif kind_of_file == S_IFLNK:
@@ -296,8 +299,10 @@ def entries(k: Kernel, directory: Inode) -> dict[str, int]:
         return {
             name: _number(kind, pid, number)
             for number, name in enumerate(_NAMES)
-            if number and not (kind == _THREAD and NODES[name].whole_only)
+            if number and "/" not in name and not (kind == _THREAD and NODES[name].whole_only)
         }
+    if which == _NET:
+        return {"unix": _number(kind, pid, _NAMES.index("net/unix"))}
     if which == _TASK:
         return {
             str(one.pid): _number(_THREAD, one.pid) for one in process.threads(k, task) if one.pid < PID_LIMIT

@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 WORD = (1 << 64) - 1
 CHUNK = 16 * pipe.PAGE
 """sendfile and pipes of the host move so much at a time, as Linux does (the pipe inside)."""
-GIVES = ("file", "zero", "full", "random", "tty", "stream", "proc")
+GIVES = ("file", "zero", "full", "random", "tty", "stream", "proc", "socket")
 """Kinds with a `splice_read`."""
-TAKES = ("file", "null", "zero", "random", "tty", "stream", "proc")
+TAKES = ("file", "null", "zero", "random", "tty", "stream", "proc", "socket")
 """Kinds with a `splice_write`."""
 
 

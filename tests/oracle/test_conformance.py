@@ -33,7 +33,11 @@ def test_conformance(source: Path, build: Callable[[Path, str], Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["futexes", "pthreads", "timers", "ptrace", "ptrace_events", "ptrace_groups"]
+    "name",
+    [
+        *("futexes", "pthreads", "timers", "ptrace", "ptrace_events", "ptrace_groups"),
+        *("unix_streams", "unix_messages"),
+    ],
 )
 def test_threads_are_told_as_they_are(name: str, build: Callable[[Path, str], Path]) -> None:
     """fold == describe where many threads sleep, are requeued, die, and execute programs."""

@@ -126,6 +126,20 @@ RACES = {
         "clock_nanosleep(": "whether a signal comes while it writes or while it sleeps",
         "sigreturn(": "the same",
     },
+    "unix_messages": {
+        "getsockname(": "a name that the kernel chose",
+        "recvfrom(": "the same",
+        "prlimit64(": "the host's own limit",
+        "sendmmsg(": "what is in several messages is not shown",
+        "recvmmsg_time64(": "the same",
+    },
+    "unix_streams": {
+        "getsockname(": "a name that the kernel chose",
+        "bind(": "the same",
+        "readlink(": "the number of a socket",
+        "read(": "what other sockets the host has",
+        "_llseek(": "the same",
+    },
     "opening": {"1.4": "how far it has come when it is killed"},
     "pidfds": {
         "1.2": "how far it has come when it is killed",

@@ -176,7 +176,7 @@ class Normaliser:
 
     def lines(self, lines: Sequence[str]) -> list[str]:
         out: list[str] = []
-        heap, closes = 0, ""
+        heap = 0
         mapped = _first_mapped(lines)
         dynamic = any(line.startswith('access("/etc/ld.so.preload"') for line in lines)
         files = _ProcFiles()
@@ -198,15 +198,6 @@ class Normaliser:
                 continue
             # Nobody can keep access control lists in int80.
             if re.match(r"\w*getxattr\(.*\"system\.posix_acl_", line):
-                continue
-            # There are no sockets in int80. The C library asks for a daemon that is not there.
-            if line.startswith("socket(AF_UNIX, SOCK_STREAM|SOCK_CLOEXEC|SOCK_NONBLOCK, 0) = "):
-                continue
-            if found := re.match(r"connect\((\d+), \{sa_family=AF_UNIX, sun_path=\"/var/run/nscd/", line):
-                closes = f"close({found[1]}) = 0"
-                continue
-            if line == closes:
-                closes = ""
                 continue
             # How often a task asks for its turn until others have come along is the scheduler's affair.
             if line.startswith("sched_yield("):

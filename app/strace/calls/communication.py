@@ -11,6 +11,10 @@ from app.strace.calls.common import Note, Special
 from app.strace.names import NAMES
 from app.strace.structs import sockets as socket_structs
 from app.strace.text import address, name
+from kernel.abi.ipc import SO_ERROR, SOL_SOCKET
+
+INT = 4
+"""sizeof(int): options are no shorter."""
 
 
 def _socket(call: Call) -> list[Part]:
@@ -49,7 +53,12 @@ def _with_address(place: int) -> Special:
 def _sockopt(call: Call) -> list[Part]:
     shown = parts(call)
     data = call.after(3) if call.row.name == "getsockopt" else call.before(3)
-    value = socket_structs.socket_option(data, call.word(1), call.word(2)) if data is not None else None
+    if call.row.name == "setsockopt" and call.word(1) == SOL_SOCKET and text.signed(call.word(4)) < INT:
+        shown[3] = Part(address(call.word(3)))
+        return shown
+    set_error = call.row.name == "setsockopt" and call.word(2) == SO_ERROR
+    option = -1 if set_error else call.word(2)
+    value = socket_structs.socket_option(data, call.word(1), option) if data is not None else None
     if value is not None:
         shown[3] = Part(value, shown[3].late)
     if call.row.name == "getsockopt":

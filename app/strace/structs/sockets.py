@@ -9,6 +9,8 @@ from app.strace import text
 from app.strace.structs.numbers import user_id, words
 from app.strace.style import descriptor
 from app.strace.text import array, flags, hexadecimal, name, signed, structure
+from kernel.abi.errno import STRERROR, Errno
+from kernel.abi.ipc import SO_ERROR
 
 
 def _sockaddr(data: bytes) -> str:
@@ -33,8 +35,8 @@ def _unix_address(path: bytes) -> str:
     return f"{{sa_family=AF_UNIX, sun_path={text.quote(text.cstring(path))}}}"
 
 
-def control(data: bytes) -> str:
-    """Control messages: descriptors and credentials that are passed along (`man 3 cmsg`)."""
+def control(data: bytes, start: int = 0) -> str:
+    """Control messages at `start`: descriptors and credentials that are passed along (`man 3 cmsg`)."""
     found: list[str] = []
     at = 0
     while at + 12 <= len(data):
@@ -44,21 +46,28 @@ def control(data: bytes) -> str:
         body = data[at + 12 : at + size]
         if size < 12:
             found.append(f"{{{shown}}}")
+            if at + 12 < len(data):
+                found.append(f"... /* {text.address(start + at + 12)} */")
             break
-        found.append(f"{{{shown}, cmsg_data={_control_data(level, kind, body)}}}" if body else f"{{{shown}}}")
+        inside = _control_data(level, kind, body) if body else ""
+        found.append(f"{{{shown}, cmsg_data={inside}}}" if inside else f"{{{shown}}}")
         at += (size + 3) & ~3
     return array(found)
 
 
 def _control_type(level: int, kind: int) -> str:
-    return name(kind, "scm") if level == 1 else hexadecimal(kind & 0xFFFFFFFF)
+    names = {0: "ip_option", 1: "scm"}.get(level)
+    return name(kind & 0xFFFFFFFF, names) if names is not None else hexadecimal(kind & 0xFFFFFFFF)
 
 
 def _control_data(level: int, kind: int, body: bytes) -> str:
     if level == 1 and kind == 1:
-        return array([descriptor(signed(fd)) for fd in words(body)])
-    if level == 1 and kind == 2 and len(body) >= 12:
-        return _credentials(body)
+        fds = list(words(body))
+        return array(
+            [descriptor(signed(fd)) for fd in fds[: text.elements()]], more=len(fds) > text.elements()
+        )
+    if level == 1 and kind == 2:
+        return _credentials(body) if len(body) >= 12 else ""
     return text.hex_of(body)
 
 
@@ -73,6 +82,9 @@ def socket_option(data: bytes, level: int, option: int) -> str | None:
         return _credentials(data)
     if level == 1 and option == 13 and len(data) == 8:
         return "{{l_onoff={}, l_linger={}}}".format(*unpack_from("<ii", data))
+    if level == 1 and option == SO_ERROR and len(data) == 4:
+        error = unpack_from("<i", data)[0]
+        return f"[{Errno(error).name if error in STRERROR else error}]"
     return f"[{unpack_from('<i', data)[0]}]" if len(data) == 4 else None
 
 

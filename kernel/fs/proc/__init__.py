@@ -6,5 +6,6 @@ memory    maps, smaps, statm, auxv, cmdline, environ, mem
 process   status, stat, limits, io, sched and the other small ones of a process
 fdinfo    what an open file tells of itself
 system    meminfo, cpuinfo, stat, interrupts and the other files about the machine
+net       net/unix
 sysctl    sys/
 """
