@@ -16,6 +16,9 @@ ABOUT = {
     " 4096 bytes (PIPE_BUF) written by one call stay together.",
     "tty": "A terminal: what is typed goes through its line discipline, which echoes, edits and turns Ctrl+C"
     " into SIGINT; a reader gets whole lines unless it asked for single keys.",
+    "socket": "A socket is one end of a way between processes: what is sent through it waits in the queue of"
+    " its peer until that is received. A server gives its socket a name and listens; each connection that it"
+    " accepts is a socket of its own. Open files can be passed along with the data.",
     "stream": "What the first program was given from outside this machine: bytes arrive and leave, and no"
     " event tells who is at the other end.",
 }

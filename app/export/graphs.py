@@ -56,6 +56,9 @@ def graph_of(state: State) -> Any:
         ):
             if fds:
                 graph.add_edge(*ends, kind="bytes", label="fd " + ",".join(map(str, fds)))
+    for end, one in state.machine.sockets.items():
+        if f"socket:{end}" in graph and f"socket:{one.peer}" in graph:
+            graph.add_edge(f"socket:{end}", f"socket:{one.peer}", kind="bytes", label="")
     for pid in tasks:
         parent = state.machine.tasks[pid].ppid
         if parent in tasks:

@@ -5,13 +5,14 @@ Words only; how they look is the pane's business.
 
 from __future__ import annotations
 
-from app.graph import Link, Places
+from app.graph import Link, Places, links
 from app.panes.moment import Moment, task_name
 from app.source import printable
 from app.state.state import State, Traffic, Transfer
 from app.strace.text import quote
 from app.units import count
-from kernel.describe import SLEEPING, PipeView, TaskView
+from kernel.abi.ipc import SOCK_DGRAM, SOCK_STREAM
+from kernel.describe import SLEEPING, PipeView, SocketView, TaskView
 
 HEX_SHOWN = 16
 INPUT_KEPT = 4096
@@ -21,9 +22,15 @@ STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
 
 
 def channels(state: State, tied: list[Link]) -> list[str]:
-    """All that are there: pipes first, then terminals and streams that somebody holds."""
-    devices = sorted({link.channel for link in tied if not link.channel.startswith("pipe:")}, reverse=True)
-    return [*(f"pipe:{number}" for number in sorted(state.machine.pipes)), *devices]
+    """All that are there: pipes first, then sockets, terminals and streams that somebody holds."""
+    held = {link.channel for link in tied}
+    devices = sorted((one for one in held if not one.startswith(("pipe:", "socket:"))), reverse=True)
+    sockets = (f"socket:{number}" for number in sorted(state.machine.sockets))
+    return [
+        *(f"pipe:{number}" for number in sorted(state.machine.pipes)),
+        *(channel for channel in sockets if channel in held),
+        *devices,
+    ]
 
 
 def at_hand(state: State, known: list[str]) -> str:
@@ -49,7 +56,7 @@ def channel_name(channel: str) -> str:
 
 def sleepers(state: State, channel: str, end: str) -> list[TaskView]:
     """Who sleeps on one end of a channel; terminals have one queue for what is typed."""
-    queue = f"{channel}:{end}" if channel.startswith("pipe:") or end == "write" else channel
+    queue = f"{channel}:{end}" if channel.startswith(("pipe:", "socket:")) or end == "write" else channel
     return [task for task in state.machine.tasks.values() if task.state == SLEEPING and queue in task.on]
 
 
@@ -99,7 +106,7 @@ def kind_text(state: State, channel: str) -> str:
     kind, _, number = channel.partition(":")
     if kind == "pipe" and fifo_path(state, int(number)):
         return "a named pipe"
-    return {"pipe": "a pipe", "tty": "a terminal"}.get(kind, "from and to outside")
+    return {"pipe": "a pipe", "tty": "a terminal", "socket": "a socket"}.get(kind, "from and to outside")
 
 
 def channel_facts(
@@ -125,6 +132,8 @@ def channel_facts(
             ("so far", traffic_text(state.traffic.get(number, Traffic()))),
         ]
         return [*facts, *_contents(pipe.data), *_last(now, channel), *_asleep(state, channel)]
+    if kind == "socket":
+        return _socket_facts(now, channel, number, holders)
     if kind == "tty" and number in state.machine.ptys:
         return _pty_facts(now, channel, number, holders)
     came, went = device_traffic(state, channel)
@@ -156,6 +165,65 @@ def channel_facts(
         line = bytes(output.kept[-256:]).rstrip().rpartition(b"\n")[2]
         facts.append(("last line", quote(line[:64], more=len(line) > 64)))
     return [*facts, *_asleep(state, channel)]
+
+
+def socket_name(one: SocketView) -> str:
+    """Its name as `ss` and /proc/net/unix have it: an abstract one with @."""
+    return printable(one.name.rstrip(b"\0").replace(b"\0", b"@").decode(errors="replace"))
+
+
+def waiting_bytes(one: SocketView) -> int:
+    return sum(len(data) for data, _files in one.queue)
+
+
+def _socket_facts(now: Moment, channel: str, number: int, holders: str) -> list[tuple[str, str]]:
+    """A socket: what it is connected with, who waits for it, what waits in it."""
+    state = now.state
+    one = state.machine.sockets.get(number)
+    if one is None:
+        return []
+    size = {
+        SOCK_STREAM: "any: a stream of bytes, without boundaries between messages",
+        SOCK_DGRAM: "datagrams: each is received as it was sent, or lost",
+    }.get(one.type, "messages: each is received as it was sent, in their order")
+    facts = [("processes", holders)]
+    if one.name:
+        facts.append(("name", socket_name(one)))
+    if one.backlog >= 0:
+        waiting = ", ".join(f"socket {end}" for end in one.pending) or "none"
+        return [
+            *facts,
+            ("connections", f"{waiting} to be accepted; up to {one.backlog + 1} may wait"),
+            *_asleep(state, channel),
+        ]
+    passed = sum(len(files) for _data, files in one.queue)
+    facts += [
+        ("connected", f"with socket {one.peer}: {_peers(state, one.peer)}" if one.peer else "with nobody"),
+        ("message size", size),
+        ("direction", _SHUT[one.shut]),
+        (
+            "in it",
+            f"{times_text(len(one.queue), 'message')}, {count(waiting_bytes(one))} bytes"
+            + (f", {times_text(passed, 'open file')} passed along" if passed else ""),
+        ),
+        ("so far", traffic_text(state.traffic.get(number, Traffic()))),
+    ]
+    data = b"".join(data for data, _files in one.queue)
+    return [*facts, *_contents(data), *_last(now, channel), *_asleep(state, channel)]
+
+
+_SHUT = (
+    "two ways",
+    "one way: out; receiving is shut",
+    "one way: in; sending is shut",
+    "none: shut both ways",
+)
+
+
+def _peers(state: State, number: int) -> str:
+    """Who holds the other end."""
+    found = [task_name(state, link.pid) for link in links(state) if link.channel == f"socket:{number}"]
+    return ", ".join(found) or "nobody has it yet"
 
 
 def _pty_facts(now: Moment, channel: str, number: int, holders: str) -> list[tuple[str, str]]:

@@ -23,7 +23,9 @@ from app.panes.channels import (
     kind_text,
     openers,
     sleepers,
+    socket_name,
     times_text,
+    waiting_bytes,
 )
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Row, Sheet, Span, row, short, wrapped
@@ -256,13 +258,35 @@ def device_row(now: Moment, channel: str, tied: list[Link]) -> Row:
                 Span(task_name(state, link.pid), letter_style(state, link.pid) + " bold"),
                 Span(f" {fd_text(link.fds)}  "),
             ]
-    spans.append(Span(f"▶ {count(went)} out", "soft" if went else "dim"))
-    if channel_reads(tied, channel):
+    if channel.startswith("socket:"):
+        spans += socket_spans(now, int(channel.partition(":")[2]))
+    else:
+        spans.append(Span(f"▶ {count(went)} out", "soft" if went else "dim"))
+    if channel_reads(tied, channel) and not channel.startswith("socket:"):
         spans.append(Span(f"  ◀ {count(came)} in", "soft" if came else "dim"))
     asleep = [task for end in ("read", "write") for task in sleepers(state, channel, end)]
     if asleep:
         spans.append(Span(f"  ○ {', '.join(task_name(state, task.pid) for task in asleep)} asleep", "mark"))
     return tuple(spans)
+
+
+def socket_spans(now: Moment, number: int) -> list[Span]:
+    """With which other one it is connected, what waits in it, or who waits to be accepted."""
+    one = now.state.machine.sockets[number]
+    last = fresh(now)
+    moved = last is not None and last.channel == f"socket:{number}"
+    name = [Span(f"{socket_name(one)}  ", "soft")] if one.name else []
+    if one.backlog >= 0:
+        waiting = len(one.pending)
+        text = f"listens, {times_text(waiting, 'connection')} waiting of {one.backlog + 1}"
+        return [*name, Span(text, "mark" if waiting else "soft")]
+    inside = waiting_bytes(one)
+    held = f"{times_text(len(one.queue), 'message')} {count(inside)} bytes" if one.queue else "empty"
+    return [
+        *name,
+        Span(f"↔ socket {one.peer}  " if one.peer else "alone  ", "soft"),
+        Span(held, "changed" if moved else "" if one.queue else "dim"),
+    ]
 
 
 # What is known of one channel.

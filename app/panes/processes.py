@@ -344,6 +344,10 @@ def leads_to(state: State, file: FileView) -> tuple[str, Row]:
             Span("  "),
             *fill_spans(pipe),
         ) if pipe is not None else EMPTY
+    if file.kind == "socket":
+        one = state.machine.sockets.get(file.object)
+        peer = f" connected with socket {one.peer}" if one is not None and one.peer else ""
+        return f"socket {file.object}{peer}", _access(file)
     if file.kind == "ptmx":
         return f"master of pts/{file.object - 1}", _access(file)
     if file.kind == "tty" and file.object:

@@ -56,6 +56,8 @@ def _queue(state: State, task: TaskView, queue: str, polls: bool) -> tuple[str, 
     match kind:
         case "pipe":
             return _pipe_wait(state, number, end, polls)
+        case "socket":
+            return _socket_wait(state, number, end, polls)
         case "tty" if number != "0":
             name = f"pts/{int(number) - 1}"
             if polls:
@@ -120,6 +122,21 @@ def _pipe_wait(state: State, number: str, end: str, polls: bool) -> tuple[str, s
         return f"writes to pipe {number}", ""
     room = pipe.capacity - len(pipe.data)
     return f"writes to pipe {number}", ", which is full" if room <= 0 else f", which has room for {room} only"
+
+
+def _socket_wait(state: State, number: str, end: str, polls: bool) -> tuple[str, str]:
+    one = state.machine.sockets.get(int(number)) if number.isdigit() else None
+    listens = one is not None and one.backlog >= 0
+    if end == "peer":
+        return f"waits for room at socket {number}", ", which is full"
+    if polls:
+        what = "room to send in" if end == "write" else "a connection to" if listens else "messages in"
+        return f"waits for {what} socket {number}", ""
+    if end == "write":
+        return f"sends through socket {number}", ", whose peer has not read enough"
+    if listens:
+        return f"accepts at socket {number}", ", where nobody has connected"
+    return f"receives from socket {number}", ", which is empty" if one is not None and not one.queue else ""
 
 
 def _children(state: State, task: TaskView) -> str:

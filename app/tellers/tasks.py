@@ -97,6 +97,10 @@ def cause(queue: str) -> str:
             return "a signal is pending"
         case "pipe":
             return f"pipe {number} has {'bytes, or no writer any more' if end == 'read' else 'room'}"
+        case "socket":
+            return f"socket {number} has " + (
+                "something to receive, or its peer is gone" if end == "read" else "room"
+            )
         case "child":
             return "a child's state has changed"
         case "vfork":

@@ -17,7 +17,7 @@ from app.panes.row import fit, text_of, width_of
 from app.position import ALL_DONE, Position
 from app.state.state import Output, State, Traffic, Transfer
 from kernel import events as e
-from kernel.describe import Description, FileView, PipeView, TaskView
+from kernel.describe import Description, FileView, PipeView, SocketView, TaskView
 from kernel.events import Event
 from tests.app.test_engine import engine, run_out
 from tests.app.test_panes import compare, text
@@ -119,7 +119,7 @@ def test_chosen_channels() -> None:
         assert len(told[1]) > 6
     compare("ipc-chosen", "\n".join(shown))
     assert explain_channels.channel("pipe:99", now) is not None
-    assert explain_channels.channel("socket:1", now) is None
+    assert explain_channels.channel("door:1", now) is None
 
 
 @pytest.mark.parametrize("width", [10, 24, 40, 60, 76, 100, 200])
@@ -297,3 +297,51 @@ def test_small_texts() -> None:
     assert ipc.contents_text(b"", 10) == "empty"
     assert ipc.contents_text(b"hi\n", 10) == '"hi\\n"'
     assert ipc.contents_text(b"\x00\xff", 10) == "00 ff"
+
+
+# Sockets.
+
+
+def served() -> State:
+    """A server that listens and has accepted one client; another one's connection waits, with a message."""
+    found = pipeline()
+    machine = found.machine
+    machine.pipes.clear()
+    machine.files = {
+        1: FileView("socket", 2, 50, 50, "socket:[50]"),
+        2: FileView("socket", 2, 51, 51, "socket:[51]"),
+        3: FileView("socket", 2, 52, 52, "socket:[52]"),
+        4: FileView("socket", 2, 53, 53, "socket:[53]"),
+    }
+    machine.fdtables = {30: {3: 1, 4: 2}, 31: {3: 3}, 32: {3: 4}, 33: {}}
+    machine.sockets = {
+        50: SocketView(1, b"/tmp/server\0", 0, 5, [54]),
+        51: SocketView(1, b"/tmp/server\0", 52, queue=[(b"one", ()), (b"two", (9,))]),
+        52: SocketView(1, b"", 51),
+        53: SocketView(1, b"", 54),
+        54: SocketView(1, b"/tmp/server\0", 53, queue=[(b"early", ())]),
+    }
+    machine.tasks[2].on = ("socket:50:read",)
+    machine.tasks[3].on = ("socket:52:read",)
+    found.traffic = {51: Traffic(6, 2)}
+    found.transfer = None
+    return found
+
+
+def test_sockets_are_lines_with_what_is_known_of_them() -> None:
+    shown = [text_of(line) for line in ipc.rows(literal(served()), 100, HEIGHT, chosen="socket:51").rows]
+    told = "\n".join(line.rstrip() for line in shown)
+    for line in (
+        "socket 50 A 3  /tmp/server  listens, 1 connection waiting of 6  ○ A asleep",
+        "socket 51 A 4  /tmp/server  ↔ socket 52  2 messages 6 bytes",
+        "socket 52 B 3  ↔ socket 51  empty  ○ B asleep",
+        "socket 53 C 3  ↔ socket 54  empty",
+        "connected      with socket 52: B",
+        "in it          2 messages, 6 bytes, 1 open file passed along",
+        'contents       "onetwo"',
+    ):
+        assert line in told, told
+    assert "socket 54  ↔" not in told
+    listening = explain_channels.channel("socket:50", literal(served()))
+    assert listening is not None
+    assert any("socket 54 to be accepted; up to 6 may wait" in line for line in listening[1])
