@@ -79,6 +79,10 @@ def message_of(event: Any) -> Message | None:
             return Message(f"pipe:{event.pipe}", False, len(event.data))
         case e.PipeRead():
             return Message(f"pipe:{event.pipe}", True, event.count)
+        case e.SocketSent():
+            return Message(f"socket:{event.socket}", False, len(event.data))
+        case e.SocketReceived():
+            return Message(f"socket:{event.socket}", True, event.count)
         case e.TerminalWritten():
             return Message(f"tty:{event.terminal}", False, len(event.data))
         case e.StreamWritten():
@@ -101,7 +105,7 @@ def other_end(events: Iterable[Any], seq: int, direction: int) -> int | str:
     message = message_of(here)
     if message is None:
         return "no message here: l goes to the next one, n to the next signal"
-    if not message.channel.startswith("pipe:"):
+    if not message.channel.startswith(("pipe:", "socket:")):
         return "the other end of this channel is outside the machine"
     if message.taken == (direction > 0):
         return (
@@ -109,6 +113,8 @@ def other_end(events: Iterable[Any], seq: int, direction: int) -> int | str:
             if message.taken
             else "here it is put in: } goes to where it is taken out"
         )
+    if message.channel.startswith("socket:"):
+        return _socket_end(known, seq, message)
     into: list[tuple[int, int]] = []
     out: list[tuple[int, int]] = []
     totals = [0, 0]
@@ -124,6 +130,27 @@ def other_end(events: Iterable[Any], seq: int, direction: int) -> int | str:
     if first >= total:
         return "nobody has taken it out so far"
     return others[bisect_right(others, (first, len(known))) - 1][1]
+
+
+def _socket_end(known: list[Any], seq: int, message: Message) -> int | str:
+    """As for a pipe, but messages are counted: the one who receives the first byte of it is meant."""
+    sent: list[int] = []
+    received: list[int] = []
+    gone = 0
+    for n, event in enumerate(known):
+        one = message_of(event)
+        if one is None or one.channel != message.channel:
+            continue
+        if not one.taken:
+            sent.append(n)
+            continue
+        if n == seq:
+            return sent[gone]
+        touched = gone + event.messages + bool(event.count)
+        received += [n] * (touched - len(received))
+        gone += event.messages
+    place = sent.index(seq)
+    return received[place] if place < len(received) else "nobody has received it so far"
 
 
 def _signal_end(known: list[Any], seq: int, direction: int) -> int | str:

@@ -36,7 +36,7 @@ SIGNALS = (
 KEYS = {
     "hello": "s goes to the next system call, m takes its way apart, M goes back.",
     "pipe": "l goes from message to message, L back; IPC (F9) draws the pipe, who sleeps and what is in it.",
-    "socket": "l goes from message to message; IPC (F9) has the sockets, who is connected and what waits in them.",
+    "socket": "l goes from message to message; IPC (F9) has the sockets, their peers and what waits in them.",
     "spaces": "] goes to the new process. F7 is Memory: a double line joins what parent and child share;"
     " ↓ → go there, Enter explains the frame. s goes on until one of them writes.",
     "signal": "n goes from signal to signal; Signals (F8) shows who has what pending, blocked and caught.",

@@ -243,6 +243,22 @@ def test_a_signal_is_followed_to_its_delivery() -> None:
     assert isinstance(other_end(log, 3, 1), str)
 
 
+def test_the_other_end_of_a_message_through_a_socket() -> None:
+    log = [
+        e.SocketSent(5, 4, b"one"),
+        e.SocketSent(5, 4, b"two"),
+        e.SocketSent(4, 5, b"back"),
+        e.SocketReceived(5, 0, 2),
+        e.SocketReceived(5, 1, 1),
+        e.SocketReceived(5, 1, 0),
+        e.SocketReceived(4, 1, 0),
+        e.SocketSent(5, 4, b"unread"),
+    ]
+    assert [other_end(log, seq, 1) for seq in (0, 1, 2)] == [3, 4, 6]
+    assert [other_end(log, seq, -1) for seq in (3, 4, 5, 6)] == [0, 0, 1, 2]
+    assert other_end(log, 7, 1) == "nobody has received it so far"
+
+
 def test_a_pipe_in_a_program() -> None:
     engine = engine_for("pipe")
     run_to_the_end(engine)
