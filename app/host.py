@@ -5,6 +5,7 @@ Output leaves the machine by events; input enters it as recorded inputs. Nothing
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
@@ -15,6 +16,7 @@ from types import TracebackType
 
 from cpu.bus import Sink
 from kernel.events import StreamWritten, TerminalWritten
+from kernel.fs.setup import ACCESS_AT
 from kernel.kernel import Halted, Idle, Input, Kernel
 
 SLICE = 2_000_000
@@ -39,14 +41,15 @@ class Deadlocked(Exception):
 
 
 def descriptor_modes() -> tuple[int, int, int] | None:
-    """What the guest finds on its descriptors 0-2: 0 for a terminal, else the host's st_mode."""
+    """What the guest finds on its descriptors 0-2: 0 for a terminal, else st_mode and how it is open."""
     modes = []
     for fd in range(3):
         try:
             mode = os.fstat(fd).st_mode
-            modes.append(0 if os.isatty(fd) else mode)
-        except OSError:  # closed: like /dev/null
-            modes.append(stat.S_IFCHR | 0o666)
+            access = fcntl.fcntl(fd, fcntl.F_GETFL) & os.O_ACCMODE
+            modes.append(0 if os.isatty(fd) else mode | access + 1 << ACCESS_AT)
+        except OSError:  # closed: like /dev/null that can only be read
+            modes.append(stat.S_IFCHR | 0o666 | os.O_RDONLY + 1 << ACCESS_AT)
     if not any(modes):
         return None
     return modes[0], modes[1], modes[2]

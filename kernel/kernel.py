@@ -116,7 +116,10 @@ class Start(msgspec.Struct, frozen=True, array_like=True):
     envp: tuple[str, ...] = ()
     files: tuple[GuestFile, ...] = ()
     modes: tuple[int, int, int] | None = None
-    """st_mode of descriptors 0-2 where they are the host's pipes or files; None: all on the console."""
+    """st_mode of descriptors 0-2 where they are the host's pipes or files; None: all on the console.
+
+    Above it (`kernel.fs.setup.ACCESS_AT`) may be how they are open.
+    """
     cwd: str = "/"
     uid: int = 0
     memory: int = 64 << 20

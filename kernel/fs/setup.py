@@ -38,6 +38,8 @@ BOOT = Task(0, 0, 0, 0, 0, "swapper", TaskState.RUNNABLE, 0, 0, 0, 0, 0, Credent
 """Who walks paths before there are tasks."""
 FIRST_ID = 100
 """What programs make is numbered from here on, however much was there before them."""
+ACCESS_AT = 16
+"""From this bit on, the mode of a descriptor 0 to 2 may say how the host has it open: O_ACCMODE + 1."""
 _STREAM_NAMES = ("<stdin>", "<stdout>", "<stderr>")
 
 
@@ -159,9 +161,12 @@ def _open_console(k: Kernel, task: Task) -> OpenFile:
 
 def _open_stream(k: Kernel, fd: int, mode: int) -> OpenFile:
     """A host's pipe, file or /dev/null; there is nothing to come from the last."""
+    told, mode = mode >> ACCESS_AT, mode & (1 << ACCESS_AT) - 1
     kind = mode & S_IFMT
     inode = ramfs.new_inode(k, mode, rdev=devfs.NULL if kind == S_IFCHR else 0)
     k.tables.streams[fd] = Stream(mode=mode, eof=kind == S_IFCHR or fd > 0)
-    access = O_RDWR if kind == S_IFCHR else O_RDONLY if fd == 0 else O_WRONLY
+    access = O_RDONLY if fd == 0 else O_WRONLY
+    if kind == S_IFCHR:
+        access = told - 1 if told else O_RDWR
     flags = access if kind == S_IFIFO else access | O_LARGEFILE
     return open_file(k, "stream", flags, inode.ino, fd, _STREAM_NAMES[fd])

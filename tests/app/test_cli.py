@@ -412,6 +412,20 @@ def test_closed_descriptors(tmp_path: Path) -> None:
     assert done.returncode == 3
 
 
+@pytest.mark.parametrize("how", [">&-", "1</dev/null"])
+def test_what_cannot_be_written_here_cannot_be_written_by_the_program(how: str) -> None:
+    done = subprocess.run(
+        ["sh", "-c", f'exec "$@" {how}', "sh", sys.executable, "-m", "app.cli", "trace", "hello"],
+        stdin=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        timeout=30,
+        check=False,
+    )
+    assert b"= -1 EBADF (Bad file descriptor)" in done.stderr
+    assert done.returncode == 0
+
+
 def test_a_keyboard_interrupt(tmp_path: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli", "exec", str(tiny(ENDLESS, tmp_path / "p"))],
