@@ -857,5 +857,7 @@ class Tables(msgspec.Struct):
     dropping: bool = False
     autobind: int = 0
     """The name that the kernel gave last to a socket without one."""
+    socket_memory: int = 0
+    """What all messages take that are in sockets' queues, in bytes."""
     inputs_done: int = 0
     """How many recorded inputs have been taken."""

@@ -81,6 +81,8 @@ if TYPE_CHECKING:
 
 _FAMILY = AF_UNIX.to_bytes(2, "little")
 _MAX_NAME = 108
+PART_OF_RAM = 4
+"""All messages on their way take at most so large a part of the machine's memory: then ENOBUFS."""
 
 
 def new_file(k: Kernel, one: Socket, flags: int) -> OpenFile:
@@ -407,6 +409,8 @@ def _need_room(k: Kernel, one: Socket, nonblock: bool, done: int) -> None:
     if one.shut & SEND_SHUTDOWN:
         raise KernelError(Errno.EPIPE)
     if one.memory < send_buffer(one):
+        if k.tables.socket_memory > k.ram.size // PART_OF_RAM:
+            raise KernelError(Errno.ENOBUFS)
         return
     one.no_space = True
     if done and signal_pending(k, k.task):
@@ -458,6 +462,7 @@ def _queue(k: Kernel, one: Socket, other: Socket, data: bytes, files: list[int],
     hold(k, files)
     other.queue.append(Message(data, one.id, memory, one.name, list(files), list(cred)))
     one.memory += memory
+    k.tables.socket_memory += memory
     k.emit(SocketSent(other.id, one.id, data, tuple(files)))
     readable(k, other)
 

@@ -152,6 +152,7 @@ def is_full(one: Socket) -> bool:
 
 def give_back(k: Kernel, message: Message) -> None:
     """A message was read or is gone: its sender has that much room again (`sock_wfree`)."""
+    k.tables.socket_memory -= message.memory
     sender = k.tables.sockets.get(message.sender)
     if sender is None:
         return

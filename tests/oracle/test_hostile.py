@@ -27,6 +27,12 @@ def test_survived(name: str, seed: int, turns: int, build: Build) -> None:
     assert result.status == 0, result.errors[-500:]
 
 
+def test_messages_take_a_part_of_the_machine_and_no_more(build: Build) -> None:
+    result = int80("exec", [build(HOSTILE / "sockets.c", "glibc")])
+    assert result.output == b"ENOBUFS, as many\n" * 3 + b"no more\n", result
+    assert result.status == 0
+
+
 def test_the_trace_of_it_can_be_written(build: Build, tmp_path: Path) -> None:
     program = build(HOSTILE / "syscalls.c", "glibc")
     texts = []
