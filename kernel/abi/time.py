@@ -5,6 +5,8 @@ Sources: uapi `linux/time.h`, `linux/futex.h`; `man 2 clock_gettime`, `man 2 set
 
 from __future__ import annotations
 
+import struct
+
 # clocks
 CLOCK_REALTIME = 0
 CLOCK_MONOTONIC = 1
@@ -21,6 +23,18 @@ TIMER_ABSTIME = 1
 NSEC_PER_SEC = 1000000000
 USEC_PER_SEC = 1000000
 NSEC_PER_USEC = 1000
+
+
+def time_bytes(wide: bool, *times: int, unit: int = 1) -> bytes:
+    """Times in ns as seconds and nanoseconds (or what takes `unit` ns), each of 8 bytes if `wide`, else of 4.
+
+    Of seconds that 4 bytes do not hold Linux keeps the lower 32 bits (`put_old_timespec32`).
+    """
+    words = [word for time in times for word in (time // NSEC_PER_SEC, time % NSEC_PER_SEC // unit)]
+    if wide:
+        return struct.pack(f"<{len(words)}q", *words)
+    return struct.pack(f"<{len(words)}I", *(word & 0xFFFF_FFFF for word in words))
+
 
 # interval timers
 ITIMER_REAL = 0

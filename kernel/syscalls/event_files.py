@@ -40,6 +40,7 @@ from kernel.abi.time import (
     CLOCK_REALTIME,
     CLOCK_REALTIME_ALARM,
     NSEC_PER_SEC,
+    time_bytes,
 )
 from kernel.capabilities import capable
 from kernel.errors import Blocked, KernelError
@@ -126,8 +127,7 @@ def _read_spec(k: Kernel, address: int, build: Spec) -> tuple[int, int]:
 
 
 def _put_spec(k: Kernel, address: int, left: int, interval: int, build: Spec) -> None:
-    data = build(*divmod(interval, NSEC_PER_SEC), *divmod(left, NSEC_PER_SEC)).pack()
-    uaccess.copy_to_user(k, address, data)
+    uaccess.copy_to_user(k, address, time_bytes(build is Itimerspec64, interval, left))
 
 
 def _settime(k: Kernel, ufd: int, flags: int, utmr: int, otmr: int, build: Spec) -> int:

@@ -25,7 +25,7 @@ from kernel.abi.files import (
 )
 from kernel.abi.process import RLIMIT_NOFILE
 from kernel.abi.structs import CStruct, Pollfd, SelectArgs, Timespec, Timespec64, Timeval
-from kernel.abi.time import NSEC_PER_SEC, NSEC_PER_USEC, USEC_PER_SEC
+from kernel.abi.time import NSEC_PER_SEC, NSEC_PER_USEC, USEC_PER_SEC, time_bytes
 from kernel.errors import Blocked, KernelError
 from kernel.fs.files import current_table, get_file
 from kernel.fs.operations import poll_file
@@ -84,9 +84,9 @@ def _write_time(k: Kernel, address: int, build: type[CStruct], timeout: int, dea
     """What is left of the time goes back to the program; a bad address is no error (`poll_select_finish`)."""
     if timeout <= 0:
         return
-    seconds, part = divmod(max(0, deadline - k.now), NSEC_PER_SEC)
     unit = NSEC_PER_USEC if build is Timeval else 1
-    uaccess.copy_to_user_partial(k, address, build.LAYOUT.pack(seconds, part // unit))
+    left = time_bytes(build is Timespec64, max(0, deadline - k.now), unit=unit)
+    uaccess.copy_to_user_partial(k, address, left)
 
 
 def swap_mask(k: Kernel, address: int, size: int) -> None:

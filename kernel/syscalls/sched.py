@@ -21,6 +21,7 @@ from kernel.abi.process import (
     SCHED_RESET_ON_FORK,
     SCHED_RR,
 )
+from kernel.abi.time import time_bytes
 from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.policy import REAL_TIME, RR_SLICE, rank, replenish, resched, time_slice, unthrottle
@@ -253,12 +254,12 @@ def _interval(k: Kernel, pid: int) -> int:
 
 
 def sys_sched_rr_get_interval(k: Kernel, pid: int, interval: int) -> int:
-    copy_to_user(k, interval, struct.pack("<ii", *divmod(_interval(k, pid), 10**9)))
+    copy_to_user(k, interval, time_bytes(False, _interval(k, pid)))
     return 0
 
 
 def sys_sched_rr_get_interval_time64(k: Kernel, pid: int, interval: int) -> int:
-    copy_to_user(k, interval, struct.pack("<qq", *divmod(_interval(k, pid), 10**9)))
+    copy_to_user(k, interval, time_bytes(True, _interval(k, pid)))
     return 0
 
 

@@ -17,6 +17,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.files import IOV_MAX
 from kernel.abi.process import CAP_NET_ADMIN
 from kernel.abi.structs import Timespec, Timespec64, Timeval
+from kernel.abi.time import time_bytes
 from kernel.capabilities import need_capability
 from kernel.errors import Blocked, Fault, KernelError
 from kernel.fs.files import close_file, free_fds, get_file, install_fd
@@ -291,8 +292,7 @@ def _receive_several(
         end = k.task.progress[1]
     done = _several(k, file, mmsg, vlen, flags, end)
     if end >= 0 and done:
-        left = max(0, end - k.now)
-        uaccess.copy_to_user(k, timeout, build.LAYOUT.pack(*divmod(left, 1_000_000_000)))
+        uaccess.copy_to_user(k, timeout, time_bytes(build is Timespec64, max(0, end - k.now)))
     return done
 
 

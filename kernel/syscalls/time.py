@@ -20,6 +20,7 @@ from kernel.abi.time import (
     CPUCLOCK_PERTHREAD_MASK,
     CPUCLOCK_SCHED,
     CPUCLOCK_VIRT,
+    time_bytes,
 )
 from kernel.cputime import cpu_times, process_ran, ran
 from kernel.errors import Blocked, KernelError
@@ -110,35 +111,33 @@ def sys_time(k: Kernel, address: int) -> int:
 def sys_gettimeofday(k: Kernel, tv: int, tz: int) -> int:
     now = realtime(k)
     if tv:
-        copy_to_user(k, tv, struct.pack("<II", now // SECOND & 0xFFFF_FFFF, now % SECOND // 1000))
+        copy_to_user(k, tv, time_bytes(False, now, unit=1000))
     if tz:
         copy_to_user(k, tz, bytes(8))
     return 0
 
 
 def sys_clock_gettime(k: Kernel, clock: int, address: int) -> int:
-    now = clock_time(k, clock)
-    copy_to_user(k, address, struct.pack("<II", now // SECOND & 0xFFFF_FFFF, now % SECOND))
+    copy_to_user(k, address, time_bytes(False, clock_time(k, clock)))
     return 0
 
 
 def sys_clock_gettime64(k: Kernel, clock: int, address: int) -> int:
-    now = clock_time(k, clock)
-    copy_to_user(k, address, struct.pack("<qq", now // SECOND, now % SECOND))
+    copy_to_user(k, address, time_bytes(True, clock_time(k, clock)))
     return 0
 
 
 def sys_clock_getres(k: Kernel, clock: int, address: int) -> int:
     clock_time(k, clock)
     if address:
-        copy_to_user(k, address, struct.pack("<II", 0, _resolution(k, clock)))
+        copy_to_user(k, address, time_bytes(False, _resolution(k, clock)))
     return 0
 
 
 def sys_clock_getres_time64(k: Kernel, clock: int, address: int) -> int:
     clock_time(k, clock)
     if address:
-        copy_to_user(k, address, struct.pack("<qq", 0, _resolution(k, clock)))
+        copy_to_user(k, address, time_bytes(True, _resolution(k, clock)))
     return 0
 
 
@@ -166,9 +165,7 @@ def _sleep_until(k: Kernel, end: int, absolute: bool, left: int, wide: bool) -> 
         if absolute:
             raise KernelError(ERESTARTNOHAND)
         if left:
-            rest = end - k.now
-            form = "<qq" if wide else "<II"
-            copy_to_user(k, left, struct.pack(form, rest // SECOND, rest % SECOND))
+            copy_to_user(k, left, time_bytes(wide, end - k.now))
         task.restart = [RESTART_SLEEP, end, left, int(wide)]
         raise KernelError(ERESTART_RESTARTBLOCK)
     raise Blocked("sleep", deadline=end, restart=ERESTART_RESTARTBLOCK)

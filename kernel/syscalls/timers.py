@@ -28,6 +28,7 @@ from kernel.abi.time import (
     SIGEV_THREAD_ID,
     TIMER_ABSTIME,
     USEC_PER_SEC,
+    time_bytes,
 )
 from kernel.errors import KernelError
 from kernel.signals.pending import leader_of
@@ -56,9 +57,7 @@ def _microseconds(seconds: int, microseconds: int) -> int:
 def _value(k: Kernel, which: int) -> bytes:
     timer = posix_timers.find(k, k.task.tgid, -1 - which)
     left, interval = (posix_timers.time_left(k, timer), timer.interval) if timer is not None else (0, 0)
-    micro = -(-left // NSEC_PER_USEC)
-    parts = divmod(interval // NSEC_PER_USEC, USEC_PER_SEC), divmod(micro, USEC_PER_SEC)
-    return _ITIMERVAL.pack(*parts[0], *parts[1])
+    return time_bytes(False, interval, left + NSEC_PER_USEC - 1, unit=NSEC_PER_USEC)
 
 
 def sys_getitimer(k: Kernel, which: int, value: int) -> int:
@@ -157,8 +156,7 @@ def sys_timer_getoverrun(k: Kernel, number: int) -> int:
 
 
 def _pack(k: Kernel, timer: PosixTimer, form: str) -> bytes:
-    left = posix_timers.time_left(k, timer)
-    return struct.pack(form, *divmod(timer.interval, NSEC_PER_SEC), *divmod(left, NSEC_PER_SEC))
+    return time_bytes(form == "<4q", timer.interval, posix_timers.time_left(k, timer))
 
 
 def _get(k: Kernel, number: int, setting: int, form: str) -> int:

@@ -46,6 +46,8 @@ def at_a_call(program: str, name: str) -> Engine:
     """In user mode, right before `int $0x80` of a call: the last instruction before its trap."""
     one = engine_for(program)
     assert one.search(name, 1)
+    while one.seeking is not None:  # a search stops for the screen's sake, however far it came
+        one.run(1000)
     assert one.found
     while one.view is None or one.view.cpl != 3:
         one.step_instruction(-1)

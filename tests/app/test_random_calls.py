@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+import pytest
 
 from app.engine import Engine
 from app.history import History
@@ -137,15 +136,15 @@ def check(calls: Calls) -> Counter[int]:
     return machine.state.calls
 
 
-SOME_CALLS = st.lists(st.tuples(st.sampled_from(ROWS), st.integers(0, 2**32 - 1)), min_size=70, max_size=110)
+def some_calls(seed: int, fewest: int, most: int) -> Calls:
+    rng = random.Random(seed)
+    return [(rng.choice(ROWS), rng.getrandbits(32)) for _ in range(rng.randrange(fewest, most))]
 
 
-@settings(
-    max_examples=12, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck), database=None
-)
-@given(SOME_CALLS)
-def test_any_calls_are_taken_told_repeated_and_taken_back(calls: Calls) -> None:
-    check(calls)
+@pytest.mark.parametrize("seed", range(12))
+def test_any_calls_are_taken_told_repeated_and_taken_back(seed: int) -> None:
+    """Not by Hypothesis: what it draws hangs on which modules happen to be loaded."""
+    check(some_calls(seed, 70, 110))
 
 
 def test_most_calls_are_made_and_many_succeed() -> None:
@@ -153,9 +152,7 @@ def test_most_calls_are_made_and_many_succeed() -> None:
     made: Counter[int] = Counter()
     failed: Counter[int] = Counter()
     for seed in range(12):
-        rng = random.Random(seed)
-        calls = [(rng.choice(ROWS), rng.getrandbits(32)) for _ in range(100)]
-        machine = run(Writer().program(calls), None)
+        machine = run(Writer().program(some_calls(seed, 100, 101)), None)
         made.update(machine.state.calls)
         failed.update(machine.state.errors)
     assert len(made) > len(ROWS) * 3 // 5
@@ -166,11 +163,9 @@ def main(seconds: float, seed: int) -> None:
     end = time.monotonic() + seconds
     done = bad = 0
     while time.monotonic() < end:
-        rng = random.Random(seed + done)
-        calls = [(rng.choice(ROWS), rng.getrandbits(32)) for _ in range(rng.randrange(20, 140))]
         begun = time.monotonic()
         try:
-            check(calls)
+            check(some_calls(seed + done, 20, 140))
         except Exception as error:
             bad += 1
             where = traceback.format_exc().splitlines()[-5:-1]
