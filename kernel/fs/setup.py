@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from kernel import boot
 from kernel.abi.errno import Errno
 from kernel.abi.files import (
+    MS_NODEV,
+    MS_NOSUID,
     MS_RDONLY,
     O_LARGEFILE,
     O_RDONLY,
@@ -42,7 +44,7 @@ _STREAM_NAMES = ("<stdin>", "<stdout>", "<stderr>")
 
 
 def mount_root(k: Kernel) -> None:
-    """The root file system, a host's directory if the start has one, with /dev, /proc and terminal 0."""
+    """The root, a host's directory if the start has one, with /dev, /dev/shm, /proc, /sys and terminal 0."""
     t = k.tables
     first = k.start.mounts[:1]
     if first and first[0].target == "/":
@@ -67,6 +69,9 @@ def mount_root(k: Kernel) -> None:
     t.devpts = pts.root
     found = make_directory(k, "/dev/pts")
     mounts.attach(k, pts.dev, pts.root, found.mount, found.inode)
+    shared = mounts.new_tree(k, "tmpfs", "tmpfs", mounts.Options(mode=S_ISVTX | 0o777))
+    found = make_directory(k, "/dev/shm")
+    mounts.attach(k, shared.dev, shared.root, found.mount, found.inode, MS_NOSUID | MS_NODEV)
     t.terminals[0] = new_terminal()
     t.next_id = max(t.next_id, FIRST_ID)
 
