@@ -96,10 +96,10 @@ def test_the_trunk_stays_and_so_does_each_branch() -> None:
 
 def test_the_cursor_is_where_it_was_left() -> None:
     one = finished("pipe")
-    killed(one, 40)
+    killed(one, 42)
     one.go_to(30)
     branches.go_to(one, TRUNK)
-    assert one.cursor.seq == 40
+    assert one.cursor.seq == 42
     one.go_to(35)
     branches.go_to(one, 1)
     assert one.cursor.seq == 30

@@ -150,7 +150,7 @@ async def test_k_sends_what_is_chosen() -> None:
     async with app.run_test(size=MEDIUM) as pilot:
         on = Session(app, cast(Any, pilot), cast(Any, one))
         await on.settle()
-        app.go_to(one.length // 2)
+        app.go_to(one.length // 2 + 1)
         here = one.cursor.seq
 
         # In Signals: the cell that is chosen. What was ahead has not been.

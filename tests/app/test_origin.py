@@ -131,7 +131,7 @@ def test_no_change_is_missed(program: str, pid: int, address: int) -> None:
 def test_on_and_back_meet() -> None:
     engine = engine_for("signal")
     run_to_the_end(engine)
-    engine.go_to(85)
+    engine.go_to(87)
     word = target(engine, "bffffe90")
     back = []
     while find(engine, word):
@@ -163,7 +163,7 @@ def test_registers() -> None:
 def test_frames_and_bad_names() -> None:
     engine = engine_for("pipe")
     run_to_the_end(engine)
-    engine.go_to(100)
+    engine.go_to(102)
     view = engine.view
     assert view is not None
     for text in ("", "nosuch", "frame", "frame zz", "123456789", "-1", "00000000"):
@@ -205,7 +205,7 @@ def test_a_store_in_another_process_that_changed_a_shared_page(
 async def test_on_the_screen() -> None:
     async with session("signal") as on:
         run_to_the_end(on.engine)  # type: ignore[arg-type]
-        on.app.go_to(85)
+        on.app.go_to(87)
         await on.settle()
         await on.press("f3", "down", "O")
         for _ in range(200):

@@ -58,7 +58,7 @@ async def test_write_through_all_its_microsteps(size: tuple[int, int]) -> None:
     async with session("hello", size) as on:
         await on.press("s", "s")
         run_to_the_end(cast(Engine, on.engine))
-        on.app.go_to(36)
+        on.app.go_to(38)
         await on.settle()
         pictures, seen = [], ""
         for _ in range(PICTURES):

@@ -151,7 +151,7 @@ def test_from_c_through_the_stub_into_the_kernel_and_back() -> None:
 def test_the_marked_line_is_the_one_with_eip() -> None:
     """At every instruction of a program: the code below the line contains eip, once marked."""
     one = finished("hello")
-    one.go_to(32)
+    one.go_to(34)
     for _ in range(250):
         found = [text_of(line) for line in source.rows(moment(one), 90, 40, shared()).rows]
         assert sum(line.startswith("▸ ") for line in found) == 2, found

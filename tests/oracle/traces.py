@@ -58,6 +58,7 @@ NORMAL: tuple[tuple[str, str], ...] = (
     # Names of temporary files are random, and the host has a directory for them.
     (r"(int80-[a-z]+-)\w{1,6}\b", r"\1XXXXXX"),
     (r"^mkdir\(\"/dev/shm\", 0777\) = .*", "mkdir /dev/shm"),
+    (r"(/dev/shm/sem\.)\w{6}\"", r'\1XXXXXX"'),
     # strace leads the process group that the program is in; in int80 it is the program.
     (r"^(getpgrp|getpgid|getsid)\((.*)\) = <.*", r"\1(\2) = GROUP"),
     (r"^(setpgid|getpgid|rt_sigqueueinfo)\(\d{4,}", r"\1(1"),
