@@ -124,6 +124,12 @@ def is_of_process(ino: int) -> bool:
     return is_proc(ino) and _tree(ino) is None
 
 
+def process_of(ino: int) -> int:
+    """The pid whose directory this is, /proc/PID itself; 0 for every other inode."""
+    kind, pid, which = _parts(ino) if is_of_process(ino) else (0, 0, 0)
+    return pid if kind == _PROCESS and not which else 0
+
+
 def _tree(ino: int) -> Tree | None:
     return STATIC if STATIC.holds(ino) else SYS if SYS.holds(ino) else None
 

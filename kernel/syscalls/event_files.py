@@ -47,6 +47,7 @@ from kernel.errors import Blocked, KernelError
 from kernel.fs import epoll, eventfd, files, signalfd, timerfd
 from kernel.fs.files import anonymous_file, get_file
 from kernel.fs.operations import can_poll
+from kernel.fs.procfs import process_of
 from kernel.signals.frame import info_from
 from kernel.signals.state import UNBLOCKABLE, kill_permitted, send_signal, signal_pending
 from kernel.syscalls.poll import NEVER, SIGSET_SIZE, deadline_of, read_time, restore_mask, swap_mask
@@ -308,27 +309,33 @@ def _process(k: Kernel, fd: int) -> Task:
     """The process behind a pidfd: EBADF for other files, ESRCH once it is gone."""
     file = get_file(k, fd)
     _refuse_unless(file.kind == "pidfd", Errno.EBADF)
-    task = k.tables.tasks.get(file.object)
+    return _living(k, file.object)
+
+
+def _living(k: Kernel, pid: int) -> Task:
+    task = k.tables.tasks.get(pid)
     if task is None:
         raise KernelError(Errno.ESRCH)
     return task
 
 
 def sys_pidfd_send_signal(k: Kernel, pidfd: int, sig: int, info: int, flags: int) -> int:
+    """An open /proc/PID serves as a pidfd, as it did before there were any (tgid_pidfd_to_pid)."""
     _refuse_unless(flags in SIGNAL_SCOPES, Errno.EINVAL)
     file = get_file(k, pidfd)
-    _refuse_unless(file.kind == "pidfd", Errno.EBADF)
+    pid = file.object if file.kind == "pidfd" else process_of(file.inode)
+    _refuse_unless(pid > 0, Errno.EBADF)
     task = k.task
     sent = SigInfo(sig, SI_USER, pid=task.tgid, uid=task.cred.uid)
     if info:
         given = Siginfo.unpack(uaccess.copy_from_user(k, info, SIGINFO_SIZE))
         _refuse_unless(given.si_signo == sig, Errno.EINVAL)
-        if file.object != task.pid and (given.si_code >= 0 or given.si_code == SI_TKILL):
+        if pid != task.pid and (given.si_code >= 0 or given.si_code == SI_TKILL):
             raise KernelError(Errno.EPERM)
         sent = info_from(given, sig)
     elif _to_thread(file, flags):
         sent.code = SI_TKILL
-    target = _process(k, pidfd)
+    target = _living(k, pid)
     _refuse_unless(sig <= 64, Errno.EINVAL)
     _refuse_unless(kill_permitted(k, target, sig), Errno.EPERM)
     targets = [target]
@@ -347,7 +354,7 @@ def _fields(info: SigInfo) -> dict[str, int]:
 
 
 def _to_thread(file: OpenFile, flags: int) -> bool:
-    return flags == 1 or (not flags and bool(file.flags & PIDFD_THREAD))
+    return flags == 1 or (not flags and file.kind == "pidfd" and bool(file.flags & PIDFD_THREAD))
 
 
 def sys_pidfd_getfd(k: Kernel, pidfd: int, fd: int, flags: int) -> int:

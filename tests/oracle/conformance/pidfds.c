@@ -128,6 +128,30 @@ int main(void)
 	waitpid(pid, &st, 0);
 	status_("child", st);
 
+	TITLE("a directory of /proc is one for sending");
+	char path[64];
+	sprintf(path, "/proc/%d", getpid());
+	int dir = open(path, O_RDONLY | O_DIRECTORY);
+	R(pidfd_send_signal(dir, 0, NULL, 0));
+	R(pidfd_send_signal(dir, SIGUSR1, NULL, 0));
+	R(pidfd_send_signal(dir, SIGUSR1, NULL, 1));
+	R(pidfd_getfd(dir, 0, 0));
+	R(waitid(P_PIDFD, dir, &info, WEXITED));
+	R(pidfd_send_signal(open(path, O_PATH), 0, NULL, 0));
+	R(pidfd_send_signal(open("/proc/self/task", O_RDONLY), 0, NULL, 0));
+	R(pidfd_send_signal(open("/proc/thread-self", O_RDONLY), 0, NULL, 0));
+	R(pidfd_send_signal(open("/proc", O_RDONLY), 0, NULL, 0));
+	if (!(pid = fork())) {
+		pause();
+		_exit(0);
+	}
+	sprintf(path, "/proc/%d", pid);
+	dir = open(path, O_RDONLY);
+	R(pidfd_send_signal(dir, SIGTERM, NULL, 0));
+	waitpid(pid, &st, 0);
+	status_("child", st);
+	R(pidfd_send_signal(dir, SIGTERM, NULL, 0));
+
 	TITLE("clone gives one");
 	int word = -1;
 	fflush(stdout);
