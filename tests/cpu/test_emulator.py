@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
+
 from cpu.bus import Bus
+from cpu.clock import native_host
 from cpu.core import NEVER, Core
 from cpu.emulator import Emulator, layout
 from cpu.ram import Ram
@@ -189,6 +192,54 @@ def test_the_kernels_pages_raise_no_faults_when_counting_ends_in_ring_3() -> Non
         machine.core.run(machine.core.ticks + 1)
     assert {event.vector for event in machine.events} == {0, 0x80}
     assert machine.core.registers().cr2 == 0
+
+
+STORES = Code(
+    """
+        bd00010508    mov ebp, 0x08050100
+        bf00000508    mov edi, 0x08050000
+        b900100000    mov ecx, 0x1000
+    again:
+        890f          mov [edi], ecx
+        0317          add edx, [edi]
+        51            push ecx
+        894704        mov [edi+4], eax
+        59            pop ecx
+        8345fc01      add dword ptr [ebp-4], 1
+        49            dec ecx
+        75f0          jne again
+        cd80          int 0x80
+    """
+)
+
+
+def test_asking_less_changes_nothing_but_speed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs, cuts and single steps: the same ticks and registers as when each access to memory asks."""
+    seen = []
+    for less in (True, False):
+        if not less:
+            monkeypatch.setattr("cpu.emulator.asks_less", lambda _handle: None)
+        machine = started(STORES)
+        core = machine.core
+        places = []
+        for n in range(1, 40):
+            core.run(core.ticks + 7 * n)
+            places.append((core.ticks, core.registers()))
+            for _ in range(n % 4):
+                core.step()
+                places.append((core.ticks, core.registers()))
+            core.run_to(core.ticks + 5)
+            places.append((core.ticks, core.registers()))
+        core.run(NEVER)
+        places.append((core.ticks, core.registers()))
+        seen.append(places)
+        assert machine.events[-1].vector == 0x80
+    assert seen[0] == seen[1]
+
+
+def test_this_build_of_the_emulator_can_ask_less() -> None:
+    machine = started(STORES)
+    assert machine.core.emulator.asking_less == native_host()
 
 
 def test_native_and_python_clocks_agree_on_a_plain_loop() -> None:
