@@ -57,6 +57,8 @@ class Node(NamedTuple):
     guarded: bool = False
     whole_only: bool = False
     """Not below task/."""
+    piece: Callable[[Kernel, Space, int, int], bytes] | None = None
+    """Instead of `show`, where a file is too large to be made as a whole: so many bytes from a place on."""
 
 
 def _of_memory(show: Callable[[Kernel, Task], Text]) -> Callable[[Kernel, Task, bool], Text]:
@@ -85,6 +87,7 @@ NODES: dict[str, Node] = {
     "net": Node(_DIR),
     "oom_score": Node(S_IFREG | 0o444, process.oom_score),
     "oom_score_adj": Node(S_IFREG | 0o644, process.oom_score_adj, process.set_oom_score_adj),
+    "pagemap": Node(S_IFREG | 0o400, guarded=True, piece=memory.pagemap),
     "personality": Node(S_IFREG | 0o400, process.personality, guarded=True),
     "root": Node(_LINK),
     "sched": Node(S_IFREG | 0o644, process.sched),
@@ -367,10 +370,15 @@ def read_proc(k: Kernel, file: OpenFile, to: IovIter, at: int | None) -> int:
     """read and pread. What a file says is made when reading it begins, and stays so until it begins anew."""
     pos = file.pos if at is None else at
     found = _space(k, file)
+    piece = _piece(file.inode)
     if found is not None:
         data = access.read_memory(k, found[1], pos, min(to.count, 1 << 20))
         if to.count and not data:
             raise KernelError(Errno.EIO)
+    elif piece is not None:
+        task = k.tables.tasks.get(_parts(file.inode)[1])
+        space = memory.space_of(k, task) if task is not None else None
+        data = piece(k, space, pos, min(to.count, 1 << 20)) if space is not None else b""
     else:
         if pos == 0 or not file.text:
             file.text = contents(k, file.inode)
@@ -382,6 +390,12 @@ def read_proc(k: Kernel, file: OpenFile, to: IovIter, at: int | None) -> int:
     if at is None:
         file.pos += copied
     return copied
+
+
+def _piece(ino: int) -> Callable[[Kernel, Space, int, int], bytes] | None:
+    kind, _pid, which = _parts(ino)
+    of_process = kind in (_PROCESS, _THREAD) and which < len(_NAMES) and _tree(ino) is None
+    return NODES[_NAMES[which]].piece if of_process else None
 
 
 def _is_list(ino: int) -> bool:

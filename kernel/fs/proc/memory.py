@@ -5,9 +5,12 @@ Numbers come from the VMAs and from the page tables in guest memory, as the proc
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from cpu.paging import DIRTY, FRAME_MASK
+from kernel.abi.errno import Errno
 from kernel.abi.mman import (
     MAP_GROWSDOWN,
     MAP_LOCKED,
@@ -16,7 +19,11 @@ from kernel.abi.mman import (
     PROT_EXEC,
     PROT_READ,
     PROT_WRITE,
+    TASK_SIZE,
 )
+from kernel.abi.process import CAP_SYS_ADMIN
+from kernel.capabilities import capable
+from kernel.errors import KernelError
 from kernel.fs.devfs import major, minor
 from kernel.fs.names import encode_name
 from kernel.fs.proc.access import read_memory
@@ -56,19 +63,37 @@ class Resident(NamedTuple):
         return self.anon + self.file + self.shmem
 
 
+class Page(NamedTuple):
+    """A present page: its PTE, how many map its frame, and whether that is in the page cache."""
+
+    va: int
+    word: int
+    owners: int
+    cached: bool
+
+
+def _pages_of(
+    k: Kernel, space: Space, vma: Vma, start: int, end: int, more: dict[int, int]
+) -> Iterator[Page]:
+    """Those of the VMA that lie in [start, end); `more` is `shared_owners`."""
+    inode = k.tables.inodes.get(vma.inode)
+    cached = inode.pages if inode is not None else {}
+    for va, _, word in pages(k, space.pgd, max(vma.start, start), min(vma.end, end)):
+        pfn = (word & FRAME_MASK) >> 12
+        of_file = cached.get(vma.offset + (va - vma.start >> 12)) == pfn
+        owners = k.tables.frame_refs.get(pfn, 1) + more.get(pfn, 0) - of_file
+        yield Page(va, word, max(owners, 1), of_file)
+
+
 def resident(k: Kernel, space: Space, vma: Vma, more: dict[int, int]) -> Resident:
     """What of the VMA is in memory, and with how many it is shared; `more` is `shared_owners`."""
     anon = file = shmem = pss = pss_dirty = 0
     counts = [[0, 0], [0, 0]]
     inode = k.tables.inodes.get(vma.inode)
-    cached = inode.pages if inode is not None else {}
-    for va, _, word in pages(k, space.pgd, vma.start, vma.end):
-        pfn = (word & FRAME_MASK) >> 12
-        owners = k.tables.frame_refs.get(pfn, 1) + more.get(pfn, 0)
-        index = vma.offset + (va - vma.start >> 12)
-        if cached.get(index) == pfn:
-            owners = max(owners - 1, 1)
-            dirty = bool(word & DIRTY)
+    for page in _pages_of(k, space, vma, vma.start, vma.end, more):
+        owners = page.owners
+        if page.cached:
+            dirty = bool(page.word & DIRTY)
             if inode is not None and not inode.nlink and not inode.parent:
                 shmem += 1
             else:
@@ -120,6 +145,32 @@ def extents(space: Space) -> Extents:
     text = (space.end_code + 0xFFF >> 12) - (space.start_code >> 12)
     text = min(max(text, 0), executable)
     return Extents(total, data, stack, text, executable - text, locked)
+
+
+# --- pagemap ------------------------------------------------------------------------------------------------
+
+PM_MMAP_EXCLUSIVE, PM_FILE, PM_PRESENT = 1 << 56, 1 << 61, 1 << 63
+PM_ENTRY = 8
+
+
+def pagemap(k: Kernel, space: Space, at: int, length: int) -> bytes:
+    """A word of 64 bits for each page: its frame, and what it is (Documentation/admin-guide/mm/pagemap.rst).
+
+    Frames are 0 for who has not CAP_SYS_ADMIN. EINVAL unless whole words are asked for.
+    """
+    if at % PM_ENTRY or length % PM_ENTRY:
+        raise KernelError(Errno.EINVAL)
+    first = min(at // PM_ENTRY, TASK_SIZE >> 12)
+    end = min(first + length // PM_ENTRY, TASK_SIZE >> 12)
+    words = array("Q", bytes(PM_ENTRY * (end - first)))
+    more = shared_owners(k)
+    frames = capable(k, CAP_SYS_ADMIN)
+    for vma in space.vmas:
+        for page in _pages_of(k, space, vma, first << 12, end << 12, more):
+            shown = PM_PRESENT | ((page.word & FRAME_MASK) >> 12 if frames else 0)
+            shown |= (PM_FILE if page.cached else 0) | (PM_MMAP_EXCLUSIVE if page.owners == 1 else 0)
+            words[(page.va >> 12) - first] = shown
+    return words.tobytes()
 
 
 # --- maps ---------------------------------------------------------------------------------------------------
