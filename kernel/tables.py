@@ -610,7 +610,8 @@ class Stream(msgspec.Struct):
 class FileLock(msgspec.Struct, array_like=True):
     """A lock on bytes [start, end] of a file: `kind` is posix, ofd or flock, `type` an F_RDLCK or F_WRLCK.
 
-    `owner` is a descriptor table's number for posix, an open file's for the others; `pid` is who made it.
+    `owner` is a descriptor table's number for posix, an open file's for the others; `pid` is who made it,
+    `file` the open file by which.
     """
 
     kind: str
@@ -619,6 +620,7 @@ class FileLock(msgspec.Struct, array_like=True):
     type: int
     start: int
     end: int
+    file: int = 0
 
 
 class Lease(msgspec.Struct, array_like=True):
@@ -663,6 +665,8 @@ class Timerfd(msgspec.Struct, array_like=True):
     """Expirations that nobody has read."""
     pending: bool = False
     """It has expired and was not started again."""
+    flags: int = 0
+    """TFD_TIMER_* with which it was set."""
 
 
 class Signalfd(msgspec.Struct, array_like=True):

@@ -88,6 +88,11 @@ def set_async(k: Kernel, file: OpenFile, fd: int, on: bool) -> None:
             own_if_nobody(k, file, kind, foreground or k.task.tgid)
     else:
         k.tables.asyncs.pop(file.id, None)
+    mark(k, file, on)
+
+
+def mark(k: Kernel, file: OpenFile, on: bool) -> None:
+    """The flag alone: a file with a lease has it as well (`fasync_insert_entry`)."""
     flags = file.flags | FASYNC if on else file.flags & ~FASYNC
     if flags != file.flags:
         file.flags = flags

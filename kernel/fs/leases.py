@@ -61,6 +61,7 @@ def set_lease(k: Kernel, file: OpenFile, fd: int, kind: int) -> int:
         _modify(k, inode.ino, mine, kind)
     else:
         k.tables.leases.setdefault(inode.ino, []).append(Lease(file.id, fd, kind))
+        fasync.mark(k, file, True)
     fasync.own_if_nobody(k, file, F_OWNER_PID, k.task.tgid)
     return 0
 
@@ -93,6 +94,7 @@ def _modify(k: Kernel, ino: int, lease: Lease, kind: int) -> None:
         file = k.tables.files.get(lease.file)
         if file is not None:
             file.owner = [F_OWNER_PID, 0, 0, *file.owner[3:]] if file.owner else []  # f_delown
+            fasync.mark(k, file, False)
     wake_up(k, f"lease:{ino}")
 
 

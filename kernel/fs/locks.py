@@ -8,7 +8,10 @@ there; what a posix lock waits for is in `Task.progress`, so that a deadlock is 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from kernel.abi.errno import Errno
 from kernel.abi.files import F_UNLCK, F_WRLCK
@@ -78,21 +81,22 @@ def set_lock(k: Kernel, ino: int, wanted: FileLock, wait: bool) -> None:
 def _with(locks: list[FileLock], wanted: FileLock) -> list[FileLock]:
     """The locks after this one: its owner's others are cut, alike neighbours become one."""
     kept: list[FileLock] = []
-    start, end = wanted.start, wanted.end
+    made = msgspec.structs.replace(wanted)
     for lock in locks:
         if not _same_owner(lock, wanted):
             kept.append(lock)
-        elif lock.type == wanted.type and lock.start <= end + 1 and start <= lock.end + 1:
-            start, end = min(start, lock.start), max(end, lock.end)
+        elif lock.type == wanted.type and lock.start <= made.end + 1 and made.start <= lock.end + 1:
+            made.start, made.end = min(made.start, lock.start), max(made.end, lock.end)
+            made.file = lock.file
         elif not _overlap(lock, wanted):
             kept.append(lock)
         else:
             if lock.start < wanted.start:
-                kept.append(FileLock(lock.kind, lock.owner, lock.pid, lock.type, lock.start, start - 1))
+                kept.append(msgspec.structs.replace(lock, end=made.start - 1))
             if lock.end > wanted.end:
-                kept.append(FileLock(lock.kind, lock.owner, lock.pid, lock.type, end + 1, lock.end))
-    if wanted.type != F_UNLCK:
-        kept.append(FileLock(wanted.kind, wanted.owner, wanted.pid, wanted.type, start, end))
+                kept.append(msgspec.structs.replace(lock, start=made.end + 1))
+    if made.type != F_UNLCK:
+        kept.append(made)
     return sorted(kept, key=lambda lock: (lock.kind, lock.start, lock.owner))
 
 
@@ -115,12 +119,19 @@ def _deadlock(k: Kernel, wanted: FileLock, blocker: FileLock) -> bool:
 
 
 def _request_of(k: Kernel, owner: int) -> tuple[int, FileLock] | None:
+    for ino, request in waiting_requests(k):
+        if request.kind == "posix" and request.owner == owner:
+            return ino, request
+    return None
+
+
+def waiting_requests(k: Kernel) -> Iterator[tuple[int, FileLock]]:
+    """The locks on ranges that tasks sleep for, each with its inode."""
     for task in k.tables.tasks.values():
         if task.wait is not None and task.wait.on[0].startswith("lock:") and len(task.progress) == 5:
-            ino, mine, kind, start, end = task.progress
-            if mine == owner == task.fdtable:
-                return ino, FileLock("posix", owner, task.tgid, kind, start, end)
-    return None
+            ino, owner, kind, start, end = task.progress
+            by = "posix" if owner == task.fdtable else "ofd"
+            yield ino, FileLock(by, owner, task.tgid, kind, start, end)
 
 
 def set_flock(k: Kernel, ino: int, file: OpenFile, task: Task, kind: int, wait: bool) -> None:
@@ -133,7 +144,7 @@ def set_flock(k: Kernel, ino: int, file: OpenFile, task: Task, kind: int, wait: 
         _changed(k, ino, [lock for lock in locks if lock not in mine])
     if kind == F_UNLCK:
         return
-    wanted = FileLock("flock", file.id, task.tgid, kind, 0, MAX_OFFSET)
+    wanted = FileLock("flock", file.id, task.tgid, kind, 0, MAX_OFFSET, file.id)
     if conflict(k, ino, wanted) is not None:
         if not wait:
             raise KernelError(Errno.EAGAIN)

@@ -69,6 +69,11 @@ def time_left(k: Kernel, timer: Timerfd) -> tuple[int, int]:
     return max(0, timer.expires - k.now), timer.interval
 
 
+def remaining(k: Kernel, timer: Timerfd) -> int:
+    """As `time_left`, only looked at: 0 once it has expired."""
+    return max(0, timer.expires - k.now) if timer.expires >= 0 else 0
+
+
 def _forward(k: Kernel, timer: Timerfd) -> int:
     """A repeating timer goes on: how many times it has expired since it was due (hrtimer_forward_now)."""
     times = (k.now - timer.expires) // timer.interval + 1

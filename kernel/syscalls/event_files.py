@@ -138,6 +138,7 @@ def _settime(k: Kernel, ufd: int, flags: int, utmr: int, otmr: int, build: Spec)
     interval, value = _read_spec(k, utmr, build)
     timer = _timer(k, ufd)
     old = timerfd.time_left(k, timer)
+    timer.flags = flags
     timerfd.set_time(k, timer, value, interval, bool(flags & TFD_TIMER_ABSTIME))
     if otmr:
         _put_spec(k, otmr, *old, build)

@@ -127,4 +127,4 @@ def _wanted(k: Kernel, file: OpenFile, cmd: int, given: Flock | Flock64) -> File
         raise KernelError(Errno.EINVAL)
     ofd = cmd in OFD
     owner = file.id if ofd else k.task.fdtable
-    return FileLock("ofd" if ofd else "posix", owner, k.task.tgid, given.l_type, start, end)
+    return FileLock("ofd" if ofd else "posix", owner, k.task.tgid, given.l_type, start, end, file.id)

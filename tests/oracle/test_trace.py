@@ -87,6 +87,8 @@ def test_c_programs(strace: str, build: Build, tmp_path: Path) -> None:
 
 
 OTHERWISE = {
+    "fdinfo": "what it reads has the numbers of inodes, mounts and processes, and all of the host's locks",
+    "pagemap": "what it reads has the numbers of frames",
     "memory": "the host's processor has protection keys, and makes memory that can be executed unreadable",
     "pipes": "how much is in a pipe when it is read depends on the scheduler",
     "pthreads": "which locks a thread finds held depends on the scheduler",
@@ -143,7 +145,8 @@ RACES = {
     "opening": {"1.4": "how far it has come when it is killed"},
     "pidfds": {
         "1.2": "how far it has come when it is killed",
-        "1.3": "whether its parent has been told of its descriptor when it looks at that",
+        "1.3": "the same",
+        "1.4": "whether its parent has been told of its descriptor when it looks at that",
     },
 }
 """Processes and calls of the others that run against time."""

@@ -10,7 +10,7 @@ from kernel.abi.process import CAP_SYSLOG
 from kernel.capabilities import capable
 from kernel.cputime import TICKS_PER_JIFFY, cpu_times
 from kernel.fs.names import encode_name
-from kernel.fs.proc import sysctl
+from kernel.fs.proc import locks, sysctl
 from kernel.fs.proc.tree import Entry, directory, link
 from kernel.mm.frames import frames_left
 from kernel.tables import TaskState
@@ -376,6 +376,7 @@ ENTRIES: dict[str, Entry] = {
     "interrupts": Entry(interrupts),
     "kallsyms": Entry(kallsyms),
     "loadavg": Entry(loadavg),
+    "locks": Entry(locks.locks),
     "meminfo": Entry(meminfo),
     "misc": Entry(_empty),
     "modules": Entry(_empty),
