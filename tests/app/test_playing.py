@@ -280,11 +280,13 @@ async def test_speeds_by_keys() -> None:
         assert "speed: 1/16x" in on.text("footer")
         await on.press("space")
         assert "▶ 1/16x" in on.text("header")
-        await on.press("equals_sign")
-        assert "speed: 1x" in on.text("footer")
-        assert "▶ 1x" in on.text("header")
+        await on.press("plus")
+        assert "speed: 1/8x" in on.text("footer")
+        assert "▶ 1/8x" in on.text("header")
         await on.press("space")
         assert "❚❚ paused" in on.text("header")
+        await on.press("equals_sign")
+        assert "speed: 1x" in on.text("footer")
 
 
 @pytest.mark.parametrize("size", [WIDE, MEDIUM, SMALL], ids=["200x60", "120x40", "80x24"])
