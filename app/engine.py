@@ -162,7 +162,7 @@ class Engine:
         event, machine = self.event, self.machine
         if self.cursor.microstep == ALL_DONE or machine.seq < self.cursor.seq or type(event) is not TrapTaken:
             return None
-        earlier = (self.log.record(seq).event for seq in range(self.cursor.seq - 2, -1, -1))
+        earlier = (one for _tick, _pid, one in self.log.rows_back(self.cursor.seq - 1))
         fault = (one.cr2 for one in earlier if type(one) is TrapTaken and one.vector == PAGE_FAULT)
         return msgspec.structs.replace(
             machine.kernel.core.registers(),
@@ -491,9 +491,8 @@ class Engine:
 
     def _last(self, wanted: Wanted, stop: int, start: int = 0) -> int | None:
         """The last event of [start, stop) that is wanted."""
-        return next(
-            (seq for seq in range(stop - 1, start - 1, -1) if wanted(self.log.record(seq).event)), None
-        )
+        rows = zip(range(stop - 1, start - 1, -1), self.log.rows_back(stop, start), strict=True)
+        return next((seq for seq, (_tick, _pid, event) in rows if wanted(event)), None)
 
     def _place_of(self, wanted: Wanted, found: int) -> Position:
         """Where a step stops that was for event `found`: behind it, before a signal's at the check."""

@@ -118,6 +118,19 @@ class Log:
             yield from part
             at += len(part)
 
+    def rows_back(self, stop: int, start: int = 0) -> Iterator[Row]:
+        """As `rows`, the last one first."""
+        at, start = min(stop, len(self)), max(start, 0)
+        while at > start:
+            if at > self._open_start:
+                rows, first = self._open, self._open_start
+            else:
+                number = self.chunk_of(at - 1)
+                rows, first = self._rows(number), self._starts[number]
+            part = rows[max(start - first, 0) : at - first]
+            yield from reversed(part)
+            at -= len(part)
+
     def records(self, start: int = 0, stop: int | None = None) -> Iterator[Record]:
         """The records of [start, stop), as far as there are any."""
         for seq, (tick, pid, event) in enumerate(self.rows(start, stop), max(start, 0)):

@@ -116,9 +116,8 @@ class Watch:
         """From the last checkpoint before the cursor up to it."""
         machine, cursor = engine.machine, engine.cursor
         start, hit = self._last_before(engine, bound(engine))
-        found = next(
-            (n for n in range(cursor.seq - 1, start[0], -1) if wanted(engine.log.record(n - 1).event)), 0
-        )
+        last = engine._last(wanted, cursor.seq - 1, start[0])
+        found = last + 1 if last is not None else 0
         if found and (hit is None or hit[0] < found):
             engine.cursor = Position(found, ALL_DONE, engine.log.record(found - 1).tick)
             return "found"

@@ -143,7 +143,7 @@ def start_kernel(k: Kernel) -> None:
     t.next_pid = 1
     init = _kernel_task(k, 1, "init", 0)
     init.state = TaskState.SLEEPING
-    init.wait = Wait(["child:1"], 0, -1, interruptible=False)
+    init.wait = Wait(["child:1"], k.now, -1, interruptible=False)
     k.emit(TaskBlocked(1, ("child:1",), -1))
     t.next_pid = 2
     k.start_first_program()

@@ -1,6 +1,6 @@
 """What a task waits for, in words: its wait queues by name, why that takes time, since when and until when.
 
-Events say on which queues a task sleeps; since when the machine knows, or the log. How it looks is others'.
+The State says on which queues a task sleeps, and since when. How it looks is others'.
 """
 
 from __future__ import annotations
@@ -22,12 +22,9 @@ from kernel.abi.process import (
 )
 from kernel.abi.signal import SIGTRAP, signal_name
 from kernel.describe import SLEEPING, TaskView
-from kernel.events import TaskBlocked
 from kernel.ptrace import stops
 
 POLLING = ("poll", "ppoll", "select", "old_select", "_newselect", "pselect6", "epoll_wait")
-LOOK_BACK = 4096
-"""Events that are searched for when a sleep began, if the machine cannot say."""
 
 
 def waits_for(state: State, task: TaskView) -> tuple[str, str]:
@@ -157,17 +154,7 @@ def wait_times(now: Moment, task: TaskView) -> str:
 
 def wait_span(now: Moment, task: TaskView) -> tuple[int, int]:
     """The tick at which a sleep began and the one at which it ends by itself; -1 for not known, or never."""
-    if task.state != SLEEPING:
-        return -1, -1
-    found = now.view.task(task.pid) if now.view is not None else None
-    if found is not None and found.wait is not None and tuple(found.wait.on) == task.on:
-        return found.wait.since, found.wait.deadline
-    if now.log is not None:
-        for seq in range(now.cursor.seq - 1, max(now.cursor.seq - LOOK_BACK, 0) - 1, -1):
-            record = now.log.record(seq)
-            if isinstance(record.event, TaskBlocked) and record.event.task == task.pid:
-                return record.tick, record.event.deadline
-    return -1, -1
+    return now.state.asleep.get(task.pid, (-1, -1)) if task.state == SLEEPING else (-1, -1)
 
 
 def call_name(task: TaskView) -> str:

@@ -44,12 +44,14 @@ def task_blocked(state: State, event: e.TaskBlocked) -> None:
     task = state.machine.tasks[event.task]
     task.state = SLEEPING
     task.on = event.on
+    state.asleep[event.task] = (state.tick, event.deadline)
 
 
 def task_woken(state: State, event: e.TaskWoken) -> None:
     task = state.machine.tasks[event.task]
     task.state = RUNNABLE
     task.on = ()
+    state.asleep.pop(event.task, None)
 
 
 def task_requeued(state: State, event: e.TaskRequeued) -> None:
@@ -100,6 +102,7 @@ def task_exited(state: State, event: e.TaskExited) -> None:
     task.syscall = -1
     task.pending = ()
     task.actions = {}
+    state.asleep.pop(event.task, None)
 
 
 def task_reaped(state: State, event: e.TaskReaped) -> None:

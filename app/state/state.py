@@ -131,6 +131,8 @@ class State(msgspec.Struct):
     """Path of the first program that was executed."""
     letters: dict[int, int] = {}
     """Which letter and colour a task has for life: 0 for A, in order of creation; stays after its end."""
+    asleep: dict[int, tuple[int, int]] = {}
+    """Of each task that sleeps: since which tick, and at which that ends by itself (-1: never)."""
 
     trap: Entry | None = None
     trap_seq: int = -1
