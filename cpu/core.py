@@ -30,7 +30,7 @@ from cpu.clock import (
     VECTOR,
 )
 from cpu.descriptors import Descriptor
-from cpu.disasm import Instruction, decode, disassemble, last_instruction
+from cpu.disasm import Instruction, decode, disassemble, ends_in_transfer
 from cpu.emulator import ERR_INSN_INVALID, ERR_OK, MSR_SYSENTER, Context, Emulator, layout
 from cpu.events import Source, SysenterTaken
 from cpu.interrupts import (
@@ -408,8 +408,7 @@ class Core:
         if self.eip < start or self.eip > start + size:
             return True
         data = self.read(start, size)
-        last = last_instruction(data, start) if data else None
-        return last is not None and last.transfers
+        return data is not None and ends_in_transfer(data)
 
     def _abandoned_or_left(self) -> None:
         """The last block was not run to its end, as it overwrote itself; or it jumped into itself.

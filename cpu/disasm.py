@@ -98,7 +98,8 @@ def disassemble(data: bytes, address: int, count: int = 1 << 30) -> list[Instruc
     return out
 
 
-def last_instruction(data: bytes, address: int) -> Instruction | None:
-    """The instruction that ends the basic block `data`."""
-    found = disassemble(data, address)
-    return found[-1] if found else None
+@lru_cache(maxsize=4096)
+def ends_in_transfer(block: bytes) -> bool:
+    """Whether the last instruction of a basic block is a control transfer, wherever the block lies."""
+    found = disassemble(block, 0)
+    return bool(found) and found[-1].transfers
