@@ -46,4 +46,4 @@ class BranchKeys(PaneKeys, inherit_bindings=False):
         known = self.engine.branches
         origin = known.here.origin
         left = known.all[origin.parent].name if origin is not None else ""
-        return f"another future begins here, {known.here.name}: {left} stays, f leads back"
+        return f"{known.here.name} begins here, f leads back to {left}"

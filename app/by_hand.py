@@ -59,7 +59,7 @@ class ByHand(BranchKeys, inherit_bindings=False):
         here = self.engine.branches.here
         why = self.engine.send_signal(pid, signo)
         whom = task_name(self.engine.state, pid)
-        done = f"{signal_name(signo)} goes to {whom} as soon as time goes on: n follows it"
+        done = f"{signal_name(signo)} goes to {whom}: n follows it"
         self._done(why, done, here)
 
     def edit(self) -> None:

@@ -660,9 +660,12 @@ class Engine:
 
         Why it cannot be, in a few words; '' when it is done.
         """
-        task = self.state.machine.tasks.get(pid)
+        tasks = self.state.machine.tasks
+        task = tasks.get(pid)
         if task is None or task.state != RUNNABLE or not pid:
             return "only a task that could run can run next"
+        if not any(one.state == RUNNABLE and one.pid not in (IDLE, pid) for one in tasks.values()):
+            return "it runs in any case: no other task could"
         return self._from_outside("scheduler", pid, b"")
 
     def send_signal(self, pid: int, signo: int) -> str:

@@ -121,6 +121,9 @@ def host_mounts(options: Options) -> list[tuple[str, str, bool]]:
     return out
 
 
+SESSION = "no program, but what looks like a session file: int80 play opens it"
+
+
 def open_mounts(options: Options) -> Frozen | None:
     """What answers for the host's directories; None where there are none. Raises LaunchError."""
     mounts = host_mounts(options)
@@ -157,7 +160,8 @@ def _from_host(options: Options) -> tuple[str, dict[str, bytes], tuple[GuestFile
         try:
             image = parse(data)
         except BadElf as error:
-            raise LaunchError(f"{options.program}: {error}") from None
+            why = SESSION if data.startswith(b"SQLite format 3\0") else str(error)
+            raise LaunchError(f"{options.program}: {why}") from None
         if image.interpreter and options.root is None:
             raise LaunchError(
                 f"{options.program}: a dynamically linked program; its interpreter {image.interpreter} "

@@ -84,7 +84,11 @@ def run_export(path: str, name: str, output: str | None, wish: Wish, given: froz
     try:
         with open_session(path) as session:
             session.history.state_at(len(session.log))
-            out = sys.stdout.buffer if output is None else open_binary(output)
+            try:
+                out = sys.stdout.buffer if output is None else open_binary(output)
+            except OutputFailed as error:
+                complain(str(error))
+                return USAGE_ERROR
             try:
                 write(session, wish, out)
             finally:

@@ -251,7 +251,7 @@ def device_row(now: Moment, channel: str, tied: list[Link]) -> Row:
     """One line: who holds it, what has gone through, who sleeps on it."""
     state = now.state
     came, went = device_traffic(state, channel)
-    spans = [Span(f"{channel_name(channel):<10}", "bold", f"channel:{channel}")]
+    spans = [Span(f"{channel_name(channel):<11} ", "bold", f"channel:{channel}")]
     for link in tied:
         if link.channel == channel:
             spans += [

@@ -24,6 +24,7 @@ from app.panes.moment import (
     task_name,
 )
 from app.panes.row import EMPTY, Lazy, Row, Sheet, Span, beside, padded, row, short
+from app.state.state import IDLE, INIT
 from app.strace.text import quote
 from app.view import View
 from cpu.events import Source, SysenterTaken, TrapTaken
@@ -362,9 +363,12 @@ def kernel_rows(now: Moment, view: View, regs: Registers, width: int) -> list[Ro
         return [row(Span(f"{start:08x} is not mapped", "dim"))]
     args = call_arguments(now, view, regs)[0] if len(data) >= PT_SIZE else ()
     before = now.before.esp if now.before is not None and not now.before.cpl else None
+    tasks = now.state.machine.tasks
+    own = any(pid in tasks and tasks[pid].thread + THREAD_SIZE == top for pid in (IDLE, INIT))
+    regs_below = 0 if own else top  # the kernel's own tasks were never in user mode
     for n, value in enumerate(struct.unpack(f"<{len(data) // 4}I", data)):
         address = start + 4 * n
-        note, style = kernel_note(view, address, value, top, args, width >= 46)
+        note, style = kernel_note(view, address, value, regs_below, args, width >= 46)
         if note.startswith("orig_eax "):
             note = _no_call(now, value, top) or note
         new = before is not None and address < before <= top

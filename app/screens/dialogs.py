@@ -101,7 +101,16 @@ def ask_breakpoint(app: Int80) -> None:
         if point is not None:
             app.toggle_breakpoint(point)
 
-    app.push_screen(Ask("breakpoint", hint, lambda text: "" if parsed(text) is not None else hint), go)
+    def check(text: str) -> str:
+        return "" if parsed(text) is not None else _unknown(text, hint)
+
+    app.push_screen(Ask("breakpoint", hint, check), go)
+
+
+def _unknown(text: str, hint: str) -> str:
+    """What is wrong with what was typed, and what would not be."""
+    name = text.strip()
+    return f"nothing is called {name if len(name) < 24 else name[:23] + '…'}: {hint}" if name else hint
 
 
 def ask_target(app: Int80, direction: int) -> None:
@@ -120,7 +129,11 @@ def ask_target(app: Int80, direction: int) -> None:
             app.find_origin(target, direction)
 
     title = "who wrote" if direction < 0 else "who writes next to"
-    app.push_screen(Ask(title, hint, lambda text: "" if parsed(text) is not None else hint), go)
+
+    def check(text: str) -> str:
+        return "" if parsed(text) is not None else _unknown(text, hint)
+
+    app.push_screen(Ask(title, hint, check), go)
 
 
 def list_breakpoints(app: Int80) -> None:
@@ -222,7 +235,12 @@ def ask_edit(app: ByHand, what: str = "", now: str = "") -> None:
     whose = task_name(state, state.machine.current)
     title = f"{what} of {whose}, now {now}" if what else f"change, in {whose}"
     hint = VALUE_HINT if what else HINT
-    app.push_screen(Ask(title, hint, lambda text: "" if parsed(text) is not None else hint), go)
+
+    def check(text: str) -> str:
+        wrong = f"that cannot be done: {hint}" if text.strip() else hint
+        return "" if parsed(text) is not None else wrong
+
+    app.push_screen(Ask(title, hint, check), go)
 
 
 def list_panes(app: Int80) -> None:

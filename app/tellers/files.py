@@ -121,6 +121,8 @@ def _received(event: e.SocketReceived, state: State) -> str:
     parts = [plural(event.messages, "message")] if event.messages else []
     parts += [f"{plural(event.count, 'byte')} of one"] if event.count else []
     taken = " and ".join(parts)
+    if one is not None and one.type == SOCK_STREAM and last is not None and last.taken:
+        taken = plural(len(last.data), "byte")  # where one message ends and the next begins is not to be seen
     return (
         f"{who(state)} receives {taken} from socket {event.socket}{what}."
         f" {f'{left:,} bytes are left in it' if left else 'Nothing is left in it'}."

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.panes.traps import vector_name
+from app.state import life
 from app.state.state import State
 from app.tellers.people import brief, listed, task, who
 from kernel import events as e
@@ -65,6 +66,9 @@ def _generated(event: e.SignalGenerated, state: State) -> str:
         sent = f"The kernel sends {name} to {owner}"
     if event.ignored:
         return f"{sent}, which ignores it: nothing is left of it."
+    last = state.lives[-1] if state.lives else None
+    if last is not None and last.seq == state.events_seen - 1 and last.fate == life.MERGED:
+        return f"{sent}. One is pending there already, and a standard signal is not queued: this one is lost."
     found = state.machine.tasks.get(event.task)
     if found is not None and found.blocked >> (event.signo - 1) & 1:
         return f"{sent}, which blocks it: it is pending until the mask lets it through."

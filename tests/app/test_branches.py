@@ -352,7 +352,7 @@ async def test_the_list_of_branches_on_the_screen() -> None:
         app.go_to(60)
         length = one.length
         await on.press("y", *"fail EIO", "enter")
-        assert "another future begins here, branch 1: trunk stays, f leads back" in on.text("footer")
+        assert "branch 1 begins here, f leads back to trunk" in on.text("footer")
         assert "live · branch 1" in on.text("header")
         await on.press("c", "f")
         assert isinstance(app.screen, Choose)

@@ -159,8 +159,8 @@ async def test_k_sends_what_is_chosen() -> None:
         assert cast(Signals, app.main.focused).cell == (15, 3)
         await on.press("k")
         assert one.length == here
-        assert "SIGTERM goes to B as soon as time goes on" in on.text("footer")
-        assert "another future begins here" in on.text("footer")
+        assert "SIGTERM goes to B: n follows it" in on.text("footer")
+        assert "begins here, f leads back" in on.text("footer")
         await on.press("n")
         assert "Somebody outside the machine sends SIGTERM to B" in " ".join(on.text("story").split())
 
@@ -181,3 +181,20 @@ async def test_k_sends_what_is_chosen() -> None:
         assert app.screen is app.main
         assert one.machine.inputs[-1].data == b"\x0a"
         assert one.machine.inputs[-1].number == 2
+
+
+async def test_a_word_that_means_nothing_is_named() -> None:
+    engine = engine_for("hello")
+    app = Int80(engine)
+    async with app.run_test(size=(80, 24)) as pilot:
+        on = Session(app, cast(Any, pilot), cast(Any, engine))
+        await on.settle()
+        for key, wrong in (
+            ("b", "nothing is called zzz: a system call"),
+            ("y", "that cannot be done: eax = 5"),
+        ):
+            await on.press(key, *"zzz", "enter")
+            shown = " ".join("\n".join(on.picture()).replace("│", " ").split())
+            assert wrong in shown
+            assert shown.count("0804901b" if key == "b" else "in another process") == 1  # to its end
+            await on.press("escape")

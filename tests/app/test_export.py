@@ -225,8 +225,8 @@ def test_bad_command_lines(
 
 
 def test_where_it_cannot_be_written(sessions: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    for target in ("/nowhere/x", "/dev/full"):
-        assert cli.main(["export", str(sessions / "pipe.int80"), "--to", "jsonl", "-o", target]) == 1
+    for target, status in (("/nowhere/x", 2), ("/dev/full", 1)):
+        assert cli.main(["export", str(sessions / "pipe.int80"), "--to", "jsonl", "-o", target]) == status
         assert capfd.readouterr().err.count("\n") == 1
 
 

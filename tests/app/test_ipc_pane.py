@@ -332,10 +332,10 @@ def test_sockets_are_lines_with_what_is_known_of_them() -> None:
     shown = [text_of(line) for line in ipc.rows(literal(served()), 100, HEIGHT, chosen="socket:51").rows]
     told = "\n".join(line.rstrip() for line in shown)
     for line in (
-        "socket 50 A 3  /tmp/server  listens, 1 connection waiting of 6  ○ A asleep",
-        "socket 51 A 4  /tmp/server  ↔ socket 52  2 messages 6 bytes",
-        "socket 52 B 3  ↔ socket 51  empty  ○ B asleep",
-        "socket 53 C 3  ↔ socket 54  empty",
+        "socket 50   A 3  /tmp/server  listens, 1 connection waiting of 6  ○ A asleep",
+        "socket 51   A 4  /tmp/server  ↔ socket 52  2 messages 6 bytes",
+        "socket 52   B 3  ↔ socket 51  empty  ○ B asleep",
+        "socket 53   C 3  ↔ socket 54  empty",
         "connected      with socket 52: B",
         "in it          2 messages, 6 bytes, 1 open file passed along",
         'contents       "onetwo"',

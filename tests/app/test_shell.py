@@ -61,7 +61,7 @@ async def test_a_key_in_the_past_begins_another_future(tmp_path: Path) -> None:
         app.go_to(before)
         await on.press("enter")
         await on.type("e")
-        assert "another future begins here" in on.text("footer")
+        assert "begins here, f leads back" in on.text("footer")
         await on.type("cho two $x.\n")
         await on.wait("/ # echo two $x.", "two .", "/ #")
         assert bytes_typed(engine.machine.inputs) == b"echo two $x.\r"

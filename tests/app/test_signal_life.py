@@ -16,6 +16,7 @@ from app.position import ALL_DONE, Position
 from app.state import life
 from app.state.fold import fold
 from app.state.state import State, decode, encode
+from app.story import tell_event
 from kernel import events as e
 from kernel.abi import signal as s
 from kernel.abi.signal import sigmask
@@ -123,6 +124,12 @@ def started() -> list[object]:
         e.TaskCreated(3, 2, 3, "fork", "two", 5, 6, 0xC020_2000, 0, 5),
         e.TaskCreated(4, 2, 2, "clone", "one", 5, 6, 0xC020_4000, 0, 4),
     ]
+
+
+def test_the_story_says_that_one_is_lost() -> None:
+    assert "It is pending, until" in tell_event(sent(10), after([sent(10)]))
+    assert "this one is lost" in tell_event(sent(10), after([sent(10), sent(10)]))
+    assert "It is pending, until" in tell_event(sent(34), after([sent(34), sent(34)]))
 
 
 def after(events: Sequence[object], pid: int = 3) -> State:
