@@ -102,7 +102,8 @@ def test_a_checkpoint_is_transparent() -> None:
     run_out(one)
     assert len(one.machine.checkpoints) > 1
     end = seen(one)
-    for checkpoint in list(one.machine.checkpoints):
+    kept = list(one.machine.checkpoints)  # how many, depends on the host's speed
+    for checkpoint in [*kept[:: max(len(kept) // 6, 1)], kept[-1]]:
         one.machine.load(checkpoint)
         assert one.machine.seq == checkpoint.seq
         one.machine.run_to_event(one.length)
