@@ -26,6 +26,7 @@ from kernel.kernel import GuestFile, HostMount, Start
 OWN_PROGRAMS = "/usr/lib/int80"
 """Where one of int80's own programs is in a root of the host's that has none of that name along PATH."""
 MAX_PROGRAM = 32 << 20
+SESSION = "no program, but what looks like a session file: int80 play opens it"
 ENVIRONMENT = ("PATH=/bin:/usr/bin", "HOME=/root", "TERM=xterm", "USER=root")
 """What a program finds in its environment unless told otherwise: the same on every host."""
 
@@ -119,9 +120,6 @@ def host_mounts(options: Options) -> list[tuple[str, str, bool]]:
             raise LaunchError(f"--mount {text}: not HOST:GUEST or HOST:GUEST:ro with a path in the guest", 2)
         out.append((where, target, read_only))
     return out
-
-
-SESSION = "no program, but what looks like a session file: int80 play opens it"
 
 
 def open_mounts(options: Options) -> Frozen | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from app.actions import ACTIONS, GROUPS, PANE_KEYS, parse_kill
@@ -101,16 +101,21 @@ def ask_breakpoint(app: Int80) -> None:
         if point is not None:
             app.toggle_breakpoint(point)
 
+    app.push_screen(Ask("breakpoint", hint, _checked(parsed, hint)), go)
+
+
+def _checked(
+    parsed: Callable[[str], object | None], hint: str, wrong: str = "nothing is called {}"
+) -> Callable[[str], str]:
+    """For `Ask`: what is wrong with what was typed, and what would not be."""
+
     def check(text: str) -> str:
-        return "" if parsed(text) is not None else _unknown(text, hint)
+        name = text.strip()
+        if parsed(text) is not None:
+            return ""
+        return f"{wrong.format(name if len(name) < 24 else name[:23] + '…')}: {hint}" if name else hint
 
-    app.push_screen(Ask("breakpoint", hint, check), go)
-
-
-def _unknown(text: str, hint: str) -> str:
-    """What is wrong with what was typed, and what would not be."""
-    name = text.strip()
-    return f"nothing is called {name if len(name) < 24 else name[:23] + '…'}: {hint}" if name else hint
+    return check
 
 
 def ask_target(app: Int80, direction: int) -> None:
@@ -130,10 +135,7 @@ def ask_target(app: Int80, direction: int) -> None:
 
     title = "who wrote" if direction < 0 else "who writes next to"
 
-    def check(text: str) -> str:
-        return "" if parsed(text) is not None else _unknown(text, hint)
-
-    app.push_screen(Ask(title, hint, check), go)
+    app.push_screen(Ask(title, hint, _checked(parsed, hint)), go)
 
 
 def list_breakpoints(app: Int80) -> None:
@@ -235,12 +237,7 @@ def ask_edit(app: ByHand, what: str = "", now: str = "") -> None:
     whose = task_name(state, state.machine.current)
     title = f"{what} of {whose}, now {now}" if what else f"change, in {whose}"
     hint = VALUE_HINT if what else HINT
-
-    def check(text: str) -> str:
-        wrong = f"that cannot be done: {hint}" if text.strip() else hint
-        return "" if parsed(text) is not None else wrong
-
-    app.push_screen(Ask(title, hint, check), go)
+    app.push_screen(Ask(title, hint, _checked(parsed, hint, "that cannot be done")), go)
 
 
 def list_panes(app: Int80) -> None:
