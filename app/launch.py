@@ -27,6 +27,13 @@ OWN_PROGRAMS = "/usr/lib/int80"
 """Where one of int80's own programs is in a root of the host's that has none of that name along PATH."""
 MAX_PROGRAM = 32 << 20
 SESSION = "no program, but what looks like a session file: int80 play opens it"
+ACCOUNTS = {
+    "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n"
+    b"daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
+    b"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
+    "/etc/group": b"root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n",
+}
+"""Who there is where no root of the host's says it."""
 ENVIRONMENT = ("PATH=/bin:/usr/bin", "HOME=/root", "TERM=xterm", "USER=root")
 """What a program finds in its environment unless told otherwise: the same on every host."""
 
@@ -76,6 +83,10 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         guest, blobs, files = _from_host(options)
     elif "/" not in guest and (own := program(guest)) is not None:
         files, blobs = _file(f"{OWN_PROGRAMS}/{guest}", own.read_bytes())
+    if options.root is None:
+        for path, data in ACCOUNTS.items():
+            more, contents = _file(path, data, 0o644)
+            files, blobs = (*files, *more), {**blobs, **contents}
     if options.core is not None:
         from app.core_file import why_not
 
@@ -141,9 +152,9 @@ def _is_of_host(name: str) -> bool:
     return name.endswith(".c") or ("/" in name and not name.startswith("/"))
 
 
-def _file(path: str, data: bytes) -> tuple[tuple[GuestFile, ...], dict[str, bytes]]:
+def _file(path: str, data: bytes, mode: int = 0o755) -> tuple[tuple[GuestFile, ...], dict[str, bytes]]:
     blob = hashlib.sha256(data).hexdigest()
-    return (GuestFile(path, blob, 0o755, len(data)),), {blob: data}
+    return (GuestFile(path, blob, mode, len(data)),), {blob: data}
 
 
 def _from_host(options: Options) -> tuple[str, dict[str, bytes], tuple[GuestFile, ...]]:

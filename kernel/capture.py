@@ -11,7 +11,7 @@ without pointers, and calls that failed, give `EMPTY`. Behind the items of a cal
 
 Items are the bytes of user memory, with these exceptions:
 - strings come without their NUL, and at most `Extent.text` bytes of them (of paths `PATH_MAX`);
-- `argv`, `envp`, vectors, messages and directories have the encodings of `kernel/captured.py`;
+- `argv`, `envp`, vectors, one or several messages, directories have the encodings of `kernel/captured.py`;
 - structures that say themselves how long they are, or point to more, are taken by `kernel/capture_sized.py`;
 - `clone3` gives its structure filled up with zeros and behind it the `user_desc` that `tls` points to; at its
   end the words that `pidfd` and `parent_tid` point to, one after the other.
@@ -28,8 +28,8 @@ from kernel.abi import files, process, time, tty
 from kernel.abi.errno import ERESTART_RESTARTBLOCK, Errno, errno_of
 from kernel.abi.mman import PAGE_SIZE
 from kernel.abi.structs import SIZES, Flock, Flock64, Termios, Winsize
-from kernel.capture_sized import memory_at
-from kernel.captured import PLAIN, Extent, Message, Strings, Vector
+from kernel.capture_sized import elements_at, memory_at
+from kernel.captured import PLAIN, Extent, Message, Messages, Strings, Vector
 from kernel.table import (
     HAS_INNER_CALL,
     INNER_ROWS,
@@ -107,10 +107,16 @@ def _path(value: int, args: Args, read: Reader) -> bytes | None:
 
 
 def _string(arg: Arg, extent: Extent) -> _Enter:
+    limit = min(extent.text, _LONGEST.get(arg.of, extent.text))
+
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        return _text(value, extent.text, read)
+        return _text(value, limit, read)
 
     return take
+
+
+_LONGEST = {"memfd": files.MEMFD_NAME_MAX + 1}
+"""Names of which the kernel looks at no more bytes."""
 
 
 def _argv(arg: Arg, extent: Extent) -> _Enter:
@@ -148,8 +154,7 @@ def _buffer_in(arg: Arg, extent: Extent) -> _Enter:
 
 def _vectors(value: int, how_many: int, total: int, extent: Extent, read: Reader) -> bytes | None:
     """`total` limits what the vectors hold together, which is less than their lengths after a short read."""
-    how_many = min(how_many, extent.elements)
-    array = memory_at(value, 8 * how_many, read)
+    array = elements_at(value, 8, min(how_many, extent.elements), read)
     if array is None:
         return None
     found: list[bytes] = []
@@ -178,7 +183,7 @@ def _vectors_empty(arg: Arg, extent: Extent) -> _Enter:
     place = arg.size
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
-        array = memory_at(value, 8 * min(args[place], extent.elements), read)
+        array = elements_at(value, 8, min(args[place], extent.elements), read)
         if array is None:
             return None
         return b"".join(Vector(base, length, None).encode() for base, length in _PAIR.iter_unpack(array))
@@ -203,6 +208,14 @@ def _bytes_of(arg: Arg, args: Args, result: int, extent: Extent) -> int:
     return size * min(number, extent.elements)
 
 
+def _is_array(arg: Arg) -> bool:
+    """Whether `arg.size` counts elements of it."""
+    return arg.size != NO_SIZE and arg.of in _ARRAYS
+
+
+_ARRAYS = ("pollfd", "epoll_event", "sembuf", "futex_waitv", "gid16", "gid32")
+
+
 def _struct_in(arg: Arg, extent: Extent) -> _Enter:
     if arg.of in capture_sized.ENTER:
         return capture_sized.ENTER[arg.of]
@@ -213,6 +226,14 @@ def _struct_in(arg: Arg, extent: Extent) -> _Enter:
             return read(value, size) if value else None
 
         return take_one
+
+    if _is_array(arg):
+        each = SIZES[arg.of]
+
+        def take_elements(value: int, args: Args, read: Reader) -> bytes | None:
+            return elements_at(value, each, _bytes_of(arg, args, 0, extent) // each, read)
+
+        return take_elements
 
     def take(value: int, args: Args, read: Reader) -> bytes | None:
         return memory_at(value, _bytes_of(arg, args, 0, extent), read)
@@ -240,10 +261,64 @@ def _message(value: int, total: int, extent: Extent, read: Reader) -> bytes | No
     name, name_size, vectors, how_many, control, control_size, _flags = _MSGHDR.unpack(header)
     return Message(
         header,
-        memory_at(name, min(name_size, SIZES["sockaddr"]), read),
+        _address(name, name_size, read),
         _vectors(vectors, how_many, total, extent, read),
         memory_at(control, min(control_size, _CONTROL_LIMIT), read),
     ).encode()
+
+
+def _messages(value: int, how_many: int, extent: Extent, read: Reader, *, received: bool) -> bytes | None:
+    """As many of the messages as can be read; of what was received only the bytes that have come."""
+    found: list[bytes] = []
+    size = SIZES["mmsghdr"]
+    for at in range(value, value + size * min(how_many, extent.elements), size):
+        data = read(at, size)
+        if data is None:
+            break
+        length = _WORD.unpack_from(data, size - 4)[0]
+        message = _message(at, length if received else files.MAX_RW_COUNT, extent, read)
+        if message is not None:
+            found.append(Messages(Message.decode(message), length).encode())
+    return b"".join(found) if value and (found or not how_many) else None
+
+
+def _messages_in(arg: Arg, extent: Extent) -> _Enter:
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return _messages(value, args[arg.size], extent, read, received=False)
+
+    return take
+
+
+def _messages_headers(arg: Arg, extent: Extent) -> _Enter:
+    def take(value: int, args: Args, read: Reader) -> bytes | None:
+        return elements_at(value, SIZES["mmsghdr"], min(args[arg.size], extent.elements), read)
+
+    return take
+
+
+def _messages_sent(row: Row, arg: Arg, extent: Extent) -> _Exit:
+    """How long each was that has been sent; the rest was taken when the call began."""
+
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return elements_at(value, SIZES["mmsghdr"], min(result, extent.elements), read)
+
+    return take
+
+
+def _messages_received(row: Row, arg: Arg, extent: Extent) -> _Exit:
+    def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+        return _messages(value, result, extent, read, received=True)
+
+    return take
+
+
+def _address(where: int, length: int, read: Reader) -> bytes | None:
+    """A socket's address. The kernel may have left a part of it out, for which there was no room: what is
+    behind may not be there."""
+    length = min(length, SIZES["sockaddr"])
+    data = memory_at(where, length, read)
+    near = PAGE_SIZE - where % PAGE_SIZE
+    return read(where, near) if data is None and where and near < length else data
 
 
 _MSGHDR = Struct("<IIIIIII")
@@ -387,7 +462,7 @@ def _struct_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
 
         def take_address(value: int, args: Args, result: int, read: Reader) -> bytes | None:
             length = _word(args[arg.size], read)
-            return memory_at(value, min(length, SIZES["sockaddr"]), read) if length is not None else None
+            return _address(value, length, read) if length is not None else None
 
         return take_address
     if row.result is Kind.PID and arg.of in ("wstatus", "rusage"):
@@ -398,10 +473,16 @@ def _struct_out(row: Row, arg: Arg, extent: Extent) -> _Exit:
 
         return take_status
 
+    taken = extent._replace(shown=max(extent.shown, _POLLED)) if arg.of == "pollfd" else extent
+
     def take(value: int, args: Args, result: int, read: Reader) -> bytes | None:
-        return memory_at(value, _bytes_of(arg, args, result, extent), read)
+        return memory_at(value, _bytes_of(arg, args, result, taken), read)
 
     return take
+
+
+_POLLED = 1023
+"""Of so many descriptors it is looked for those that are ready."""
 
 
 def _remainder(arg: Arg) -> _Exit:
@@ -454,6 +535,8 @@ _ENTER_MAKERS: dict[Kind, Callable[[Arg, Extent], _Enter]] = {
     Kind.CLONE_ARGS: lambda arg, extent: capture_sized.clone_args,
     Kind.MESSAGE_IN: _message_in,
     Kind.MESSAGE_OUT: lambda arg, extent: _message_header,
+    Kind.MESSAGES_IN: _messages_in,
+    Kind.MESSAGES_OUT: _messages_headers,
     Kind.FUTEX_ARG: _futex_in,
     Kind.IOCTL_ARG: lambda arg, extent: _ioctl_in,
     Kind.FCNTL_ARG: lambda arg, extent: _fcntl_in,
@@ -468,6 +551,8 @@ _EXIT_MAKERS: dict[Kind, Callable[[Row, Arg, Extent], _Exit]] = {
     Kind.STRUCT_INOUT: _struct_out,
     Kind.CLONE_ARGS: lambda row, arg, extent: capture_sized.clone_args_out,
     Kind.MESSAGE_OUT: _message_out,
+    Kind.MESSAGES_IN: _messages_sent,
+    Kind.MESSAGES_OUT: _messages_received,
     Kind.IOCTL_ARG: lambda row, arg, extent: _ioctl_out,
     Kind.FCNTL_ARG: lambda row, arg, extent: _fcntl_out,
     Kind.PRCTL_ARG: lambda row, arg, extent: _nothing_out if arg.of else _prctl_out,

@@ -13,6 +13,7 @@ from kernel.abi import process, sigframe
 from kernel.abi.errno import Errno
 from kernel.abi.mman import PAGE_SIZE
 from kernel.abi.structs import SIZES, CloneArgs, UserDesc
+from kernel.captured import TEXT
 
 Args = tuple[int, ...]
 Reader = Callable[[int, int], bytes | None]
@@ -29,6 +30,23 @@ def memory_at(address: int, size: int, read: Reader) -> bytes | None:
     if address == 0:
         return None
     return read(address, size) if size > 0 else b""
+
+
+def elements_at(address: int, size: int, how_many: int, read: Reader) -> bytes | None:
+    """As many whole elements of an array as can be read; None for NULL and where not even one can be."""
+    data = memory_at(address, size * how_many, read)
+    if data is not None or not address:
+        return data
+    parts: list[bytes] = []
+    while how_many > 0:
+        near = max(1, min(how_many, (PAGE_SIZE - address % PAGE_SIZE) // size))
+        part = read(address, near * size)
+        if part is None:
+            break
+        parts.append(part)
+        address += len(part)
+        how_many -= near
+    return b"".join(parts) or None
 
 
 def _sigset_argpack(value: int, args: Args, read: Reader) -> bytes | None:
@@ -128,13 +146,49 @@ def frame_mask(kind: str) -> Enter:
     return take_rt if kind == "rt" else take_old
 
 
+def _option(value: int, args: Args, read: Reader) -> bytes | None:
+    """A socket option: of one that goes on where nothing is mapped the number or the two that count."""
+    size = args[4]
+    for part in (min(size, TEXT), 8, 4):
+        data = memory_at(value, part, read) if part <= size else None
+        if data is not None:
+            return data
+    return None
+
+
+def _pending_set(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    """As many bytes of the set as were asked for."""
+    data = memory_at(value, min(args[1], SIZES["sigset"]), read)
+    return data.ljust(SIZES["sigset"], b"\0") if data else None
+
+
+_SECCOMP_IN = {process.SECCOMP_SET_MODE_FILTER: SIZES["sock_fprog"], process.SECCOMP_GET_ACTION_AVAIL: 4}
+
+
+def _seccomp_in(value: int, args: Args, read: Reader) -> bytes | None:
+    size = _SECCOMP_IN.get(args[0])
+    return memory_at(value, size, read) if size else None
+
+
+def _seccomp_out(value: int, args: Args, result: int, read: Reader) -> bytes | None:
+    wanted = args[0] == process.SECCOMP_GET_NOTIF_SIZES
+    return memory_at(value, SIZES["seccomp_notif_sizes"], read) if wanted else None
+
+
 ENTER: dict[str, Enter] = {
     "sigset_argpack": _sigset_argpack,
     "sched_attr": _sched_attr,
     "file_handle": _handle,
     "file_handle_room": _handle_header,
     "open_how": _open_how,
+    "seccomp_arg": _seccomp_in,
+    "optval": _option,
 }
-LEAVE: dict[str, Leave] = {"file_handle_room": _handle_out, "old_dirent": _old_dirent}
+LEAVE: dict[str, Leave] = {
+    "file_handle_room": _handle_out,
+    "old_dirent": _old_dirent,
+    "pending_set": _pending_set,
+    "seccomp_arg": _seccomp_out,
+}
 FAILED: dict[int, dict[str, Leave]] = {-Errno.EOVERFLOW: {"file_handle_room": _handle_size}}
 """By the result: what the kernel wrote although the call failed."""

@@ -30,7 +30,7 @@ class Extent(NamedTuple):
     @property
     def elements(self) -> int:
         """Elements of an array."""
-        return _WHOLE if self.whole else SHOWN + 1
+        return _WHOLE if self.whole else self.shown + 1
 
 
 PLAIN = Extent()
@@ -138,6 +138,28 @@ class Message(NamedTuple):
                 parts.append(data[at : at + length])
                 at += length
         return cls(data[:size], *parts)
+
+
+class Messages(NamedTuple):
+    """One of several messages (`struct mmsghdr`), and how many bytes of it were sent or received."""
+
+    message: Message
+    length: int
+
+    def encode(self) -> bytes:
+        data = self.message.encode()
+        return _PAIR.pack(len(data), self.length) + data
+
+    @classmethod
+    def decode_all(cls, data: bytes) -> list[Messages]:
+        found: list[Messages] = []
+        at = 0
+        while at + 8 <= len(data):
+            size, length = _PAIR.unpack_from(data, at)
+            at += 8
+            found.append(cls(Message.decode(data[at : at + size]), length))
+            at += size
+        return found
 
 
 def count(data: bytes) -> int:

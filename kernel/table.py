@@ -107,6 +107,9 @@ class Kind(Enum):
     MESSAGE_IN = "msgin"
     MESSAGE_OUT = "msgout"
     """A `msghdr` with what it points to."""
+    MESSAGES_IN = "mmsgin"
+    MESSAGES_OUT = "mmsgout"
+    """Several of them (`mmsghdr`)."""
 
     # what it is depends on another argument
     BLOCK = "block"

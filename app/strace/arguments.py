@@ -6,7 +6,7 @@ behind, `parts(call)` takes all arguments, `struct_at` shows a structure whereve
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from struct import unpack_from
 
 from app.strace import structs, text
@@ -19,8 +19,8 @@ from app.strace.structs import sockets as socket_structs
 from app.strace.style import current, descriptor
 from app.strace.text import address, hexadecimal, name
 from kernel.abi import files, time
-from kernel.captured import Message, Strings, Vector, count
-from kernel.table import NO_SIZE, Kind
+from kernel.captured import Message, Messages, Strings, Vector, count
+from kernel.table import NO_SIZE, RESULT_SIZE, Kind
 
 _Show = Callable[[Call, int], str]
 
@@ -211,17 +211,21 @@ def _buffer_out(call: Call, place: int) -> str:
 
 
 def _vectors(data: bytes | None, call: Call, place: int) -> str:
-    return vectors_text(data) if data is not None else _address(call, place)
+    how_many = call.word(call.arg(place).size)
+    return vectors_text(data, how_many, call.word(place)) if data is not None else _address(call, place)
 
 
-def vectors_text(data: bytes) -> str:
-    """`[{iov_base="abc", iov_len=3}]`."""
-    vectors = Vector.decode_all(data)
-    shown = [
+def vectors_text(data: bytes, how_many: int, where: int) -> str:
+    """`[{iov_base="abc", iov_len=3}]`: of `how_many` at `where` those that were taken."""
+    vectors = [
         f"{{iov_base={address(base) if taken is None else text.text_of(taken)}, iov_len={length}}}"
-        for base, length, taken in vectors[: text.elements()]
+        for base, length, taken in Vector.decode_all(data)
     ]
-    return text.array(shown, more=len(vectors) > text.elements())
+    return text.elements_of(vectors, how_many, where, _IOVEC)
+
+
+_IOVEC = 8
+"""sizeof(struct iovec)."""
 
 
 def _vectors_in(call: Call, place: int) -> str:
@@ -271,7 +275,8 @@ def struct(data: bytes | None, call: Call, place: int) -> str:
     """The structure or the array of them that an argument points to."""
     arg = call.arg(place)
     if data is not None and arg.of in structs.ITEMS and arg.size != NO_SIZE:
-        return structs.items(data, arg.of)
+        how_many = call.value if arg.size == RESULT_SIZE else call.word(arg.size)
+        return structs.items(data, arg.of, how_many, call.word(place))
     return struct_at(data, arg.of, call.word(place))
 
 
@@ -298,16 +303,24 @@ def _message_out(call: Call, place: int) -> str:
     room = unpack_from("<i", before, 4)[0]
     if after is None:
         return f"{{msg_namelen={room}}}"
-    message = Message.decode(after)
+    return _message(*_named(Message.decode(after), room))
+
+
+def _named(message: Message, room: int) -> tuple[Message, str]:
+    """What was received, with as much of the sender's address as there was room for, and that one's size."""
     used = unpack_from("<i", message.header, 4)[0]
-    return _message(message, str(used) if used == room else f"{room} => {used}")
+    if message.name is not None:
+        message = message._replace(name=message.name[: max(room, 0)])
+    return message, str(used) if used == room else f"{room} => {used}"
 
 
 def _message(message: Message, name_size: str) -> str:
     """A `msghdr`: whom to or from, the data, and what goes with it (`man 2 recvmsg`)."""
     name_at, _, vectors_at, how_many, control_at, control_size, how = unpack_from("<IiIIIII", message.header)
-    shown = structs.STRUCTS["sockaddr"](message.name) if message.name else address(name_at)
-    data = vectors_text(message.vectors) if message.vectors is not None else address(vectors_at)
+    peer = message.name
+    shown = structs.STRUCTS["sockaddr"](peer) if peer and len(peer) > 1 else address(name_at)
+    given = message.vectors
+    data = vectors_text(given, how_many, vectors_at) if given is not None else address(vectors_at)
     fields = [f"msg_name={shown}", f"msg_namelen={name_size}", f"msg_iov={data}", f"msg_iovlen={how_many}"]
     if control_size:
         control = message.control
@@ -315,6 +328,39 @@ def _message(message: Message, name_size: str) -> str:
         told = socket_structs.control(control, control_at) if control is not None else at
         fields.append(f"msg_control={told}")
     return text.structure([*fields, f"msg_controllen={control_size}", f"msg_flags={text.flags(how, 'msg')}"])
+
+
+_MMSGHDR = 32
+"""sizeof(struct mmsghdr): a msghdr and its length."""
+
+
+def _messages_in(call: Call, place: int) -> str:
+    """Several messages: those that were sent with their lengths."""
+    data, sent = call.before(place), call.after(place) or b""
+    if data is None:
+        return _address(call, place)
+    lengths = [unpack_from("<I", sent, at)[0] for at in range(_MMSGHDR - 4, len(sent), _MMSGHDR)]
+    shown = [
+        _one_of_messages(message, str(unpack_from("<i", message.header, 4)[0]), lengths[at : at + 1])
+        for at, (message, _) in enumerate(Messages.decode_all(data))
+    ]
+    return text.elements_of(shown, call.word(call.arg(place).size), call.word(place), _MMSGHDR)
+
+
+def _messages_out(call: Call, place: int) -> str:
+    before, data = call.before(place), call.after(place)
+    if before is None or data is None:
+        return _address(call, place)
+    shown: list[str] = []
+    for at, (message, length) in enumerate(Messages.decode_all(data)):
+        room = unpack_from("<i", before, _MMSGHDR * at + 4)[0] if _MMSGHDR * at < len(before) else 0
+        shown.append(_one_of_messages(*_named(message, room), [length]))
+    return text.elements_of(shown, call.value, call.word(place), _MMSGHDR)
+
+
+def _one_of_messages(message: Message, name_size: str, length: Sequence[int]) -> str:
+    fields = [f"msg_hdr={_message(message, name_size)}", *(f"msg_len={one}" for one in length)]
+    return text.structure(fields)
 
 
 def _sigframe(call: Call, place: int) -> str:
@@ -370,6 +416,8 @@ _SHOW: dict[Kind, _Show] = {
     Kind.CLONE_ARGS: _address,
     Kind.MESSAGE_IN: _message_in,
     Kind.MESSAGE_OUT: _message_out,
+    Kind.MESSAGES_IN: _messages_in,
+    Kind.MESSAGES_OUT: _messages_out,
     Kind.BLOCK: _address,
     Kind.SOCKETCALL: _address,
     Kind.IOCTL_ARG: _hex,
@@ -379,7 +427,10 @@ _SHOW: dict[Kind, _Show] = {
     Kind.SIGFRAME: _sigframe,
 }
 _LATE = frozenset(
-    (Kind.MESSAGE_OUT, Kind.STRING_OUT, Kind.BUF_OUT, Kind.IOVEC_OUT, Kind.STRUCT_OUT, Kind.REMAINDER)
+    (
+        *(Kind.MESSAGE_OUT, Kind.MESSAGES_IN, Kind.MESSAGES_OUT, Kind.STRING_OUT, Kind.BUF_OUT),
+        *(Kind.IOVEC_OUT, Kind.STRUCT_OUT, Kind.REMAINDER),
+    )
 )
 
 

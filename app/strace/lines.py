@@ -11,9 +11,10 @@ from app.strace.calls import HEXADECIMAL, NOTES, SPECIAL, WAITS
 from app.strace.structs import signals as signal_structs
 from app.strace.style import current, descriptor
 from kernel.abi.errno import RESTART_TEXTS, STRERROR, Errno, errno_of
-from kernel.abi.sigframe import Siginfo
 from kernel.capture import Items
 from kernel.captured import Strings
+from kernel.signals.frame import siginfo_of
+from kernel.signals.state import told_of
 from kernel.table import BY_NAME, HAS_INNER_CALL, Kind, Row, inner_call
 
 RESULT_COLUMN = 40
@@ -106,26 +107,8 @@ def format_unknown(number: int, args: tuple[int, ...], result: int | None, colum
 
 
 def format_signal(signo: int, code: int, about: tuple[int, ...]) -> str:
-    """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`.
-
-    `about` is the event's: sender, user, status, address, value, errno.
-    """
-    sender, uid, status, address, value, errno = (*about, 0, 0, 0, 0, 0, 0)[:6]
-    info = Siginfo(
-        si_signo=signo,
-        si_code=code,
-        si_errno=errno,
-        si_pid=sender,
-        si_uid=uid,
-        si_status=status,
-        si_addr=address,
-        si_value=value,
-        si_band=sender,
-        si_fd=uid,
-        si_call_addr=address,
-        si_syscall=value,
-        si_arch=status,
-    )
+    """`--- SIGCHLD {si_signo=SIGCHLD, si_code=CLD_EXITED, si_pid=3, ...} ---`; `about` is the event's."""
+    info = siginfo_of(told_of(signo, code, about))
     return f"--- {text.signal_of(info.si_signo)} {signal_structs.siginfo(info)} ---"
 
 

@@ -195,6 +195,16 @@ def elements() -> int:
     return sys.maxsize if style.verbose else style.limit
 
 
+def elements_of(found: Sequence[str], how_many: int, where: int, size: int) -> str:
+    """An array of `how_many` elements at `where`, of which only the first could be read, or are shown."""
+    if not found and how_many:
+        return address(where)
+    shown = found[: elements()]
+    if len(shown) == len(found) < how_many:
+        return array([*shown, f"... /* {address(where + size * len(found))} */"])
+    return array(shown, more=len(found) > len(shown))
+
+
 def structure(fields: Sequence[str], *, more: bool = False) -> str:
     """`{a=1, b=2, ...}`."""
     return "{" + ", ".join([*fields, *(("...",) if more else ())]) + "}"

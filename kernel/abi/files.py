@@ -373,6 +373,8 @@ UMOUNT_NOFOLLOW = 0x8
 # limits, uapi linux/limits.h and include/linux/namei.h
 PATH_MAX = 4096
 NAME_MAX = 255
+XATTR_SIZE_MAX = 65536
+MEMFD_NAME_MAX = NAME_MAX - len("memfd:")
 PIPE_BUF = 4096
 IOV_MAX = 1024
 MAXSYMLINKS = 40

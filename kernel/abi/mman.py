@@ -33,6 +33,8 @@ MAP_POPULATE = 0x8000
 MAP_NONBLOCK = 0x10000
 MAP_STACK = 0x20000
 MAP_HUGETLB = 0x40000
+MAP_HUGE_SHIFT = 26
+"""From this bit on, the size of huge pages as a power of two; in memfd_create's flags as well."""
 MAP_SYNC = 0x80000
 MAP_FIXED_NOREPLACE = 0x100000
 MAP_UNINITIALIZED = 0x4000000

@@ -594,10 +594,11 @@ SIZES: dict[str, int] = {
     "wstatus": 4, "int": 4, "uint": 4, "addr": 4, "uid16": 2, "gid16": 2, "uid32": 4, "gid32": 4,
     "mmap": MmapArgs.SIZE, "select": SelectArgs.SIZE, "sigaction": Sigaction.SIZE,
     "old_sigaction": OldSigaction.SIZE, "stack_t": StackT.SIZE, "sigset": 8, "old_sigset": 4,
-    "sigset_argpack": 8, "siginfo": 128, "mq_attr": 32, "msghdr": 28, "sembuf": 6, "msgbuf": 4,
+    "sigset_argpack": 8, "siginfo": 128, "mq_attr": 32, "msghdr": 28, "mmsghdr": 32, "sembuf": 6, "msgbuf": 4,
     "sockaddr": 128, "dirents": 1, "dirents64": 1, "flock": Flock.SIZE, "flock64": Flock64.SIZE,
     "sched_attr": 56, "file_handle": 8, "file_handle_room": 8, "old_dirent": 10, "futex_waitv": 24,
-    "timex": 128, "timex64": 208, "kcmp_epoll_slot": 12,
+    "timex": 128, "timex64": 208, "kcmp_epoll_slot": 12, "pending_set": 8, "sock_fprog": 8,
+    "seccomp_notif_sizes": 6, "seccomp_arg": 8, "optval": 1,
     "termios": Termios.SIZE, "winsize": Winsize.SIZE, "signalfd_siginfo": SignalfdSiginfo.SIZE,
 }
 # fmt: on

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from cpu.paging import DIRTY, FRAME_MASK, NX, PRESENT, USER, WRITABLE
@@ -47,6 +49,8 @@ MMAP_MIN = 0x1_0000
 MAX_VMAS = 65530
 MAX_ALL_VMAS = 4 * MAX_VMAS
 """VMAs of all spaces together that fork still adds to: they are the host's memory, not the guest's."""
+
+_END = attrgetter("end")
 
 
 def create_space(k: Kernel) -> Space:
@@ -151,14 +155,18 @@ def _is_data(prot: int, flags: int) -> bool:
 
 def find_vma(space: Space, va: int) -> Vma | None:
     """The VMA that holds `va`."""
-    for vma in space.vmas:
-        if va < vma.end:
-            return vma if va >= vma.start else None
-    return None
+    at = first_behind(space, va)
+    return space.vmas[at] if at < len(space.vmas) and space.vmas[at].start <= va else None
+
+
+def first_behind(space: Space, va: int) -> int:
+    """The place of the first VMA that ends behind `va` (Linux's find_vma); behind the last if none does."""
+    return bisect_right(space.vmas, va, key=_END)
 
 
 def overlaps(space: Space, start: int, end: int) -> bool:
-    return any(vma.start < end and start < vma.end for vma in space.vmas)
+    at = first_behind(space, start)
+    return start < end and at < len(space.vmas) and space.vmas[at].start < end
 
 
 def find_gap(space: Space, length: int, top: int = MMAP_BASE) -> int:
@@ -182,7 +190,7 @@ def insert(k: Kernel, space: Space, vma: Vma) -> Vma:
     if len(space.vmas) >= MAX_VMAS:
         raise KernelError(Errno.ENOMEM)
     _remember_inode(k, vma)
-    at = next((n for n, other in enumerate(space.vmas) if other.start >= vma.end), len(space.vmas))
+    at = first_behind(space, vma.start)
     space.vmas.insert(at, vma)
     k.emit(VmaMapped(space.id, vma.start, vma.end, vma.prot, vma.flags, vma.inode, vma.offset, vma.name))
     return _merge_around(k, space, at)
@@ -196,8 +204,9 @@ def remove(k: Kernel, space: Space, start: int, end: int) -> None:
     space.peak = max(space.peak, sum(one.end - one.start for one in space.vmas) >> 12)
     _split(k, space, start)
     _split(k, space, end)
-    gone = [vma for vma in space.vmas if vma.start >= start and vma.end <= end]
-    space.vmas = [vma for vma in space.vmas if not (vma.start >= start and vma.end <= end)]
+    first, behind = first_behind(space, start), first_behind(space, end)
+    gone = space.vmas[first:behind]
+    space.vmas = space.vmas[:first] + space.vmas[behind:]
     u64 = k.ram.u64
     found = False
     for vma in gone:
@@ -318,15 +327,16 @@ def _merge_around(k: Kernel, space: Space, at: int) -> Vma:
 
 def _split(k: Kernel, space: Space, va: int) -> None:
     """Make `va` an edge between two VMAs if it lies inside one."""
-    for at, vma in enumerate(space.vmas):
-        if vma.start < va < vma.end:
-            upper = Vma(va, vma.end, vma.prot, vma.flags, vma.inode, 0, vma.name)
-            if vma.inode:
-                upper.offset = vma.offset + (va - vma.start >> 12)
-            vma.end = va
-            space.vmas.insert(at + 1, upper)
-            _remember_inode(k, upper)
-            return
+    at = first_behind(space, va)
+    if at == len(space.vmas) or space.vmas[at].start >= va:
+        return
+    vma = space.vmas[at]
+    upper = Vma(va, vma.end, vma.prot, vma.flags, vma.inode, 0, vma.name)
+    if vma.inode:
+        upper.offset = vma.offset + (va - vma.start >> 12)
+    vma.end = va
+    space.vmas.insert(at + 1, upper)
+    _remember_inode(k, upper)
 
 
 def _remember_inode(k: Kernel, vma: Vma) -> None:

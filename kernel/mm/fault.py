@@ -19,7 +19,7 @@ from kernel.mm.flags import VM_LOCKONFAULT
 from kernel.mm.frames import alloc_frame, get_frame, put_frame
 from kernel.mm.pagetables import event_bits, flush, get_pte, own_table, pte_word, set_pte
 from kernel.signals.state import force_signal, record_trap
-from kernel.tables import SigInfo, Space, Vma
+from kernel.tables import Inode, SigInfo, Space, Vma
 from kernel.thread import Regs
 
 if TYPE_CHECKING:
@@ -151,7 +151,10 @@ def _supply(k: Kernel, space: Space, vma: Vma, page: int, write: bool) -> int:
             raise BadAccess(page, write, SIGBUS, BUS_ADRERR)
         cached = k.page_of(inode, index)
         if vma.flags & MAP_SHARED:
-            pfn, writable, reason = cached, True, "share"
+            writable = write or not _notes_stores(k, inode)
+            pfn, reason = cached, "share"
+            if write:
+                _stored(k, inode)
             get_frame(k, pfn)
         elif write:
             get_frame(k, cached)  # so that it is not what is given back to make room for the copy
@@ -182,6 +185,8 @@ def _break_sharing(k: Kernel, space: Space, vma: Vma, page: int, pte: int) -> in
     own_table(k, space.pgd, page)
     old = (pte & FRAME_MASK) >> 12
     if vma.flags & MAP_SHARED or k.tables.frame_refs[old] == 1:
+        if vma.flags & MAP_SHARED and vma.inode:
+            _stored(k, k.tables.inodes[vma.inode])
         word = pte | WRITABLE | DIRTY | USER
         set_pte(k, space.pgd, page, word)
         flush(k, space.pgd)
@@ -197,6 +202,18 @@ def _break_sharing(k: Kernel, space: Space, vma: Vma, page: int, pte: int) -> in
     k.emit(PageCopied(space.id, page, old, new, event_bits(word)))
     put_frame(k, old)
     return word
+
+
+def _notes_stores(k: Kernel, inode: Inode) -> bool:
+    """Whether even a page that was only read faults at the first store to it, for its file's times
+    (`page_mkwrite`). Not tmpfs's, nor what is shared without a file."""
+    system = k.tables.filesystems.get(inode.dev)
+    return system is not None and system.type != "tmpfs"
+
+
+def _stored(k: Kernel, inode: Inode) -> None:
+    """A store through a shared mapping that had to fault (`fault_dirty_shared_page`)."""
+    inode.mtime = inode.ctime = k.now
 
 
 def user_page(k: Kernel, space: Space, va: int, write: bool) -> int:

@@ -339,9 +339,17 @@ def is_orphaned_pgrp(k: Kernel, pgrp: int) -> bool:
 
 
 def told(info: SigInfo) -> tuple[int, ...]:
-    """What an event tells of a siginfo: pid, uid, status, address, value, and errno where there is one."""
+    """What an event tells of a siginfo: pid, uid, status, address, value; then errno, utime and stime unless
+    all three are 0 (`told_of` reads it)."""
     what = (info.pid, info.uid, info.status, info.address, info.value)
-    return (*what, info.errno) if info.errno else what
+    more = (info.errno, info.utime, info.stime)
+    return (*what, *more) if any(more) else what
+
+
+def told_of(signo: int, code: int, about: tuple[int, ...]) -> SigInfo:
+    """The siginfo that an event tells of so."""
+    pid, uid, status, address, value, errno, utime, stime = (*about, *(0,) * 8)[:8]
+    return SigInfo(signo, code, errno, pid, uid, status, address, value, utime, stime)
 
 
 def force_signal(k: Kernel, task: Task, info: SigInfo, default: bool = False) -> None:

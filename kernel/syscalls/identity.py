@@ -14,7 +14,7 @@ from kernel.abi.errno import Errno
 from kernel.abi.process import CAP_SETGID, CAP_SETUID
 from kernel.errors import KernelError
 from kernel.tables import Credentials
-from kernel.uaccess import copy_from_user, copy_to_user, put_user32, signed
+from kernel.uaccess import copy_from_user_partial, copy_to_user, put_user32, signed
 
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
@@ -268,12 +268,15 @@ def _set_groups(k: Kernel, size: int, address: int, form: str) -> int:
         raise KernelError(Errno.EPERM)
     if size > NGROUPS_MAX:
         raise KernelError(Errno.EINVAL)
-    data = copy_from_user(k, address, size * struct.calcsize(form))
-    groups = struct.unpack(f"<{size}{form}", data)
+    each = struct.calcsize(form)
+    data = copy_from_user_partial(k, address, size * each)
+    groups = struct.unpack(f"<{len(data) // each}{form}", data[: len(data) // each * each])
     if form == "H":
         groups = tuple(_wide(group) for group in groups)
-    if SAME in groups:
+    if SAME in groups:  # one after the other is read and looked at
         raise KernelError(Errno.EINVAL)
+    if len(groups) < size:
+        raise KernelError(Errno.EFAULT)
     new = capabilities.copy(k.task.cred)
     new.groups = sorted(groups)
     k.task.cred = new

@@ -15,6 +15,7 @@ from kernel.abi.files import (
     F_SEAL_SEAL,
     F_SEAL_SHRINK,
     F_SEAL_WRITE,
+    MEMFD_NAME_MAX,
     MFD_ALLOW_SEALING,
     MFD_CLOEXEC,
     MFD_EXEC,
@@ -25,7 +26,7 @@ from kernel.abi.files import (
     O_RDONLY,
     O_RDWR,
 )
-from kernel.abi.mman import MAP_SHARED
+from kernel.abi.mman import MAP_HUGE_SHIFT, MAP_SHARED
 from kernel.errors import KernelError
 from kernel.fs.files import close_file, install_fd, open_file
 from kernel.fs.ramfs import anonymous_inode, free_unused
@@ -36,8 +37,6 @@ from kernel.uaccess import strncpy_from_user
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-NAME_MAX = 249
-"""NAME_MAX less "memfd:"."""
 KNOWN = MFD_CLOEXEC | MFD_ALLOW_SEALING | MFD_HUGETLB | MFD_NOEXEC_SEAL | MFD_EXEC
 SEALS = F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE | F_SEAL_EXEC
 AGAINST_WRITES = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_FUTURE_WRITE
@@ -45,10 +44,11 @@ MARK = "/memfd:"
 
 
 def sys_memfd_create(k: Kernel, name: int, flags: int) -> int:
-    if flags & ~KNOWN or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
+    known = KNOWN | -1 << MAP_HUGE_SHIFT if flags & MFD_HUGETLB else KNOWN
+    if flags & ~known or (flags & MFD_EXEC and flags & MFD_NOEXEC_SEAL):
         raise KernelError(Errno.EINVAL)
     try:
-        text = strncpy_from_user(k, name, NAME_MAX + 1)
+        text = strncpy_from_user(k, name, MEMFD_NAME_MAX + 1)
     except KernelError as error:
         raise KernelError(Errno.EINVAL if error.errno == Errno.ENAMETOOLONG else error.errno) from None
     if flags & MFD_HUGETLB:

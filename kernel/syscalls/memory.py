@@ -189,6 +189,7 @@ def _map_file(k: Kernel, made: Vma, file: OpenFile, page_offset: int) -> None:
     if shared and (access != O_RDWR or sealed):
         made.flags |= VM_MAYNOTWRITE
     made.inode, made.offset, made.name = file.inode, page_offset, file.path
+    ramfs.accessed(k, inode, file)
 
 
 def _map_shared_zeroes(k: Kernel, made: Vma) -> None:

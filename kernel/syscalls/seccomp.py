@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 from kernel import seccomp
 from kernel.abi.errno import Errno
-from kernel.abi.process import CAP_SYS_ADMIN
+from kernel.abi.process import (
+    CAP_SYS_ADMIN,
+    SECCOMP_GET_ACTION_AVAIL,
+    SECCOMP_GET_NOTIF_SIZES,
+    SECCOMP_SET_MODE_FILTER,
+    SECCOMP_SET_MODE_STRICT,
+)
 from kernel.capabilities import capable
 from kernel.errors import KernelError
 from kernel.uaccess import copy_from_user, copy_to_user, get_user32
@@ -15,7 +21,6 @@ from kernel.uaccess import copy_from_user, copy_to_user, get_user32
 if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
-SET_MODE_STRICT, SET_MODE_FILTER, GET_ACTION_AVAIL, GET_NOTIF_SIZES = range(4)
 FLAG_TSYNC, FLAG_LOG, FLAG_SPEC_ALLOW, FLAG_TSYNC_ESRCH = 1, 2, 4, 16
 _FLAGS = FLAG_TSYNC | FLAG_LOG | FLAG_SPEC_ALLOW | FLAG_TSYNC_ESRCH
 _FPROG = Struct("<H2xI")
@@ -23,16 +28,16 @@ _NOTIF_SIZES = Struct("<3H").pack(80, 24, 64)
 
 
 def sys_seccomp(k: Kernel, op: int, flags: int, uargs: int) -> int:
-    if op == SET_MODE_STRICT:
+    if op == SECCOMP_SET_MODE_STRICT:
         if flags or uargs:
             raise KernelError(Errno.EINVAL)
         seccomp.set_strict(k)
         return 0
-    if op == SET_MODE_FILTER:
+    if op == SECCOMP_SET_MODE_FILTER:
         return _set_filter(k, flags, uargs)
-    if op not in (GET_ACTION_AVAIL, GET_NOTIF_SIZES) or flags:
+    if op not in (SECCOMP_GET_ACTION_AVAIL, SECCOMP_GET_NOTIF_SIZES) or flags:
         raise KernelError(Errno.EINVAL)
-    if op == GET_NOTIF_SIZES:
+    if op == SECCOMP_GET_NOTIF_SIZES:
         copy_to_user(k, uargs, _NOTIF_SIZES)
     elif get_user32(k, uargs) not in seccomp.AVAILABLE:
         raise KernelError(Errno.EOPNOTSUPP)
@@ -41,7 +46,7 @@ def sys_seccomp(k: Kernel, op: int, flags: int, uargs: int) -> int:
 
 def prctl_set_seccomp(k: Kernel, mode: int, uargs: int, c: int, d: int) -> int:
     if mode == seccomp.MODE_STRICT:
-        return sys_seccomp(k, SET_MODE_STRICT, 0, 0)
+        return sys_seccomp(k, SECCOMP_SET_MODE_STRICT, 0, 0)
     if mode == seccomp.MODE_FILTER:
         return _set_filter(k, 0, uargs)
     raise KernelError(Errno.EINVAL)

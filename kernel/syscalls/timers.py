@@ -82,7 +82,9 @@ def sys_setitimer(k: Kernel, which: int, value: int, ovalue: int) -> int:
 
 
 def _set_itimer(k: Kernel, which: int, length: int, interval: int) -> None:
-    if not length and posix_timers.find(k, k.task.tgid, -1 - which) is None:
+    if not length and which == ITIMER_REAL:
+        interval = 0  # the others keep theirs
+    if not (length or interval) and posix_timers.find(k, k.task.tgid, -1 - which) is None:
         return
     timer = posix_timers.itimer(k, which)
     posix_timers.arm(k, timer, posix_timers.clock_now(k, timer) + length if length else -1, interval)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from kernel import uaccess
 from kernel.abi.errno import Errno
-from kernel.abi.files import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, IN_ATTRIB, S_ISVTX
+from kernel.abi.files import AT_EMPTY_PATH, AT_SYMLINK_NOFOLLOW, IN_ATTRIB, S_ISVTX, XATTR_SIZE_MAX
 from kernel.abi.process import CAP_FOWNER, CAP_SETFCAP, CAP_SYS_ADMIN
 from kernel.capabilities import XATTR, capable
 from kernel.errors import KernelError
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from kernel.kernel import Kernel
 
 XATTR_NAME_MAX = 255
-XATTR_SIZE_MAX = 65536
 XATTR_CREATE, XATTR_REPLACE = 1, 2
 MAX_BYTES = 8 << 20
 """What all attributes of the machine may take: ENOSPC beyond."""

@@ -77,7 +77,7 @@ def test_own_programs(strace: str, build: Build, tmp_path: Path) -> None:
 def test_c_programs(strace: str, build: Build, tmp_path: Path) -> None:
     lines = ["hello", "args one two", "heap", "numbers", "ends abort", "ends segfault", "ends divide"]
     lines += ["ends pipe", "ends int3", "ends hlt", "ends kill", "ends term", "ends _exit", "ends stack"]
-    lines += ["ends assert"]
+    lines += ["ends assert", "edges"]
     programs = [
         [str(build(PROGRAMS / f"{name}.c", libc)), *arguments]
         for name, *arguments in map(str.split, lines)
@@ -132,8 +132,6 @@ RACES = {
         "getsockname(": "a name that the kernel chose",
         "recvfrom(": "the same",
         "prlimit64(": "the host's own limit",
-        "sendmmsg(": "what is in several messages is not shown",
-        "recvmmsg_time64(": "the same",
     },
     "unix_streams": {
         "getsockname(": "a name that the kernel chose",

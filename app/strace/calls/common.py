@@ -29,12 +29,16 @@ def hexes(call: Call, first: int) -> list[Part]:
 
 
 def sized_set(call: Call, place: int, size_place: int) -> Part:
-    """A signal set is shown as far as its size says, if that is a size that a set may have."""
+    """A signal set is shown as far as its size says, if that is a size that a set may have.
+
+    `rt_sigpending` gives any number of its bytes.
+    """
     shown = part(call, place)
     size = call.word(size_place)
     if size == 8:
         return shown
     data = call.after(place) if shown.late else call.before(place)
-    if size != 4 or data is None:
+    pending = call.row.name == "rt_sigpending" and 0 < size < 8
+    if (size != 4 and not pending) or data is None:
         return Part(address(call.word(place)), shown.late)
-    return Part(signal_structs.sigset(data[:4]), shown.late)
+    return Part(signal_structs.sigset(data[: min(size, 8)]), shown.late)

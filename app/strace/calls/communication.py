@@ -11,10 +11,6 @@ from app.strace.calls.common import Note, Special
 from app.strace.names import NAMES
 from app.strace.structs import sockets as socket_structs
 from app.strace.text import address, name
-from kernel.abi.ipc import SO_ERROR, SOL_SOCKET
-
-INT = 4
-"""sizeof(int): options are no shorter."""
 
 
 def _socket(call: Call) -> list[Part]:
@@ -50,21 +46,30 @@ def _with_address(place: int) -> Special:
     return show
 
 
-def _sockopt(call: Call) -> list[Part]:
+def _setsockopt(call: Call) -> list[Part]:
     shown = parts(call)
-    data = call.after(3) if call.row.name == "getsockopt" else call.before(3)
-    if call.row.name == "setsockopt" and call.word(1) == SOL_SOCKET and text.signed(call.word(4)) < INT:
-        shown[3] = Part(address(call.word(3)))
-        return shown
-    set_error = call.row.name == "setsockopt" and call.word(2) == SO_ERROR
-    option = -1 if set_error else call.word(2)
-    value = socket_structs.socket_option(data, call.word(1), option) if data is not None else None
-    if value is not None:
-        shown[3] = Part(value, shown[3].late)
-    if call.row.name == "getsockopt":
-        data = call.after(4) or call.before(4)
-        shown[4] = Part(struct(data, call, 4), late=True)
+    size, data = text.signed(call.word(4)), call.before(3)
+    value = None
+    if data is not None and size >= 0:
+        value = socket_structs.option_given(data, call.word(1), call.word(2), size)
+    shown[3] = Part(value if value is not None else address(call.word(3)))
     return shown
+
+
+def _getsockopt(call: Call) -> list[Part]:
+    """How much room there was, and how much of it the kernel used."""
+    shown = parts(call)
+    before = call.before(4)
+    if before is None:
+        return [*shown[:3], Part(address(call.word(3))), Part(address(call.word(4)))]
+    data, after = call.after(3), call.after(4)
+    room = unpack_from("<i", before)[0]
+    used = unpack_from("<i", after)[0] if after is not None else room
+    value = address(call.word(3))
+    if data is not None and room > 0 and used > 0:
+        value = socket_structs.option_got(data, call.word(1), call.word(2), used)
+    size = f"[{room}]" if used == room else f"[{room} => {used}]"
+    return [*shown[:3], Part(value, late=True), Part(size, late=True)]
 
 
 def _message(call: Call) -> list[Part]:
@@ -88,10 +93,20 @@ def _socketcall(call: Call) -> list[Part]:
 SPECIAL: dict[str, Special] = {
     **dict.fromkeys(("socket", "socketpair"), _socket),
     **dict.fromkeys(("accept", "accept4", "getsockname", "getpeername"), _with_address(1)),
-    **dict.fromkeys(("getsockopt", "setsockopt"), _sockopt),
+    "getsockopt": _getsockopt,
+    "setsockopt": _setsockopt,
     **dict.fromkeys(("msgsnd", "msgrcv"), _message),
     "socketcall": _socketcall,
     "recvfrom": _with_address(4),
 }
 
-NOTES: dict[str, Note] = {}
+
+def _left_note(call: Call) -> str | None:
+    """What is left of the time, or that it is over."""
+    if not call.value:
+        return "Timeout"
+    data = call.after(4)
+    return f"left {struct(data, call, 4)}" if data is not None else None
+
+
+NOTES: dict[str, Note] = dict.fromkeys(("recvmmsg", "recvmmsg_time64"), _left_note)

@@ -85,6 +85,8 @@ def _fcntl(call: Call) -> list[Part]:
     shown = [part(call, 0), part(call, 1)]
     if command in _FCNTL_ALONE:
         return shown
+    if command in _FCNTL_LOCKS_64 and call.row.name == "fcntl":
+        return [*shown, Part(hexadecimal(value))]
     late = command in (files.F_GETLK, files.F_GETLK64, files.F_OFD_GETLK, files.F_GETOWN_EX)
     data = call.after(2) if late else call.before(2)
     show = _FCNTL_SHOWS.get(command)
@@ -117,6 +119,8 @@ _FCNTL_SHOWS: dict[int, Callable[[int], str]] = {
     files.F_SETOWN: lambda value: str(signed(value)),
     files.F_SETPIPE_SZ: str,
 }
+_FCNTL_LOCKS_64 = frozenset((files.F_GETLK64, files.F_SETLK64, files.F_SETLKW64))
+"""Commands that `fcntl` does not have, only `fcntl64`."""
 _FCNTL_SETS_LOCK = frozenset(
     (files.F_SETLK, files.F_SETLKW, files.F_SETLK64, files.F_SETLKW64, files.F_OFD_SETLK, files.F_OFD_SETLKW)
 )
@@ -276,11 +280,30 @@ def _select_note(call: Call) -> str:
     return ", ".join(found)
 
 
+def _setxattr(call: Call) -> list[Part]:
+    """The value without the NUL that it may end with, unless it is longer than any may be."""
+    shown = parts(call)
+    data, size = call.before(2), call.word(3)
+    if size > files.XATTR_SIZE_MAX:
+        shown[2] = Part(address(call.word(2)))
+    elif data is not None and len(data) == size and data.endswith(b"\0"):
+        shown[2] = Part(text.bytes_of(data[:-1], size - 1))
+    return shown
+
+
+def _listxattr(call: Call) -> list[Part]:
+    """Without room for them the names only say how much they need."""
+    shown = parts(call)
+    return shown if call.word(2) else [shown[0], Part(address(call.word(1)), late=True), shown[2]]
+
+
 SPECIAL: dict[str, Special] = {
     **dict.fromkeys(("open", "openat", "mq_open"), _open),
     **dict.fromkeys(("mknod", "mknodat"), _mknod),
     **dict.fromkeys(("getdents", "getdents64"), _getdents),
     **dict.fromkeys(("fcntl", "fcntl64"), _fcntl),
+    **dict.fromkeys(("setxattr", "lsetxattr", "fsetxattr"), _setxattr),
+    **dict.fromkeys(("listxattr", "llistxattr", "flistxattr"), _listxattr),
     **dict.fromkeys(("select", "_newselect", "pselect6", "pselect6_time64"), _select),
     **dict.fromkeys(("ppoll", "ppoll_time64"), _ppoll),
     "mount": _mount,

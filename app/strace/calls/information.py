@@ -33,7 +33,12 @@ def _syslog(call: Call) -> list[Part]:
     shown = [Part(f"{kind} /* {known} */" if known is not None else f"{kind} /* SYSLOG_ACTION_??? */")]
     if kind in (2, 3, 4):
         return [*shown, part(call, 1), part(call, 2)]
-    return [*shown, Part(address(call.word(1))), part(call, 2)] if kind == 8 else shown
+    if known is not None and kind != _CONSOLE_LEVEL:
+        return shown
+    return [*shown, Part(address(call.word(1))), part(call, 2)]
+
+
+_CONSOLE_LEVEL = 8
 
 
 def _named(call: Call) -> list[Part]:
@@ -50,7 +55,11 @@ def _swapon(call: Call) -> list[Part]:
     """The priority is a number in the low 15 bits."""
     ways, priority = call.word(1) & ~0x7FFF, call.word(1) & 0x7FFF
     shown = flags(ways, "swapon") if ways else str(priority)
-    return [part(call, 0), Part(f"{shown}|{priority}" if ways and priority else shown)]
+    preferred = ways & _SWAP_FLAG_PREFER or priority
+    return [part(call, 0), Part(f"{shown}|{priority}" if ways and preferred else shown)]
+
+
+_SWAP_FLAG_PREFER = 0x8000
 
 
 def _reboot(call: Call) -> list[Part]:

@@ -9,8 +9,9 @@ from app.strace.arguments import part, parts, struct, struct_at
 from app.strace.call import Call, Part
 from app.strace.calls.common import Note, Special, after, hexes, numbers
 from app.strace.structs import processes as process_structs
+from app.strace.style import current
 from app.strace.text import address, flags, hexadecimal, name
-from kernel.abi import mman, process, time
+from kernel.abi import files, mman, process, time
 from kernel.abi.structs import UserDesc
 
 
@@ -22,7 +23,45 @@ def _map_flags(value: int) -> str:
     """The kind of mapping is a number of four bits among the flags."""
     kind, rest = value & mman.MAP_TYPE, value & ~mman.MAP_TYPE
     shown = name(kind, "map_type") if kind else "MAP_FILE"
-    return f"{shown}|{flags(rest, 'map')}" if rest else shown
+    return f"{shown}|{_huge_flags(rest, 'map')}" if rest else shown
+
+
+def _huge_flags(value: int, word: str) -> str:
+    """Flags of which the upper six bits may be the size of huge pages, in a mapping if it is to have any."""
+    size = value >> mman.MAP_HUGE_SHIFT if word == "memfd" or value & mman.MAP_HUGETLB else 0
+    if not size:
+        return flags(value, word)
+    rest = value & (1 << mman.MAP_HUGE_SHIFT) - 1
+    huge = f"{size}<<{_SHIFTS[word]}"
+    return f"{flags(rest, word)}|{huge}" if rest else huge
+
+
+_SHIFTS = {"map": "MAP_HUGE_SHIFT", "memfd": "MFD_HUGE_SHIFT"}
+
+
+def _memfd_create(call: Call) -> list[Part]:
+    data = call.before(0)
+    shown = part(call, 0)
+    if data is not None and len(data) > files.MEMFD_NAME_MAX:
+        shown = Part(text.quote(data[: current().limit], more=True))
+    return [shown, Part(_huge_flags(call.word(1), "memfd"))]
+
+
+def _seccomp(call: Call) -> list[Part]:
+    """What flags and what structure it is follows from the operation (`man 2 seccomp`)."""
+    shown = [part(call, 0), Part(hexadecimal(call.word(1)))]
+    operation, where = call.word(0), call.word(2)
+    if operation == process.SECCOMP_SET_MODE_FILTER:
+        shown[1] = Part(flags(call.word(1), "seccomp_filter"))
+        return [*shown, Part(process_structs.fprog(call.before(2), where))]
+    if operation == process.SECCOMP_GET_ACTION_AVAIL:
+        action = call.before(2)
+        known = f"[{name(unpack_from('<I', action)[0], 'seccomp_action')}]" if action else address(where)
+        return [*shown, Part(known)]
+    if operation == process.SECCOMP_GET_NOTIF_SIZES:
+        sizes = call.after(2)
+        return [*shown, Part(process_structs.notif_sizes(sizes) if sizes else address(where), late=True)]
+    return [*shown, Part(address(where))]
 
 
 def _remap_file_pages(call: Call) -> list[Part]:
@@ -291,6 +330,8 @@ SPECIAL: dict[str, Special] = {
     "get_thread_area": _get_thread_area,
     "modify_ldt": _modify_ldt,
     "arch_prctl": _arch_prctl,
+    "memfd_create": _memfd_create,
+    "seccomp": _seccomp,
     "ptrace": _ptrace,
 }
 

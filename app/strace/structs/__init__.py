@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from app.strace.structs import files, numbers, processes, scheduling, signals, sockets, terminals, time
-from app.strace.text import array, elements
+from app.strace.text import elements_of
 from kernel.abi.structs import EpollEvent, Pollfd
 
 STRUCTS: dict[str, Callable[[bytes], str]] = {
@@ -35,8 +35,8 @@ ITEMS: dict[str, tuple[int, Callable[[bytes], str]]] = {
 """Size and text of what comes in arrays."""
 
 
-def items(data: bytes, of: str) -> str:
-    """An array, of which no more elements than the style allows are shown."""
+def items(data: bytes, of: str, how_many: int, where: int) -> str:
+    """An array, of which no more elements than the style allows are shown, and no more than were taken."""
     size, show = ITEMS[of]
     parts = [data[at : at + size] for at in range(0, len(data) - size + 1, size)]
-    return array([show(part) for part in parts[: elements()]], more=len(parts) > elements())
+    return elements_of([show(part) for part in parts], how_many, where, size)

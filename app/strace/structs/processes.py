@@ -6,8 +6,9 @@ from collections.abc import Callable
 from struct import unpack_from
 
 from app.strace import text
+from app.strace.structs.numbers import user_id
 from app.strace.style import current
-from app.strace.text import address, flags, hexadecimal, signed, structure
+from app.strace.text import address, flags, hexadecimal, structure
 from kernel.abi import process
 from kernel.abi.structs import CloneArgs, Rusage, Sysinfo, UserDesc, Utsname
 
@@ -63,7 +64,7 @@ def user_desc(data: bytes) -> str:
     desc = UserDesc.unpack(data)
     return structure(
         (
-            f"entry_number={signed(desc.entry_number)}",
+            f"entry_number={user_id(desc.entry_number)}",
             f"base_addr={_padded(desc.base_addr)}",
             f"limit={_padded(desc.limit)}",
             f"seg_32bit={desc.seg_32bit}",
@@ -89,7 +90,8 @@ def clone_args(data: bytes) -> str:
         ("parent_tid", args.parent_tid, process.CLONE_PARENT_SETTID),
     )
     fields += [f"{word}={address(value)}" for word, value, wanted in pointers if args.flags & wanted]
-    fields.append(f"exit_signal={text.signal_of(args.exit_signal)}")
+    signo = args.exit_signal
+    fields.append(f"exit_signal={text.signal_of(signo) if signo < 1 << 31 else signo}")
     fields.append(f"stack={address(args.stack)}")
     fields.append(f"stack_size={hexadecimal(args.stack_size)}")
     if args.flags & process.CLONE_SETTLS:
@@ -152,6 +154,19 @@ def _cap_data(data: bytes) -> str:
     return structure(
         [f"{word}={_capabilities(a | b << 32)}" for word, a, b in zip(words, low, high, strict=True)]
     )
+
+
+def fprog(data: bytes | None, where: int) -> str:
+    """`struct sock_fprog`: how many instructions a filter has, and where they are."""
+    if data is None:
+        return address(where)
+    count, instructions = unpack_from("<H2xI", data)
+    return structure((f"len={count}", f"filter={address(instructions)}"))
+
+
+def notif_sizes(data: bytes) -> str:
+    words = ("seccomp_notif", "seccomp_notif_resp", "seccomp_data")
+    return structure([f"{word}={size}" for word, size in zip(words, unpack_from("<3H", data), strict=True)])
 
 
 STRUCTS: dict[str, Callable[[bytes], str]] = {

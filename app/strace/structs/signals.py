@@ -6,6 +6,7 @@ from collections.abc import Callable
 from struct import unpack_from
 
 from app.strace import text
+from app.strace.structs.numbers import user_id
 from app.strace.text import address, flags, hexadecimal, name, signed, structure
 from kernel.abi.errno import Errno
 from kernel.abi.sigframe import Siginfo
@@ -141,7 +142,7 @@ _ARCHES = {AUDIT_ARCH_I386: "AUDIT_ARCH_I386"}
 
 
 def _errno_name(number: int) -> str:
-    return Errno(number).name if number in Errno.__members__.values() else str(number)
+    return Errno(number).name if number in Errno.__members__.values() else str(number & 0xFFFFFFFF)
 
 
 def _call_name(number: int) -> str:
@@ -150,12 +151,13 @@ def _call_name(number: int) -> str:
 
 
 def _siginfo_fields(info: Siginfo) -> list[str]:
-    sender = [f"si_pid={info.si_pid}", f"si_uid={info.si_uid}"]
+    sender = [f"si_pid={info.si_pid}", f"si_uid={user_id(info.si_uid)}"]
     variant = info.variant
     if variant == "chld":
         ended = info.si_code == 1
         status = str(info.si_status) if ended else text.signal_of(info.si_status)
-        return [*sender, f"si_status={status}", f"si_utime={info.si_utime}", f"si_stime={info.si_stime}"]
+        times = [f"si_utime={_clock(info.si_utime)}", f"si_stime={_clock(info.si_stime)}"]
+        return [*sender, f"si_status={status}", *times]
     if variant == "fault":
         return [f"si_addr={address(info.si_addr)}"]
     if variant == "poll":
@@ -177,6 +179,11 @@ def _siginfo_fields(info: Siginfo) -> list[str]:
     return [f"si_addr={address(info.si_addr)}"] if info.si_signo in _FAULTS else []
 
 
+def _clock(ticks: int) -> str:
+    """Hundredths of a second, and as seconds in a comment."""
+    return f"{ticks} /* {ticks / 100:.2f} s */" if ticks else "0"
+
+
 _FAULTS = (4, 5, 7, 8, 11)
 
 
@@ -190,11 +197,14 @@ def _siginfo(data: bytes) -> str:
 
 def _sigevent(data: bytes) -> str:
     """`struct sigevent`: what is to happen when a timer ends."""
-    value, signo, how, thread = unpack_from("<IiIi", data)
+    value, signo, how, thread, attributes = unpack_from("<IIIiI", data)
     fields = [f"sigev_value={{sival_int={signed(value)}, sival_ptr={address(value)}}}"] if value else []
-    fields.append(f"sigev_signo={text.signal_of(signo) if how in (0, 4) else signo}")
+    fields.append(f"sigev_signo={text.signal_of(signo) if how in (0, 2, 4) else signo}")
     fields.append(f"sigev_notify={name(how, 'sigev')}")
-    if how == 4:
+    if how == 2:
+        where = address(thread & 0xFFFFFFFF)
+        fields += [f"sigev_notify_function={where}", f"sigev_notify_attributes={address(attributes)}"]
+    elif how == 4:
         fields.append(f"sigev_notify_thread_id={thread}")
     return structure(fields)
 
@@ -203,6 +213,7 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "sigaction": _sigaction,
     "old_sigaction": _old_sigaction,
     "sigset": sigset,
+    "pending_set": sigset,
     "old_sigset": _old_sigset,
     "siginfo": _siginfo,
     "stack_t": _stack_t,

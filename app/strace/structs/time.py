@@ -18,9 +18,9 @@ def _time(format_: str, fraction: str) -> Callable[[bytes], str]:
     return show
 
 
-_timeval = _time("<ii", "tv_usec")
-_timespec = _time("<ii", "tv_nsec")
-_timespec64 = _time("<qq", "tv_nsec")
+_timeval = _time("<iI", "tv_usec")
+_timespec = _time("<iI", "tv_nsec")
+_timespec64 = _time("<qQ", "tv_nsec")
 
 
 def _utime_part(show: Callable[[bytes], str], format_: str) -> Callable[[bytes], str]:
@@ -38,12 +38,12 @@ def _utime_part(show: Callable[[bytes], str], format_: str) -> Callable[[bytes],
 
 def _with_date(shown: str, seconds: int, part: int, digits: int) -> str:
     """A time with its date in a comment, if its part of a second is one."""
-    dated = text.date(seconds, part, digits) if 0 <= part < 10**digits else ""
+    dated = text.date(seconds, part, digits) if part < 10**digits and (seconds or part) else ""
     return f"{shown} /* {dated} */" if dated else shown
 
 
 def _utimeval(data: bytes) -> str:
-    seconds, microseconds = unpack_from("<ii", data)
+    seconds, microseconds = unpack_from("<iI", data)
     return _with_date(_timeval(data), seconds, microseconds, 6)
 
 
@@ -70,7 +70,7 @@ def _timezone(data: bytes) -> str:
 
 def _time_t(data: bytes) -> str:
     seconds = unpack_from("<i", data)[0]
-    return f"[{seconds} /* {text.date(seconds)} */]"
+    return f"[{_dated(seconds)}]"
 
 
 def _utimbuf(data: bytes) -> str:
@@ -121,8 +121,8 @@ STRUCTS: dict[str, Callable[[bytes], str]] = {
     "time_t": _time_t,
     "timezone": _timezone,
     "timevals": _two(_utimeval),
-    "utimespecs": _two(_utime_part(_timespec, "<ii")),
-    "utimespecs64": _two(_utime_part(_timespec64, "<qq")),
+    "utimespecs": _two(_utime_part(_timespec, "<iI")),
+    "utimespecs64": _two(_utime_part(_timespec64, "<qQ")),
     "tms": _tms,
     "timex": _timex("<I20i"),
     "timex64": _timex("<I4xqqqqi4xqqqqqqqqi4xqqqqqi"),

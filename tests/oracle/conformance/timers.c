@@ -44,12 +44,26 @@ static void show(int which)
 	       (int)v.it_interval.tv_usec);
 }
 
+/* What is set without a first time: ITIMER_REAL forgets the interval, the others keep it. */
+static void only_intervals(void)
+{
+	for (int which = ITIMER_REAL; which <= ITIMER_PROF; which++) {
+		struct itimerval v = {{10, 20}, {0, 0}}, off = {0}, old;
+
+		R(setitimer(which, &v, NULL));
+		show(which);
+		R(setitimer(which, &off, &old));
+		printf("interval %d\n", (int)old.it_interval.tv_sec);
+	}
+}
+
 int main(void)
 {
 	struct itimerval v = {{0, 0}, {0, 20000}}, off = {0}, old, bad = {{0, 0}, {0, 1000000}}, minus = {{-1, 0}, {0, 0}};
 	struct timespec some = {0, 5000000};
 
 	TITLE("itimers");
+	only_intervals();
 	catch(SIGALRM, 0);
 	catch(SIGVTALRM, 0);
 	catch(SIGPROF, 0);
