@@ -5,7 +5,7 @@ Pure functions of events. Going there is the engine's business.
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_right, insort
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -83,6 +83,10 @@ def message_of(event: Any) -> Message | None:
             return Message(f"socket:{event.socket}", False, len(event.data))
         case e.SocketReceived():
             return Message(f"socket:{event.socket}", True, event.count)
+        case e.MessageQueueSent():
+            return Message(f"mqueue:{event.mqueue}", False, len(event.data))
+        case e.MessageQueueReceived():
+            return Message(f"mqueue:{event.mqueue}", True, 0)
         case e.TerminalWritten():
             return Message(f"tty:{event.terminal}", False, len(event.data))
         case e.StreamWritten():
@@ -105,7 +109,7 @@ def other_end(events: Iterable[Any], seq: int, direction: int) -> int | str:
     message = message_of(here)
     if message is None:
         return "no message here: l goes to the next one, n to the next signal"
-    if not message.channel.startswith(("pipe:", "socket:")):
+    if not message.channel.startswith(("pipe:", "socket:", "mqueue:")):
         return "the other end of this channel is outside the machine"
     if message.taken == (direction > 0):
         return (
@@ -115,6 +119,8 @@ def other_end(events: Iterable[Any], seq: int, direction: int) -> int | str:
         )
     if message.channel.startswith("socket:"):
         return _socket_end(known, seq, message)
+    if message.channel.startswith("mqueue:"):
+        return _queue_end(known, seq, int(message.channel.partition(":")[2]))
     into: list[tuple[int, int]] = []
     out: list[tuple[int, int]] = []
     totals = [0, 0]
@@ -151,6 +157,21 @@ def _socket_end(known: list[Any], seq: int, message: Message) -> int | str:
         gone += event.messages
     place = sent.index(seq)
     return received[place] if place < len(received) else "nobody has received it so far"
+
+
+def _queue_end(known: list[Any], seq: int, mqueue: int) -> int | str:
+    """Messages of a queue overtake those of lower priority."""
+    waiting: list[tuple[int, int]] = []
+    for n, event in enumerate(known):
+        if isinstance(event, e.MessageQueueSent) and event.mqueue == mqueue:
+            insort(waiting, (-event.priority, n))
+        elif isinstance(event, e.MessageQueueReceived) and event.mqueue == mqueue:
+            sent = waiting.pop(0)[1]
+            if n == seq:
+                return sent
+            if sent == seq:
+                return n
+    return "nobody has received it so far"
 
 
 def _signal_end(known: list[Any], seq: int, direction: int) -> int | str:

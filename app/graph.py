@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LEFT, MIDDLE, RIGHT = range(3)
 AT_ONCE = 10_000
 """Events read for one frame."""
-CHANNELS = ("pipe", "tty", "ptmx", "stream", "socket")
+CHANNELS = ("pipe", "tty", "ptmx", "stream", "socket", "mqueue")
 """Kinds of open files that lead to a channel."""
 FAR, SAME_SIDE = 4, 3
 """What a slot between neighbours costs, and a partner on the same side."""

@@ -21,7 +21,7 @@ FIELDS = {
     "pipe": "pipe", "pty": "tty", "terminal": "tty", "stream": "stream", "timer": "timer",
     "signo": "signal", "old": "frame", "new": "frame", "frame": "frame",
     "inode": "inode", "file": "file", "eventfd": "eventfd", "timerfd": "timerfd", "signalfd": "signalfd",
-    "socket": "socket", "peer": "socket", "listener": "socket",
+    "mqueue": "mqueue", "socket": "socket", "peer": "socket", "listener": "socket",
     "epoll": "epoll", "inotify": "inotify", "mount": "mount", "vector": "gate", "nr": "sys",
     "task": "task", "child": "task", "parent": "task", "previous": "task", "next": "task", "by": "task",
     "sender": "task", "leader": "task", "tracer": "task", "space": "space", "fdtable": "fdtable",

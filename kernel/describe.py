@@ -164,6 +164,17 @@ class SocketView(msgspec.Struct, array_like=True):
     shut: int = 0
 
 
+class MqueueView(msgspec.Struct, array_like=True):
+    """A POSIX message queue: priority and text of each message, and who is told of the first one, by what."""
+
+    name: str
+    maxmsg: int
+    msgsize: int
+    messages: list[tuple[int, bytes]] = []
+    notify_task: int = 0
+    notify_signo: int = 0
+
+
 class Description(msgspec.Struct, array_like=True):
     """All that events tell about the kernel's tables, keyed as there. `current` is a pid."""
 
@@ -188,6 +199,7 @@ class Description(msgspec.Struct, array_like=True):
     disk: dict[int, tuple[int, int, bool]] = {}
     """Requests of the disk by their place in the queue: first page, number of pages, whether to write."""
     sockets: dict[int, SocketView] = {}
+    mqueues: dict[int, MqueueView] = {}
 
 
 def describe(k: Kernel) -> Description:
@@ -235,6 +247,12 @@ def describe(k: Kernel) -> Description:
             for number, one in t.inotifies.items()
         },
         sockets={number: _socket(t, one) for number, one in t.sockets.items() if not one.closed},
+        mqueues={
+            number: MqueueView(
+                one.name, one.maxmsg, one.msgsize, list(one.messages), one.notify_task, one.notify_signo
+            )
+            for number, one in t.mqueues.items()
+        },
     )
 
 

@@ -811,6 +811,43 @@ class SocketClosed(KernelEvent, frozen=True, tag="SocketClosed"):
     socket: int
 
 
+class MessageQueueCreated(KernelEvent, frozen=True, tag="MessageQueueCreated"):
+    """A POSIX message queue for `maxmsg` messages of up to `msgsize` bytes; `name` is without the slash."""
+
+    mqueue: int
+    name: str
+    maxmsg: int
+    msgsize: int
+
+
+class MessageQueueSent(KernelEvent, frozen=True, tag="MessageQueueSent"):
+    """The message goes in behind those of its priority and before those of lower ones."""
+
+    mqueue: int
+    priority: int
+    data: bytes
+
+
+class MessageQueueReceived(KernelEvent, frozen=True, tag="MessageQueueReceived"):
+    """The first message was taken by the current task."""
+
+    mqueue: int
+
+
+class MessageQueueNotifySet(KernelEvent, frozen=True, tag="MessageQueueNotifySet"):
+    """Process `task` (0: nobody) gets `signo` (0: nothing) when a message comes to the empty queue."""
+
+    mqueue: int
+    task: int
+    signo: int
+
+
+class MessageQueueRemoved(KernelEvent, frozen=True, tag="MessageQueueRemoved"):
+    """It has neither name nor open file any more."""
+
+    mqueue: int
+
+
 class MachineHalted(KernelEvent, frozen=True, tag="MachineHalted"):
     """Nothing is left to run. `status` is the first program's, as wait4 gives it."""
 
@@ -923,4 +960,9 @@ Event = (
     | SocketReceived
     | SocketShutdown
     | SocketClosed
+    | MessageQueueCreated
+    | MessageQueueSent
+    | MessageQueueReceived
+    | MessageQueueNotifySet
+    | MessageQueueRemoved
 )

@@ -444,7 +444,7 @@ class OpenFile(msgspec.Struct):
     id: int
     kind: str
     """'file', 'dir', 'proc', 'pipe', 'tty', 'stream', 'null', 'zero', 'full', 'random', 'path' (O_PATH),
-    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify', 'disk', 'socket'."""
+    'eventfd', 'timerfd', 'signalfd', 'epoll', 'pidfd', 'inotify', 'disk', 'socket', 'mqueue'."""
     flags: int
     """O_* as F_GETFL gives them."""
     inode: int = 0
@@ -654,6 +654,23 @@ class Eventfd(msgspec.Struct, array_like=True):
     semaphore: bool = False
 
 
+class Mqueue(msgspec.Struct, array_like=True):
+    """A POSIX message queue (man 7 mq_overview). `inode` has its owner and mode, `user` is charged for it."""
+
+    id: int
+    name: str
+    inode: int
+    user: int
+    maxmsg: int
+    msgsize: int
+    messages: list[tuple[int, bytes]] = []
+    """Priority and text, in the order in which they will be received."""
+    notify_task: int = 0
+    """The process that is to be told of the first message; 0 for none."""
+    notify_signo: int = 0
+    notify_value: int = 0
+
+
 class Timerfd(msgspec.Struct, array_like=True):
     """A timer that is read (man 2 timerfd_create). Times in ticks."""
 
@@ -790,6 +807,8 @@ class Tables(msgspec.Struct):
     """By inode."""
     eventfds: dict[int, Eventfd] = {}
     timerfds: dict[int, Timerfd] = {}
+    mqueues: dict[int, Mqueue] = {}
+    mqueue_names: dict[str, int] = {}
     signalfds: dict[int, Signalfd] = {}
     epolls: dict[int, Epoll] = {}
     epoll_items: dict[int, EpollItem] = {}

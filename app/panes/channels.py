@@ -12,6 +12,7 @@ from app.state.state import State, Traffic, Transfer
 from app.strace.text import quote
 from app.units import count
 from kernel.abi.ipc import SOCK_DGRAM, SOCK_STREAM
+from kernel.abi.signal import signal_name
 from kernel.describe import SLEEPING, PipeView, SocketView, TaskView
 
 HEX_SHOWN = 16
@@ -22,13 +23,16 @@ STREAMS = {0: "standard input", 1: "standard output", 2: "standard error"}
 
 
 def channels(state: State, tied: list[Link]) -> list[str]:
-    """All that are there: pipes first, then sockets, terminals and streams that somebody holds."""
+    """All that are there: pipes first, then sockets that somebody holds, message queues, and terminals and
+    streams that somebody holds."""
     held = {link.channel for link in tied}
-    devices = sorted((one for one in held if not one.startswith(("pipe:", "socket:"))), reverse=True)
+    inside = ("pipe:", "socket:", "mqueue:")
+    devices = sorted((one for one in held if not one.startswith(inside)), reverse=True)
     sockets = (f"socket:{number}" for number in sorted(state.machine.sockets))
     return [
         *(f"pipe:{number}" for number in sorted(state.machine.pipes)),
         *(channel for channel in sockets if channel in held),
+        *(f"mqueue:{number}" for number in sorted(state.machine.mqueues)),
         *devices,
     ]
 
@@ -56,7 +60,8 @@ def channel_name(channel: str) -> str:
 
 def sleepers(state: State, channel: str, end: str) -> list[TaskView]:
     """Who sleeps on one end of a channel; terminals have one queue for what is typed."""
-    queue = f"{channel}:{end}" if channel.startswith(("pipe:", "socket:")) or end == "write" else channel
+    both = channel.startswith(("pipe:", "socket:", "mqueue:")) or end == "write"
+    queue = f"{channel}:{end}" if both else channel
     return [task for task in state.machine.tasks.values() if task.state == SLEEPING and queue in task.on]
 
 
@@ -106,7 +111,8 @@ def kind_text(state: State, channel: str) -> str:
     kind, _, number = channel.partition(":")
     if kind == "pipe" and fifo_path(state, int(number)):
         return "a named pipe"
-    return {"pipe": "a pipe", "tty": "a terminal", "socket": "a socket"}.get(kind, "from and to outside")
+    kinds = {"pipe": "a pipe", "tty": "a terminal", "socket": "a socket", "mqueue": "a message queue"}
+    return kinds.get(kind, "from and to outside")
 
 
 def channel_facts(
@@ -134,6 +140,8 @@ def channel_facts(
         return [*facts, *_contents(pipe.data), *_last(now, channel), *_asleep(state, channel)]
     if kind == "socket":
         return _socket_facts(now, channel, number, holders)
+    if kind == "mqueue":
+        return _queue_facts(now, channel, number, mine, holders)
     if kind == "tty" and number in state.machine.ptys:
         return _pty_facts(now, channel, number, holders)
     came, went = device_traffic(state, channel)
@@ -224,6 +232,41 @@ def _peers(state: State, number: int) -> str:
     """Who holds the other end."""
     found = [task_name(state, link.pid) for link in links(state) if link.channel == f"socket:{number}"]
     return ", ".join(found) or "nobody has it yet"
+
+
+def _queue_facts(
+    now: Moment, channel: str, number: int, mine: list[Link], holders: str
+) -> list[tuple[str, str]]:
+    """A POSIX message queue: who sends and receives, what waits in it in which order."""
+    state = now.state
+    one = state.machine.mqueues.get(number)
+    if one is None:
+        return []
+    told = "nobody"
+    if one.notify_task:
+        signal = signal_name(one.notify_signo) if one.notify_signo else "nothing"
+        told = f"{task_name(state, one.notify_task)} gets {signal} when a message comes to the empty queue"
+    size = sum(len(data) for _priority, data in one.messages)
+    facts = [
+        ("established", f"by name: /{printable(one.name)} is opened by each (mq_open)"),
+        ("processes", holders),
+        ("capacity", f"{times_text(one.maxmsg, 'message')}; {len(one.messages)} in it, {count(size)} bytes"),
+        ("message size", f"up to {count(one.msgsize)} bytes: each is received as it was sent"),
+        ("direction", "one way: " + flow_text(state, mine)),
+        ("told of one", told),
+        ("so far", traffic_text(state.traffic.get(number, Traffic()))),
+    ]
+    for at, (priority, data) in enumerate(one.messages[:QUEUED_SHOWN]):
+        facts.append(
+            ("next" if not at else "", f"priority {priority}: {quote(data[:48], more=len(data) > 48)}")
+        )
+    if len(one.messages) > QUEUED_SHOWN:
+        facts.append(("", f"and {times_text(len(one.messages) - QUEUED_SHOWN, 'more message')}"))
+    return [*facts, *_last(now, channel), *_asleep(state, channel)]
+
+
+QUEUED_SHOWN = 8
+"""Messages of a queue that are written out."""
 
 
 def _pty_facts(now: Moment, channel: str, number: int, holders: str) -> list[tuple[str, str]]:

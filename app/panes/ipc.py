@@ -30,6 +30,7 @@ from app.panes.channels import (
 from app.panes.moment import Moment, letter_style, task_name
 from app.panes.row import EMPTY, Row, Sheet, Span, row, short, wrapped
 from app.panes.waiting import call_name
+from app.source import printable
 from app.strace.text import quote
 from app.units import count
 from kernel.describe import RUNNABLE, SLEEPING, ZOMBIE, PipeView, TaskView
@@ -258,11 +259,15 @@ def device_row(now: Moment, channel: str, tied: list[Link]) -> Row:
                 Span(task_name(state, link.pid), letter_style(state, link.pid) + " bold"),
                 Span(f" {fd_text(link.fds)}  "),
             ]
-    if channel.startswith("socket:"):
-        spans += socket_spans(now, int(channel.partition(":")[2]))
+    kind, _, number = channel.partition(":")
+    inside = kind in ("socket", "mqueue")
+    if kind == "socket":
+        spans += socket_spans(now, int(number))
+    elif kind == "mqueue":
+        spans += queue_spans(now, int(number))
     else:
         spans.append(Span(f"▶ {count(went)} out", "soft" if went else "dim"))
-    if channel_reads(tied, channel) and not channel.startswith("socket:"):
+    if channel_reads(tied, channel) and not inside:
         spans.append(Span(f"  ◀ {count(came)} in", "soft" if came else "dim"))
     asleep = [task for end in ("read", "write") for task in sleepers(state, channel, end)]
     if asleep:
@@ -287,6 +292,21 @@ def socket_spans(now: Moment, number: int) -> list[Span]:
         Span(f"↔ socket {one.peer}  " if one.peer else "alone  ", "soft"),
         Span(held, "changed" if moved else "" if one.queue else "dim"),
     ]
+
+
+def queue_spans(now: Moment, number: int) -> list[Span]:
+    """Its name, how full it is, and which priority comes first."""
+    one = now.state.machine.mqueues[number]
+    last = fresh(now)
+    moved = last is not None and last.channel == f"mqueue:{number}"
+    held = f"{len(one.messages)} of {times_text(one.maxmsg, 'message')}" if one.messages else "empty"
+    spans = [
+        Span(f"/{printable(one.name)}  ", "soft"),
+        Span(held, "changed" if moved else "" if one.messages else "dim"),
+    ]
+    if one.messages:
+        spans.append(Span(f", first of priority {one.messages[0][0]}", "soft"))
+    return spans
 
 
 # What is known of one channel.

@@ -10,6 +10,7 @@ from kernel.describe import (
     FileView,
     InotifyView,
     MountView,
+    MqueueView,
     PipeView,
     PtyView,
     SocketView,
@@ -313,6 +314,40 @@ def socket_closed(state: State, event: e.SocketClosed) -> None:
             other.peer = 0
 
 
+def message_queue_created(state: State, event: e.MessageQueueCreated) -> None:
+    state.machine.mqueues[event.mqueue] = MqueueView(event.name, event.maxmsg, event.msgsize)
+    state.traffic[event.mqueue] = Traffic()
+
+
+def message_queue_sent(state: State, event: e.MessageQueueSent) -> None:
+    messages = state.machine.mqueues[event.mqueue].messages
+    place = next((n for n, (other, _) in enumerate(messages) if other < event.priority), len(messages))
+    messages.insert(place, (event.priority, event.data))
+    traffic = state.traffic[event.mqueue]
+    traffic.bytes_in += len(event.data)
+    traffic.writes += 1
+    channel = f"mqueue:{event.mqueue}"
+    state.transfer = Transfer(state.events_seen, state.pid, channel, False, event.data[:TRANSFER_SHOWN])
+
+
+def message_queue_received(state: State, event: e.MessageQueueReceived) -> None:
+    _priority, data = state.machine.mqueues[event.mqueue].messages.pop(0)
+    traffic = state.traffic[event.mqueue]
+    traffic.bytes_out += len(data)
+    traffic.reads += 1
+    channel = f"mqueue:{event.mqueue}"
+    state.transfer = Transfer(state.events_seen, state.pid, channel, True, data[:TRANSFER_SHOWN])
+
+
+def message_queue_notify_set(state: State, event: e.MessageQueueNotifySet) -> None:
+    one = state.machine.mqueues[event.mqueue]
+    one.notify_task, one.notify_signo = event.task, event.signo
+
+
+def message_queue_removed(state: State, event: e.MessageQueueRemoved) -> None:
+    del state.machine.mqueues[event.mqueue], state.traffic[event.mqueue]
+
+
 HANDLERS: Handlers = {
     e.DescriptorTableCreated: descriptor_table_created,
     e.DescriptorTableDropped: descriptor_table_dropped,
@@ -329,6 +364,11 @@ HANDLERS: Handlers = {
     e.PipeResized: pipe_resized,
     e.FileLocksSet: file_locks_set,
     e.EventfdSet: eventfd_set,
+    e.MessageQueueCreated: message_queue_created,
+    e.MessageQueueSent: message_queue_sent,
+    e.MessageQueueReceived: message_queue_received,
+    e.MessageQueueNotifySet: message_queue_notify_set,
+    e.MessageQueueRemoved: message_queue_removed,
     e.SocketCreated: socket_created,
     e.SocketBound: socket_bound,
     e.SocketListening: socket_listening,

@@ -12,6 +12,7 @@ from app.tellers.quoting import data
 from kernel import events as e
 from kernel.abi import files as f
 from kernel.abi.ipc import SOCK_DGRAM, SOCK_SEQPACKET, SOCK_STREAM
+from kernel.abi.signal import signal_name
 
 KINDS = {
     f.S_IFDIR: "directory",
@@ -158,7 +159,51 @@ def _created(event: e.InodeCreated, state: State) -> str:
     return f"{article} {kind} is made: {event.path.removeprefix('/') if device else event.path}."
 
 
+def _queue_name(mqueue: int, state: State) -> str:
+    one = state.machine.mqueues.get(mqueue)
+    return f"/{one.name}" if one is not None else f"{mqueue}"
+
+
+def _queued(event: e.MessageQueueSent, state: State) -> str:
+    one = state.machine.mqueues.get(event.mqueue)
+    waiting = len(one.messages) if one is not None else 0
+    return (
+        f"{who(state)} sends {plural(len(event.data), 'byte')} to message queue"
+        f" {_queue_name(event.mqueue, state)}, with priority {event.priority}: {data(event.data)}."
+        f" {plural(waiting, 'message')} {'waits' if waiting == 1 else 'wait'} there."
+    )
+
+
+def _unqueued(event: e.MessageQueueReceived, state: State) -> str:
+    one = state.machine.mqueues.get(event.mqueue)
+    last = state.transfer
+    what = f": {data(last.data)}" if last is not None and last.taken and last.data else ""
+    left = len(one.messages) if one is not None else 0
+    return (
+        f"{who(state)} receives the first message of queue {_queue_name(event.mqueue, state)}{what}."
+        f" {plural(left, 'message') if left else 'Nothing'} {'is' if left < 2 else 'are'} left in it."
+    )
+
+
+def _told_of(event: e.MessageQueueNotifySet, state: State) -> str:
+    name = _queue_name(event.mqueue, state)
+    if not event.task:
+        return f"Nobody is told any more when a message comes to the empty queue {name}."
+    signal = signal_name(event.signo) if event.signo else "nothing, but nobody else can ask for it"
+    return f"When a message comes to the empty queue {name}, who asked for it gets {signal}."
+
+
 TELLERS: dict[type, Callable[[Any, State], str]] = {
+    e.MessageQueueCreated: lambda ev, s: (
+        f"{who(s)} makes message queue /{ev.name}, for {plural(ev.maxmsg, 'message')} of up to"
+        f" {ev.msgsize:,} bytes."
+    ),
+    e.MessageQueueSent: _queued,
+    e.MessageQueueReceived: _unqueued,
+    e.MessageQueueNotifySet: _told_of,
+    e.MessageQueueRemoved: lambda ev, s: (
+        f"Message queue {ev.mqueue} has neither a name nor an open file any more, and is gone."
+    ),
     e.SocketCreated: lambda ev, s: (
         f"{who(s)} makes socket {ev.socket}, for {SOCKET_TYPES.get(ev.type, 'messages')}."
     ),

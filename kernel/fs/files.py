@@ -24,6 +24,7 @@ from kernel.events import (
 )
 from kernel.fs import dnotify, epoll, eventfd, fasync, inotify, leases, locks, pipe, pty, signalfd, timerfd
 from kernel.fs.ramfs import new_inode, release_inode
+from kernel.ipc import mqueue
 from kernel.net import socket
 from kernel.tables import FdTable, OpenFile
 
@@ -43,6 +44,7 @@ RELEASES: dict[str, Callable[[Kernel, OpenFile], None]] = {
     "epoll": epoll.release,
     "inotify": inotify.release,
     "socket": socket.release,
+    "mqueue": mqueue.release,
 }
 """What there is to be done when the last descriptor of a kind is closed."""
 
@@ -120,6 +122,8 @@ def put_file(k: Kernel, file: OpenFile, fdtable: int) -> None:
         locks.release_process(k, file, fdtable)
     if file.inode in k.tables.dnotifies:
         dnotify.flush(k, file, fdtable)
+    if file.kind == "mqueue":
+        mqueue.flush(k, file)
     file.refs -= 1
     if file.refs <= 0:
         close_file(k, file)

@@ -32,6 +32,7 @@ from kernel.fs import (
     tty_ioctl,
 )
 from kernel.fs.iov import IovIter
+from kernel.ipc import mqueue
 from kernel.net import af_unix, socket
 from kernel.tables import OpenFile
 
@@ -106,6 +107,7 @@ OPERATIONS: dict[str, Operations] = {
     "epoll": Operations(None, None, False, epoll.poll, _no_ioctl),
     "pidfd": Operations(None, None, False, pidfd.poll, _no_ioctl),
     "inotify": Operations(inotify.read, None, False, inotify.poll, inotify.ioctl),
+    "mqueue": Operations(mqueue.read, None, True, mqueue.poll, _no_ioctl),
     "socket": Operations(af_unix.read, af_unix.write, False, socket.poll, socket.ioctl),
 }
 

@@ -39,6 +39,7 @@ MODULES = (
     "memfd",
     "signals",
     "sockets",
+    "mqueue",
     "time",
     "clock_set",
     "timers",

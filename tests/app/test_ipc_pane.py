@@ -9,13 +9,16 @@ import pytest
 
 from app import explain_channels
 from app.engine import Engine
+from app.finding import other_end
 from app.graph import LEFT, MIDDLE, RIGHT, Layout, Place, Places, along_the_flow, edges_of, nodes_of, place
 from app.panes import ipc
 from app.panes.channels import fd_text
 from app.panes.moment import Moment
 from app.panes.row import fit, text_of, width_of
 from app.position import ALL_DONE, Position
+from app.state.fold import fold
 from app.state.state import Output, State, Traffic, Transfer
+from app.tellers.files import TELLERS
 from kernel import events as e
 from kernel.describe import Description, FileView, PipeView, SocketView, TaskView
 from kernel.events import Event
@@ -23,6 +26,7 @@ from tests.app.test_engine import engine, run_out
 from tests.app.test_panes import compare, text
 
 HEIGHT = 44
+MOVED = (e.MessageQueueSent, e.MessageQueueReceived)
 SIZES = (60, 100)
 FULL = 65536
 
@@ -345,3 +349,43 @@ def test_sockets_are_lines_with_what_is_known_of_them() -> None:
     listening = explain_channels.channel("socket:50", literal(served()))
     assert listening is not None
     assert any("socket 54 to be accepted; up to 6 may wait" in line for line in listening[1])
+
+
+def queued() -> tuple[State, list[Event]]:
+    """A message queue that a reader waits at, three messages of two priorities, and one of them taken."""
+    state = pipeline()
+    machine = state.machine
+    machine.files[7] = FileView("mqueue", 2, 40, 12, "/orders")
+    machine.files[8] = FileView("mqueue", 1, 40, 12, "/orders")
+    machine.fdtables[32][3] = 7
+    machine.fdtables[31][3] = 8
+    events: list[Event] = [
+        e.MessageQueueCreated(12, "orders", 10, 8192),
+        e.MessageQueueNotifySet(12, 3, 10),
+        e.MessageQueueSent(12, 1, b"a low one"),
+        e.MessageQueueNotifySet(12, 0, 0),
+        e.MessageQueueSent(12, 9, b"a high one"),
+        e.MessageQueueSent(12, 1, b"another low one"),
+        e.MessageQueueReceived(12),
+    ]
+    return state, events
+
+
+def test_a_message_queue_by_priority() -> None:
+    state, events = queued()
+    told = []
+    for event in events:
+        fold(state, 0, 4, event)
+        told.append(f"{type(event).__name__}: {TELLERS[type(event)](event, state)}")
+    now = Moment(state=state, view=None, cursor=Position(len(events), ALL_DONE, 0))
+    shown = "\n".join(text_of(line).rstrip() for line in ipc.rows(now, 100, HEIGHT, None, "mqueue:12").rows)
+    compare("ipc-message-queue", "\n".join([*told, "", shown]))
+
+
+def test_a_message_is_followed_past_those_that_it_overtakes() -> None:
+    events = queued()[1]
+    low, high, later, taken = (n for n, one in enumerate(events) if isinstance(one, MOVED))
+    assert other_end(events, high, 1) == taken
+    assert other_end(events, taken, -1) == high
+    assert other_end(events, low, 1) == other_end(events, later, 1) == "nobody has received it so far"
+    assert other_end(events, taken, 1) == "here it is taken out: { goes to where it was put in"

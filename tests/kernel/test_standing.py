@@ -62,6 +62,7 @@ REFUSED: dict[str, list[tuple[str, tuple[Arg, ...], Errno]]] = {
     "membarrier": [("MEMBARRIER_CMD_FLAG_CPU", (128, 1, 0), EINVAL)],
     "memfd_create": [("MFD_HUGETLB", ("name", 4), ENOSYS)],
     "mmap2": [("mappings of the disk", (0, 4096, 1, 2, DISK, 0), ENODEV)],
+    "mq_notify": [("SIGEV_THREAD", (FD, pack("<IiI", 0, 0, 2)), Errno.EBADF)],
     "name_to_handle_at": [("AT_HANDLE_CONNECTABLE", (-100, "/tmp", SMALL, SMALL + 64, 2), EINVAL)],
     "pivot_root": [("another root", ("/tmp", "/tmp"), EINVAL)],
     "prctl": [

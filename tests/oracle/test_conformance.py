@@ -36,7 +36,7 @@ def test_conformance(source: Path, build: Callable[[Path, str], Path]) -> None:
     "name",
     [
         *("futexes", "pthreads", "timers", "ptrace", "ptrace_events", "ptrace_groups"),
-        *("unix_streams", "unix_messages"),
+        *("unix_streams", "unix_messages", "posix_mq"),
     ],
 )
 def test_threads_are_told_as_they_are(name: str, build: Callable[[Path, str], Path]) -> None:

@@ -1,0 +1,1 @@
+"""Communication between processes that is neither a file nor a socket."""
