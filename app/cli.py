@@ -47,7 +47,11 @@ class _Version(argparse.Action):
 def main(argv: Sequence[str] | None = None) -> int:
     """The command `int80`; its exit status."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    options = build_parser().parse_args(arguments)
+    options, unknown = build_parser().parse_known_args(arguments)
+    if unknown:
+        asked = "int80" if arguments[0].startswith("-") else f"int80 {arguments[0]}"
+        sys.stderr.write(f"{asked}: unrecognized arguments: {' '.join(unknown)} (try {asked} --help)\n")
+        return USAGE_ERROR
     command: Callable[[argparse.Namespace], int] = options.command
     try:
         status = command(options)

@@ -19,7 +19,7 @@ from pathlib import Path
 from app.frozen import Frozen, Source
 from app.hosttar import BadTar, HostTar
 from app.hosttree import HostTree
-from app.resources import program
+from app.resources import program, programs
 from kernel.elf import BadElf, parse
 from kernel.kernel import GuestFile, HostMount, Start
 
@@ -27,13 +27,6 @@ OWN_PROGRAMS = "/usr/lib/int80"
 """Where one of int80's own programs is in a root of the host's that has none of that name along PATH."""
 MAX_PROGRAM = 32 << 20
 SESSION = "no program, but what looks like a session file: int80 play opens it"
-ACCOUNTS = {
-    "/etc/passwd": b"root:x:0:0:root:/root:/bin/sh\n"
-    b"daemon:x:1:1:daemon:/usr/sbin:/usr/sbin/nologin\n"
-    b"nobody:x:65534:65534:nobody:/nonexistent:/usr/sbin/nologin\n",
-    "/etc/group": b"root:x:0:\ndaemon:x:1:\nnogroup:x:65534:\n",
-}
-"""Who there is where no root of the host's says it."""
 ENVIRONMENT = ("PATH=/bin:/usr/bin", "HOME=/root", "TERM=xterm", "USER=root")
 """What a program finds in its environment unless told otherwise: the same on every host."""
 
@@ -83,10 +76,6 @@ def prepare(options: Options) -> tuple[Start, dict[str, bytes]]:
         guest, blobs, files = _from_host(options)
     elif "/" not in guest and (own := program(guest)) is not None:
         files, blobs = _file(f"{OWN_PROGRAMS}/{guest}", own.read_bytes())
-    if options.root is None:
-        for path, data in ACCOUNTS.items():
-            more, contents = _file(path, data, 0o644)
-            files, blobs = (*files, *more), {**blobs, **contents}
     if options.core is not None:
         from app.core_file import why_not
 
@@ -152,9 +141,9 @@ def _is_of_host(name: str) -> bool:
     return name.endswith(".c") or ("/" in name and not name.startswith("/"))
 
 
-def _file(path: str, data: bytes, mode: int = 0o755) -> tuple[tuple[GuestFile, ...], dict[str, bytes]]:
+def _file(path: str, data: bytes) -> tuple[tuple[GuestFile, ...], dict[str, bytes]]:
     blob = hashlib.sha256(data).hexdigest()
-    return (GuestFile(path, blob, mode, len(data)),), {blob: data}
+    return (GuestFile(path, blob, 0o755, len(data)),), {blob: data}
 
 
 def _from_host(options: Options) -> tuple[str, dict[str, bytes], tuple[GuestFile, ...]]:
@@ -181,12 +170,26 @@ def _from_host(options: Options) -> tuple[str, dict[str, bytes], tuple[GuestFile
 
 
 def find(name: str) -> tuple[Path, str]:
-    """The host's file and its path in the guest: our own programs go by their name and live in /bin."""
+    """The host's file and its path in the guest: our own programs go by their name and live in /bin.
+
+    LaunchError for a mere name that is neither.
+    """
     path = Path(name)
     if not path.exists() and (own := program(name)) is not None:
         return own, f"/bin/{name}"
+    if "/" not in name and not path.exists():
+        raise LaunchError(f"{name}: {_not_there(name)}", 127)
     absolute = os.path.abspath(path)
     return Path(absolute), absolute
+
+
+def _not_there(name: str) -> str:
+    """Neither a file here nor one of int80's own; perhaps one that is called nearly so was meant."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, programs(), 1)
+    meant = f": {near[0]}, perhaps?" if near else " (int80 without arguments lists them)"
+    return f"no such file, and none of int80's own programs{meant}"
 
 
 def compiled(path: Path) -> bytes:
