@@ -187,6 +187,7 @@ FLAGS: dict[str, Flags] = {
     "inotify_init": _flags(files, "IN_NONBLOCK IN_CLOEXEC", "IN_???"),
     "inotify": _pairs(_IN, "IN_???"),
     "memfd": _flags(files, "MFD_CLOEXEC MFD_ALLOW_SEALING MFD_HUGETLB", "MFD_???"),
+    "mq_attr": _flags(files, "O_NONBLOCK", "O_???"),
     "memfd_secret": _flags(files, "O_CLOEXEC"),
     "module": _pairs(
         "MODULE_INIT_IGNORE_MODVERSIONS=1 MODULE_INIT_IGNORE_VERMAGIC=2 MODULE_INIT_COMPRESSED_FILE=4",

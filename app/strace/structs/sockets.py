@@ -184,7 +184,7 @@ def sembuf(data: bytes) -> str:
 
 def _mq_attr(data: bytes) -> str:
     values = unpack_from("<iiii", data)
-    how, rest = flags(values[0] & 0xFFFFFFFF, "fdopen"), values[1:]
+    how, rest = flags(values[0] & 0xFFFFFFFF, "mq_attr"), values[1:]
     words = zip(("mq_maxmsg", "mq_msgsize", "mq_curmsgs"), rest, strict=True)
     return structure([f"mq_flags={how}", *(f"{word}={value}" for word, value in words)])
 

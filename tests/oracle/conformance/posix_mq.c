@@ -91,7 +91,7 @@ static void order(void)
 {
 	struct mq_attr attr = {.mq_maxmsg = 6, .mq_msgsize = 32}, old, flags = {.mq_flags = O_NONBLOCK};
 	struct timespec past = {1, 0}, bad = {1, 1000000000};
-	char text[64];
+	char text[64] = "";
 	mqd_t q;
 
 	TITLE("order");
