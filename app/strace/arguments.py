@@ -16,7 +16,7 @@ from app.strace.structs import files as file_structs
 from app.strace.structs import numbers as number_structs
 from app.strace.structs import signals as signal_structs
 from app.strace.structs import sockets as socket_structs
-from app.strace.style import current, descriptor
+from app.strace.style import current, descriptor, file_behind
 from app.strace.text import address, hexadecimal, name
 from kernel.abi import files, time
 from kernel.captured import Message, Messages, Strings, Vector, count
@@ -50,7 +50,7 @@ def _fd(call: Call, place: int) -> str:
 
 def _dirfd(call: Call, place: int) -> str:
     fd = call.number(place)
-    return "AT_FDCWD" + descriptor(fd).removeprefix(str(fd)) if fd == files.AT_FDCWD else descriptor(fd)
+    return f"AT_FDCWD{file_behind(fd)}" if fd == files.AT_FDCWD else descriptor(fd)
 
 
 def _uid(call: Call, place: int) -> str:

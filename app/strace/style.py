@@ -17,7 +17,8 @@ Names = Callable[[int], str | None]
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """`limit` bytes of a string, elements of an array. `name_fd` knows the file behind a descriptor."""
+    """`limit` bytes of a string, elements of an array. `name_fd` knows the file behind a descriptor, as it is
+    to be shown: `</etc/passwd>`."""
 
     limit: int = SHOWN
     hexadecimal: str = ""
@@ -55,5 +56,9 @@ def using(style: Style) -> Iterator[None]:
 
 def descriptor(fd: int) -> str:
     """`3`, or with its file: `3</etc/passwd>`."""
-    name = _style.name_fd(fd) if _style.name_fd is not None else None
-    return str(fd) if name is None else f"{fd}<{name}>"
+    return f"{fd}{file_behind(fd)}" if fd >= 0 else str(fd)
+
+
+def file_behind(fd: int) -> str:
+    """`</etc/passwd>`; '' where that is not asked for, or not known."""
+    return (_style.name_fd(fd) or "") if _style.name_fd is not None else ""

@@ -25,9 +25,9 @@ _ESCAPES = {
 }
 
 
-def quote(data: bytes, *, more: bool = False) -> str:
-    """A C string literal; `more` puts dots behind it. Other bytes are octal, as short as what follows
-    allows."""
+def quote(data: bytes, *, more: bool = False, octal: bytes = b"") -> str:
+    """A C string literal; `more` puts dots behind it. Other bytes, and those in `octal`, are octal, as short
+    as what follows allows."""
     form = current().hexadecimal
     if form == "all" or (form and any(byte >= 0x80 or byte in _CONTROLS for byte in data)):
         return quote_hex(data, more=more)
@@ -35,7 +35,7 @@ def quote(data: bytes, *, more: bool = False) -> str:
     for at, byte in enumerate(data):
         if byte in _ESCAPES:
             out.append(_ESCAPES[byte])
-        elif 0x20 <= byte < 0x7F:
+        elif 0x20 <= byte < 0x7F and byte not in octal:
             out.append(chr(byte))
         elif data[at + 1 : at + 2] in _OCTAL_DIGITS:
             out.append(f"\\{byte:03o}")

@@ -25,6 +25,7 @@ from app.strace import (
 )
 from app.strace.lines import UNFINISHED
 from app.strace.style import Style, using
+from app.strace.text import signed
 from app.tracing.options import TraceOptions
 from app.tracing.summary import Summary
 from kernel import events as e
@@ -45,6 +46,8 @@ class Looks(Protocol):
     def exited(self, row: Row, args: tuple[int, ...], result: int, given: Items) -> Items: ...
     def pointer(self) -> int: ...
     def name_fd(self, fd: int) -> str | None: ...
+
+    def path_fd(self, fd: int) -> str | None: ...
 
 
 class _Call(msgspec.Struct):
@@ -248,10 +251,12 @@ class Tracer:
             if arg.kind is Kind.PATH and place < len(taken) and taken[place] is not None:
                 if (taken[place] or b"").decode("utf-8", "replace") in wanted:
                     return True
-            elif arg.kind in (Kind.FD, Kind.DIRFD) and self._witness is not None:
-                name = self._witness.name_fd(args[place])
-                if name is not None and name.partition("<")[0] in wanted:
-                    return True
+            elif (
+                arg.kind in (Kind.FD, Kind.DIRFD)
+                and self._witness is not None
+                and self._witness.path_fd(signed(args[place])) in wanted
+            ):
+                return True
         return False
 
     def _injected(self, pid: int, event: e.SyscallInjected) -> None:

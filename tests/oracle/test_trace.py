@@ -6,14 +6,17 @@ strace and one int80 for many of them.
 
 from __future__ import annotations
 
+import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.oracle.commands import COMMANDS, lines
-from tests.oracle.harness import HERE, OWN
+from tests.oracle.harness import HERE, OWN, ROOT
 from tests.oracle.traces import batch, differences
 
 PROGRAMS = HERE / "programs"
@@ -84,6 +87,20 @@ def test_c_programs(strace: str, build: Build, tmp_path: Path) -> None:
         for libc in ("glibc", "musl")
     ]
     same(strace, build, programs, tmp_path, [])
+
+
+@pytest.mark.parametrize("how", ["-y", "-yy"])
+def test_names_behind_descriptors(strace: str, build: Build, tmp_path: Path, how: str) -> None:
+    """Escaped, so that no file's name can write lines of its own into a trace."""
+    program = str(build(PROGRAMS / "names.c", "glibc"))
+    traces = []
+    for number, command in enumerate(([strace], [sys.executable, "-m", "app.cli", "trace"])):
+        trace = tmp_path / str(number)
+        given = [*command, how, "-e", "trace=openat,fsync", "-o", str(trace), program]
+        subprocess.run(given, check=True, capture_output=True, cwd=ROOT)
+        traces.append(re.sub(r"<pid:\d+>\) +", "<pid:N>) ", trace.read_text()).splitlines())
+    assert len(traces[0]) > 8
+    assert traces[1] == traces[0]
 
 
 OTHERWISE = {

@@ -28,11 +28,11 @@ def _rlimits(values: tuple[int, ...], infinity: int, word: str) -> str:
 
 def _rusage(data: bytes) -> str:
     usage = Rusage.unpack(data)
-    user = f"{{tv_sec={usage.utime_sec}, tv_usec={usage.utime_usec}}}"
-    system = f"{{tv_sec={usage.stime_sec}, tv_usec={usage.stime_usec}}}"
+    user = f"{{tv_sec={usage.utime_sec}, tv_usec={usage.utime_usec & 0xFFFFFFFF}}}"
+    system = f"{{tv_sec={usage.stime_sec}, tv_usec={usage.stime_usec & 0xFFFFFFFF}}}"
     if not current().verbose:
         return structure((f"ru_utime={user}", f"ru_stime={system}"), more=True)
-    rest = [f"{word}={getattr(usage, word)}" for word in Rusage.__struct_fields__[4:]]
+    rest = [f"{word}={getattr(usage, word) & 0xFFFFFFFF}" for word in Rusage.__struct_fields__[4:]]
     return structure((f"ru_utime={user}", f"ru_stime={system}", *rest))
 
 
