@@ -13,6 +13,7 @@ from kernel.fs.files import FILE_MAX
 from kernel.fs.inotify import MAX_QUEUED_EVENTS, MAX_USER_INSTANCES, MAX_USER_WATCHES
 from kernel.fs.proc.process import number_of
 from kernel.fs.proc.tree import Entry
+from kernel.ipc.mqueue import MSG_DEFAULT, MSGSIZE_DEFAULT, QUEUES_MAX
 from kernel.uts import RELEASE, SYSNAME, VERSION
 
 if TYPE_CHECKING:
@@ -93,6 +94,11 @@ ENTRIES: dict[str, Entry] = {
     "fs/inotify/max_queued_events": _fixed(MAX_QUEUED_EVENTS),
     "fs/inotify/max_user_instances": _fixed(MAX_USER_INSTANCES),
     "fs/inotify/max_user_watches": _fixed(MAX_USER_WATCHES),
+    "fs/mqueue/msg_default": _fixed(MSG_DEFAULT),
+    "fs/mqueue/msg_max": _fixed(MSG_DEFAULT),
+    "fs/mqueue/msgsize_default": _fixed(MSGSIZE_DEFAULT),
+    "fs/mqueue/msgsize_max": _fixed(MSGSIZE_DEFAULT),
+    "fs/mqueue/queues_max": _fixed(QUEUES_MAX),
     "fs/nr_open": _fixed(1048576),
     "fs/pipe-max-size": _fixed(1048576),
     "fs/pipe-user-pages-hard": _fixed(0),

@@ -263,10 +263,28 @@ static void permissions(void)
 	R(mq_unlink(NAME));
 }
 
+static void settings(void)
+{
+	const char *names[] = {"msg_default", "msg_max", "msgsize_default", "msgsize_max", "queues_max"};
+
+	TITLE("settings");
+	for (int n = 0; n < 5; n++) {
+		char path[64], line[32] = "";
+		int fd;
+
+		snprintf(path, sizeof path, "/proc/sys/fs/mqueue/%s", names[n]);
+		fd = open(path, O_RDONLY);
+		read(fd, line, sizeof line - 1);
+		close(fd);
+		printf("%s %s", names[n], line);
+	}
+}
+
 int main(void)
 {
 	setvbuf(stdout, NULL, _IOFBF, 65536);
 	mq_unlink(NAME);
+	settings();
 	opening();
 	order();
 	waiting();
