@@ -121,8 +121,7 @@ class Message(NamedTuple):
 
     def encode(self) -> bytes:
         parts = (self.name, self.vectors, self.control)
-        sized = (b"\xff\xff" if part is None else len(part).to_bytes(2, "little") + part for part in parts)
-        return self.header + b"".join(sized)
+        return self.header + b"".join(map(_part, parts))
 
     @classmethod
     def decode(cls, data: bytes) -> Message:
@@ -132,12 +131,27 @@ class Message(NamedTuple):
         for _ in range(3):
             length = int.from_bytes(data[at : at + 2], "little")
             at += 2
-            if length == 0xFFFF:
+            if length == _NO_PART:
                 parts.append(None)
-            else:
-                parts.append(data[at : at + length])
-                at += length
+                continue
+            if length == _LONG_PART:
+                length = int.from_bytes(data[at : at + 4], "little")
+                at += 4
+            parts.append(data[at : at + length])
+            at += length
         return cls(data[:size], *parts)
+
+
+_NO_PART, _LONG_PART = 0xFFFF, 0xFFFE
+
+
+def _part(part: bytes | None) -> bytes:
+    """With its length in front: two bytes, or 0xFFFE and four, which only an extent beyond `PLAIN` needs."""
+    if part is None:
+        return _NO_PART.to_bytes(2, "little")
+    if len(part) < _LONG_PART:
+        return len(part).to_bytes(2, "little") + part
+    return _LONG_PART.to_bytes(2, "little") + len(part).to_bytes(4, "little") + part
 
 
 class Messages(NamedTuple):

@@ -192,3 +192,9 @@ def test_no_row_and_no_arguments_make_it_fail() -> None:
                 if row is not None:
                     capture_enter(row, (word,) * 6, memory.read)
                     capture_exit(row, (word,) * 6, result, memory.read)
+
+
+def test_parts_of_a_message_may_be_long() -> None:
+    for size in (0, 1, 0xFFFD, 0xFFFE, 0xFFFF, 0x10000, 200_000):
+        message = Message(bytes(28), None, b"v" * size, b"control")
+        assert Message.decode(message.encode()) == message
