@@ -122,7 +122,7 @@ def put_file(k: Kernel, file: OpenFile, fdtable: int) -> None:
         locks.release_process(k, file, fdtable)
     if file.inode in k.tables.dnotifies:
         dnotify.flush(k, file, fdtable)
-    if file.kind == "mqueue":
+    if file.kind == "mqueue" and fdtable:  # not when a message is dropped that held it
         mqueue.flush(k, file)
     file.refs -= 1
     if file.refs <= 0:

@@ -50,6 +50,7 @@ from kernel.fs.vfs import (
     walk,
     want_write,
 )
+from kernel.ipc import mqueue
 from kernel.tables import Inode, OpenFile
 
 if TYPE_CHECKING:
@@ -176,6 +177,8 @@ def _open_inode(k: Kernel, inode: Inode, flags: int, created: bool, path: str) -
     if kind == S_IFREG and procfs.is_proc(inode.ino):
         procfs.check_open(k, inode, flags)
         return inotify.opened(k, open_file(k, "proc", kept, inode.ino, path=path))
+    if kind == S_IFREG and (queue := mqueue.of_inode(k, inode)) is not None:
+        return open_file(k, "mqueue", kept, inode.ino, queue.id, path)
     if kind == S_IFREG:
         if not flags & O_LARGEFILE and inode.size > ramfs.MAX_NON_LFS:
             raise KernelError(Errno.EOVERFLOW)

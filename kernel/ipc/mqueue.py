@@ -29,7 +29,7 @@ from kernel.events import (
 from kernel.fs import ramfs
 from kernel.fs.iov import IovIter
 from kernel.signals.state import send_signal
-from kernel.tables import Mqueue, OpenFile, SigInfo
+from kernel.tables import Inode, Mqueue, OpenFile, SigInfo
 from kernel.wait import wake_task, wake_up
 
 if TYPE_CHECKING:
@@ -50,6 +50,11 @@ MAX_BYTES = 8 << 20
 def find(k: Kernel, name: str) -> Mqueue | None:
     number = k.tables.mqueue_names.get(name)
     return k.tables.mqueues[number] if number is not None else None
+
+
+def of_inode(k: Kernel, inode: Inode) -> Mqueue | None:
+    """The queue behind an inode that a descriptor's link in /proc leads to."""
+    return next((one for one in k.tables.mqueues.values() if one.inode == inode.ino), None)
 
 
 def create(k: Kernel, name: str, mode: int, maxmsg: int, msgsize: int) -> Mqueue:

@@ -44,7 +44,7 @@ static void opening(void)
 	struct mq_attr attr = {.mq_maxmsg = 3, .mq_msgsize = 32}, bad = {.mq_maxmsg = 0, .mq_msgsize = 32};
 	struct stat st;
 	char line[128];
-	mqd_t q, other;
+	mqd_t q, other, again;
 
 	TITLE("opening");
 	R(mq_open(NAME, O_RDWR));
@@ -72,6 +72,11 @@ static void opening(void)
 	R(read(q, line, sizeof line));
 	R(write(q, "x", 1));
 	R(lseek(q, 0, SEEK_SET));
+	snprintf(line, sizeof line, "/proc/self/fd/%d", (int)q);
+	OK(again = open(line, O_RDWR));
+	show(again);
+	R(mq_send(again, "again", 6, 1));
+	R(mq_close(again));
 	R(mq_close(other));
 	R(mq_close(other));
 	R(mq_close(0));
