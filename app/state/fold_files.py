@@ -75,24 +75,31 @@ def pipe_created(state: State, event: e.PipeCreated) -> None:
     state.traffic[event.pipe] = Traffic()
 
 
+def _put_in(state: State, kind: str, number: int, data: bytes) -> None:
+    """The current task has put data into a channel."""
+    traffic = state.traffic[number]
+    traffic.bytes_in += len(data)
+    traffic.writes += 1
+    state.transfer = Transfer(state.events_seen, state.pid, f"{kind}:{number}", False, data[:TRANSFER_SHOWN])
+
+
+def _taken_out(state: State, kind: str, number: int, data: bytes) -> None:
+    """And has taken some out."""
+    traffic = state.traffic[number]
+    traffic.bytes_out += len(data)
+    traffic.reads += 1
+    state.transfer = Transfer(state.events_seen, state.pid, f"{kind}:{number}", True, data[:TRANSFER_SHOWN])
+
+
 def pipe_written(state: State, event: e.PipeWritten) -> None:
     state.machine.pipes[event.pipe].data += event.data
-    traffic = state.traffic[event.pipe]
-    traffic.bytes_in += len(event.data)
-    traffic.writes += 1
-    state.transfer = Transfer(
-        state.events_seen, state.pid, f"pipe:{event.pipe}", False, event.data[:TRANSFER_SHOWN]
-    )
+    _put_in(state, "pipe", event.pipe, event.data)
 
 
 def pipe_read(state: State, event: e.PipeRead) -> None:
     pipe = state.machine.pipes[event.pipe]
-    data = pipe.data[: min(event.count, TRANSFER_SHOWN)]
-    pipe.data = pipe.data[event.count :]
-    traffic = state.traffic[event.pipe]
-    traffic.bytes_out += event.count
-    traffic.reads += 1
-    state.transfer = Transfer(state.events_seen, state.pid, f"pipe:{event.pipe}", True, data)
+    data, pipe.data = pipe.data[: event.count], pipe.data[event.count :]
+    _taken_out(state, "pipe", event.pipe, data)
 
 
 def pipe_ends_changed(state: State, event: e.PipeEndsChanged) -> None:
@@ -279,12 +286,7 @@ def socket_accepted(state: State, event: e.SocketAccepted) -> None:
 
 def socket_sent(state: State, event: e.SocketSent) -> None:
     state.machine.sockets[event.socket].queue.append((event.data, event.files))
-    traffic = state.traffic[event.socket]
-    traffic.bytes_in += len(event.data)
-    traffic.writes += 1
-    state.transfer = Transfer(
-        state.events_seen, state.pid, f"socket:{event.socket}", False, event.data[:TRANSFER_SHOWN]
-    )
+    _put_in(state, "socket", event.socket, event.data)
 
 
 def socket_received(state: State, event: e.SocketReceived) -> None:
@@ -295,11 +297,7 @@ def socket_received(state: State, event: e.SocketReceived) -> None:
         first, _files = queue[0]
         data += first[: event.count]
         queue[0] = (first[event.count :], ())
-    traffic = state.traffic[event.socket]
-    traffic.bytes_out += len(data)
-    traffic.reads += 1
-    channel = f"socket:{event.socket}"
-    state.transfer = Transfer(state.events_seen, state.pid, channel, True, data[:TRANSFER_SHOWN])
+    _taken_out(state, "socket", event.socket, data)
 
 
 def socket_shutdown(state: State, event: e.SocketShutdown) -> None:
@@ -323,20 +321,12 @@ def message_queue_sent(state: State, event: e.MessageQueueSent) -> None:
     messages = state.machine.mqueues[event.mqueue].messages
     place = next((n for n, (other, _) in enumerate(messages) if other < event.priority), len(messages))
     messages.insert(place, (event.priority, event.data))
-    traffic = state.traffic[event.mqueue]
-    traffic.bytes_in += len(event.data)
-    traffic.writes += 1
-    channel = f"mqueue:{event.mqueue}"
-    state.transfer = Transfer(state.events_seen, state.pid, channel, False, event.data[:TRANSFER_SHOWN])
+    _put_in(state, "mqueue", event.mqueue, event.data)
 
 
 def message_queue_received(state: State, event: e.MessageQueueReceived) -> None:
     _priority, data = state.machine.mqueues[event.mqueue].messages.pop(0)
-    traffic = state.traffic[event.mqueue]
-    traffic.bytes_out += len(data)
-    traffic.reads += 1
-    channel = f"mqueue:{event.mqueue}"
-    state.transfer = Transfer(state.events_seen, state.pid, channel, True, data[:TRANSFER_SHOWN])
+    _taken_out(state, "mqueue", event.mqueue, data)
 
 
 def message_queue_notify_set(state: State, event: e.MessageQueueNotifySet) -> None:
